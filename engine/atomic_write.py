@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from engine.language.say import say
+
 BESIDE = ".microgpt-{pid}-{number}.part"  # the temporary file
 
 
@@ -25,7 +27,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666, durable: bool = T
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
-        raise OSError(errno.EINVAL, "not a file", str(path))
+        raise OSError(errno.EINVAL, say("engine.atomic_write.not_file"), str(path))
     with temporary_beside(target) as beside:
         with open(beside, "xb", opener=partial(os.open, mode=mode)) as file:
             file.write(content)
@@ -51,9 +53,9 @@ def read_whole(path: Path, most: int) -> bytes:
     """The content of a file. Raises OSError, also for a pipe or a device, and for more than `most` bytes."""
     about = path.stat()
     if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
-        raise OSError(errno.EINVAL, "a pipe or a device", str(path))
+        raise OSError(errno.EINVAL, say("engine.atomic_write.pipe_or_device"), str(path))
     if about.st_size > most:
-        raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
+        raise OSError(errno.EFBIG, say("engine.atomic_write.larger_than_bytes", most=most), str(path))
     return path.read_bytes()
 
 

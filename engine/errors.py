@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
+from engine.language.say import say
 from engine.text import quoted
 
 
@@ -46,7 +47,7 @@ def is_out_of_threads(error: BaseException) -> bool:
 def first_cause(error: BaseException) -> str:
     """What an error says, in one line; or the first of those that led to it, if the system made that one."""
     if is_out_of_memory(error):
-        return "there is not enough memory"
+        return say("engine.errors.there_not_enough_memory")
     *_, first = [error, *(each for each in _chain(error) if isinstance(each, OSError | ImportError))]
     reason = first.strerror if isinstance(first, OSError) and first.strerror else str(first).strip()
     return reason.splitlines()[0] if reason else type(first).__name__
@@ -113,10 +114,16 @@ class NumericFault(EngineError):
 
     def __init__(self, *, step: int, doc: str, pos: int | None, tensor: str, row: int, reason: str) -> None:
         self.step, self.doc, self.pos, self.tensor, self.row, self.reason = step, doc, pos, tensor, row, reason
-        place = f"position {pos}, " if pos is not None else ""
+        place = say("engine.errors.position", pos=pos) if pos is not None else ""
         super().__init__(
-            f"training stopped at step {step} (counted from 0), document {quoted(doc)}, {place}tensor {tensor}: "
-            f"{reason}; a smaller --learning-rate usually keeps the numbers in range"
+            say(
+                "engine.errors.training_stopped_at_step",
+                step=step,
+                doc=quoted(doc),
+                place=place,
+                tensor=tensor,
+                reason=reason,
+            )
         )
 
 

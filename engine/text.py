@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from engine.language.say import say
+
 LONGEST = 60  # characters
 
 
@@ -65,7 +67,7 @@ def split(text: str, ids: Mapping[str, int]) -> str:
     found = spelled(text, ids)
     if len(unicodedata.normalize("NFC", text)) != 1 or len(found) < 2 or any(c not in ids for c in found):
         return ""
-    return f"{text!r} is {len(found)} tokens, as the documents write it: {', '.join(map(ascii, found))}"
+    return say("engine.text.several_tokens", text=text, n_found=len(found), tokens=", ".join(map(ascii, found)))
 
 
 _MARKS = (  # those of UTF-32 first, since one of them begins as one of UTF-16 does

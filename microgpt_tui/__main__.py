@@ -10,10 +10,18 @@ from microgpt_tui.module_path import leave_out_current_folder
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+def _choose_language() -> None:
+    from engine.language.chosen import use_language
+    from microgpt_tui.texts.asked_language import asked_language
+
+    use_language(asked_language(sys.argv[1:], os.environ))
+
+
 def main() -> None:
     """Run the command line; ctrl+c stops it with one word from the beginning, while Python still imports."""
     leave_out_current_folder()
     try:
+        _choose_language()
         from microgpt_tui.cli import cli
     except KeyboardInterrupt:
         import signal

@@ -31,6 +31,7 @@ from textual.worker import WorkerFailed
 from engine import DataError, EngineError, Run, Stopped
 from engine.autograd.jit import Kernels
 from engine.errors import is_out_of_memory, is_out_of_threads
+from engine.language.chosen import language
 from engine.model.dataset import checksum
 from engine.run.branches import Branches
 from engine.run.capabilities import is_scripted
@@ -46,7 +47,6 @@ from microgpt_tui.screens.loading import LoadingScreen, OpeningScreen, ScriptLoa
 from microgpt_tui.storage.paths import compiled_mark, in_browser, state_folder
 from microgpt_tui.storage.startup import ScriptStart, Start
 from microgpt_tui.storage.threads import NO_THREADS, check_threads
-from microgpt_tui.texts.languages import usual_language
 from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette
 
@@ -346,18 +346,20 @@ class MicrogptApp(ThemedApp):
     def action_lectures(self) -> None:
         """Open the list of chapters of the bundled course."""
         from microgpt_tui.dialogs.chapters import ChaptersScreen
+        from microgpt_tui.lectures.lecture import Lecture
         from microgpt_tui.lectures.library import load_course
+        from microgpt_tui.lectures.outline import CodeFinder
 
         if self.debugger is not None and self.debugger.busy:
             self.notify("The run is on its way to another moment; open a lecture when it has arrived.", timeout=3)
             return
-        self.push_screen(ChaptersScreen(load_course(usual_language()), 0), self._chosen)
+        code = CodeFinder(self.debugger.lines if self.debugger is not None else None)
 
-    def _chosen(self, chosen: tuple[Course, int] | None) -> None:
-        from microgpt_tui.lectures.lecture import Lecture
+        def begin(chosen: tuple[Course, int, int] | None) -> None:
+            if chosen is not None:
+                self.begin(Lecture(*chosen, code=code))
 
-        if chosen is not None:
-            self.begin(Lecture(*chosen))
+        self.push_screen(ChaptersScreen(load_course(language()), 0, 0, code), begin)
 
     def begin(self, lecture: Lecture) -> bool:
         """Start a lecture, or another chapter of it, on a run that exists or one that is opened for it.

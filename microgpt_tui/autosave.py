@@ -18,6 +18,7 @@ from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.storage.saved_session import SavedSession, run_file_stamp, write_session
 from microgpt_tui.storage.startup import Start
+from microgpt_tui.texts.say import say
 
 PAUSE = 1.0  # seconds between two checks for changes; a session that is the same in both is written
 MAX_WAIT = 2.0  # seconds to wait at the end for a thread that is writing
@@ -58,7 +59,7 @@ class Autosave:
         if saved.pane in registry.ids():
             screen.set_focus(screen.query_one(f"#{saved.pane}", Pane))
         if saved.branch is not None and saved.branch not in screen.what_if.branches:
-            dropped.append(f"The branch {saved.branch} was not kept with the run; this is the original.")
+            dropped.append(say("program.autosave.branch_was_not_kept", branch=saved.branch))
         for sentence in dropped:
             screen.notify(sentence, severity="warning", timeout=12, markup=False)
         screen.what_if.take_up(screen.what_if.branches, saved.branch)

@@ -17,16 +17,25 @@ from microgpt_tui.lectures.speaker_notes import follow
 from microgpt_tui.screens.speaker_notes import NotesScreen
 from microgpt_tui.storage.paths import state_folder
 from microgpt_tui.storage.threads import check_threads
+from microgpt_tui.texts.say import say
 
 
 class NotesApp(ThemedApp):
     """Shows the notes of the newest lecture whose file is in `folder`, and whatever lecture comes after it."""
 
-    TITLE = "microgpt-tui: notes"
+    TITLE = say("program.speaker_app.microgpt_tui_notes")
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "quit", id="notes.quit", tooltip="Leave the notes; the lecture goes on"),
-        Binding("ctrl+t", "next_theme", "theme", id="notes.theme", tooltip="Dark, light, high contrast"),
+        Binding(
+            "q",
+            "quit",
+            say("program.speaker_app.quit"),
+            id="notes.quit",
+            tooltip=say("program.speaker_app.leave_notes_lecture_goes"),
+        ),
+        Binding(
+            "ctrl+t", "next_theme", say("keys.short.app_theme"), id="notes.theme", tooltip=say("keys.tooltip.app_theme")
+        ),
     ]
 
     def __init__(

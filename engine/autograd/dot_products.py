@@ -6,7 +6,9 @@ forward phase and in that of the backward phase; `kernels` runs it. What visits 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,37 +34,66 @@ class Dots:
     ends: Mask
 
 
-def find_dots(op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, rows: Rows) -> Dots:
-    """The dot products on a tape, of which `rows` are computed.
+def find_dots(op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, ends: Sequence[int]) -> Dots:
+    """The dot products on a tape, whose pieces end before the rows `ends`. No dot product is in two pieces.
+
+    `starts` and `terms` are of all pieces but for what comes after the last end.
 
     A term is a product of two scalars that take gradients, and next to it the sum of what was before (0 at the start,
     one of the rows `zeros`) and that product. No other operation may use the product or the sum before.
     """
-    left, right = child[0::2], child[1::2]
+    pieces = [slice(first, last) for first, last in pairwise([0, *ends, len(op)])]
     inner = (op != LEAF) & (op != NEG_MAX)
-    used_once = _uses(child, inner) == 1
-    here = np.arange(len(op), dtype=np.int32)
+    used_later = np.zeros(len(op), dtype=np.bool_)  # by another piece
+    for piece in pieces:
+        for below in _below(child, inner, piece):
+            used_later[below[below < piece.start]] = True
+    computed, starts, terms, is_end = 0, [], [], np.zeros(len(op), dtype=np.bool_)
+    for piece in pieces:
+        uses = sum(_counts(below - piece.start, piece) for below in _below(child, inner, piece))
+        number = _numbers_of_terms(op, child, live, zeros, piece, (uses == 1) & ~used_later[piece])
+        is_end[piece] = number > 0
+        if piece is not pieces[-1]:
+            numbers = number[op[piece] != LEAF]
+            last = np.flatnonzero((numbers > 0) & (np.append(numbers[2:], (0, 0)) != numbers + 1)).astype(np.int32)
+            starts.append(computed + last + 1 - 2 * numbers[last])
+            terms.append(numbers[last])
+            computed += len(numbers)
+    return Dots(np.concatenate(starts), np.concatenate(terms), is_end)
+
+
+def _numbers_of_terms(
+    op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, piece: slice, used_once: Mask
+) -> Rows:
+    """Which term of its dot product each row of a piece adds, from 1; 0 for all that are no such sums."""
+    op, left, right = op[piece], child[0::2][piece], child[1::2][piece]
+    here = np.arange(piece.start, piece.stop, dtype=np.int32)
     product = (op == MUL) & used_once & live[left] & live[right]
-    term = (op == ADD) & np.roll(product, 1)
+    term = (op == ADD) & _moved(product, 1)
     start = term & (left == here - 1) & np.isin(right, zeros)
-    going_on = term & (left == here - 2) & (right == here - 1) & np.roll(used_once, 2)
-    number = np.zeros(len(op), dtype=np.int32)  # of the term in its sum, from 1
+    going_on = term & (left == here - 2) & (right == here - 1) & _moved(used_once, 2)
+    number = np.zeros(len(op), dtype=np.int32)
     for parity in (0, 1):
-        at = here[: len(op[parity::2])]
+        at = np.arange(len(op[parity::2]), dtype=np.int32)
         since = np.maximum.accumulate(np.where(going_on[parity::2], 0, at))
         number[parity::2] = np.where(start[parity::2][since], at - since + 1, 0)
-    numbers = number[rows]
-    last = np.flatnonzero((numbers > 0) & (np.append(numbers[2:], (0, 0)) != numbers + 1)).astype(np.int32)
-    return Dots(last + 1 - 2 * numbers[last], numbers[last], number > 0)
+    return number
 
 
-def _uses(child: Rows, inner: Mask) -> npt.NDArray[np.uint8]:
-    """How many operations use each row; at most 2 are counted for each child."""
-    uses = np.zeros(len(inner), dtype=np.uint8)
-    for slot in (0, 1):
-        below = child[slot::2][inner]
-        uses += np.minimum(np.bincount(below[below >= 0], minlength=len(inner)), 2).astype(np.uint8)
-    return uses
+def _moved(mask: Mask, places: int) -> Mask:
+    """A mask so many places further on; the first ones are False."""
+    return np.concatenate([np.zeros(places, dtype=np.bool_), mask])[: len(mask)]
+
+
+def _below(child: Rows, inner: Mask, piece: slice) -> list[Rows]:
+    """The first and the second children of the operations of a piece."""
+    found = [child[slot::2][piece][inner[piece]] for slot in (0, 1)]
+    return [below[below >= 0] for below in found]
+
+
+def _counts(places: Rows, piece: slice) -> npt.NDArray[np.int64]:
+    """How often each place of a piece is among these, from 0; others are not in the piece."""
+    return np.bincount(places[places >= 0], minlength=piece.stop - piece.start)
 
 
 def fold(child: Any, live: Any, ends: Any, rows: Any, edges: Any, counts: Any) -> int:

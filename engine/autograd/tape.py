@@ -5,12 +5,14 @@ Knows nothing of GPTs. A recording holds the graph, not the numbers; `kernels` f
 
 from __future__ import annotations
 
+import bisect
 import functools
 import inspect
 import sys
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import numpy as np
@@ -59,14 +61,15 @@ class Tape:
 
     op: array[int] = field(default_factory=lambda: array("b"))
     child: array[int] = field(default_factory=lambda: array("i"))  # two a row
-    data: array[float] = field(default_factory=lambda: array("d"))
-    line: array[int] = field(default_factory=lambda: array("H"))  # the line of the model that made the row
     args: array[int] = field(default_factory=lambda: array("i"))  # the arguments of NEG_MAX rows
+    numbers: dict[int, float] = field(default_factory=dict)  # what the leaves that are no parameters hold
     tensors: list[Tensor] = field(default_factory=list)
     pos: int | None = None
     _constants: dict[float, int] = field(default_factory=dict)
     _parts: dict[str, Rows] = field(default_factory=dict)
     _copies: dict[Any, OperationRows | None] = field(default_factory=dict)  # by function and shapes of its operands
+    _lines: list[bytes] = field(default_factory=list)  # as in `Lines`; those of the last rows follow here
+    _last_lines: array[int] = field(default_factory=lambda: array("H"))
     _operation: Operation | None = None
     _depth: int = 0
     _named_to: int = 0
@@ -74,22 +77,22 @@ class Tape:
     def __len__(self) -> int:
         return len(self.op)
 
-    def push(self, op: int, a: int, b: int, data: float = 0.0) -> Value:
+    def push(self, op: int, a: int, b: int) -> Value:
         """Append a row; its line is that of the innermost caller outside of this module."""
         row = len(self.op)
         self.op.append(op)
         self.child.append(a)
         self.child.append(b)
-        self.data.append(data)
         frame: Any = sys._getframe(2)
         while frame.f_globals is _GLOBALS:
             frame = frame.f_back
-        self.line.append(frame.f_lineno)
+        self._last_lines.append(frame.f_lineno)
         return Value(self, row)
 
     def leaf(self, data: float) -> Value:
-        """A row of its own for a number that comes from outside: a parameter, a temperature."""
-        return self.push(LEAF, NOTHING, NOTHING, data)
+        """A row of its own for a number that comes from outside, such as a temperature."""
+        self.numbers[len(self)] = data
+        return self.push(LEAF, NOTHING, NOTHING)
 
     def constant(self, data: float) -> int:
         """The row of a constant; equal constants share one."""
@@ -98,10 +101,40 @@ class Tape:
             row = self._constants[data] = self.leaf(float(data)).row
         return row
 
+    def lines(self) -> Lines:
+        """The line of the model that made each row."""
+        return Lines([*self._lines, self._last_lines.tobytes()])
+
+    def lines_from(self, start: int) -> bytes:
+        """The lines of the rows from `start` on, of which none was written again."""
+        return self._last_lines[start - len(self) :].tobytes()
+
+    def write_lines(self, lines: bytes) -> None:
+        """Append these, of which no copy is made."""
+        self._lines += [self._last_lines.tobytes(), lines]
+        self._last_lines = array("H")
+
     def mark(self) -> int:
         """The present end of the tape; the next tensor is counted from here."""
         self._named_to = len(self.op)
         return self._named_to
+
+
+class Lines:
+    """The line of the model that made each row, in blocks of 16-bit numbers; copied operations share theirs."""
+
+    def __init__(self, blocks: list[bytes]) -> None:
+        self._blocks = [np.frombuffer(block, dtype=np.uint16) for block in blocks if block]
+        self._ends = list(accumulate(map(len, self._blocks)))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, row: int) -> int:
+        if not 0 <= row < len(self):
+            raise IndexError(row)
+        at = bisect.bisect_right(self._ends, row)
+        return int(self._blocks[at][row - self._ends[at]])
 
 
 class Value:
@@ -168,7 +201,7 @@ class Matrix(list[list[Value]]):
     """A parameter matrix: rows of leaves, with its name and the rows that it has on the tape, (rows, columns)."""
 
     def __init__(self, name: str, tape: Tape, shape: tuple[int, int]) -> None:
-        super().__init__([tape.leaf(0.0) for _ in range(shape[1])] for _ in range(shape[0]))
+        super().__init__([tape.push(LEAF, NOTHING, NOTHING) for _ in range(shape[1])] for _ in range(shape[0]))
         self.name = name
         self.rows = np.array([[v.row for v in row] for row in self], dtype=np.int32)
 
@@ -255,7 +288,7 @@ class OperationRows:
     """
 
     op: bytes
-    line: bytes
+    lines: bytes
     child: _References
     lists: Rows  # places in `child` that count from the beginning of the operation's arguments of NEG_MAX
     args: _References
@@ -291,7 +324,7 @@ class OperationRows:
         of_child.rows[lists] = counts[: len(lists)] - first_arg
         of_child.rows[lists + 1] = counts[len(lists) :]
         parts = dict(zip(tape._parts, of_parts, strict=True))
-        return cls(op.tobytes(), tape.line[start:].tobytes(), of_child, lists, of_args, of_result, parts)
+        return cls(op.tobytes(), tape.lines_from(start), of_child, lists, of_args, of_result, parts)
 
     def write(self, tape: Tape, operands: Rows) -> Any:
         """Append the rows for these operands; returns what the call of the operation would."""
@@ -300,8 +333,7 @@ class OperationRows:
         child[self.lists] += len(tape.args)
         tape.op.frombytes(self.op)
         tape.child.frombytes(child.tobytes())
-        tape.data.frombytes(bytes(tape.data.itemsize * len(self.op)))
-        tape.line.frombytes(self.line)
+        tape.write_lines(self.lines)
         tape.args.frombytes(self.args.at(start, operands).tobytes())
         tape._parts = tape._parts | {name: part.at(start, operands) for name, part in self.parts.items()}
         return _values(tape, self.result.at(start, operands).tolist())

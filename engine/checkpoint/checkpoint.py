@@ -21,6 +21,7 @@ from engine.atomic_write import write_whole
 from engine.checkpoint import validate
 from engine.errors import CheckpointError
 from engine.expressions.scope import Scope
+from engine.language.say import say
 from engine.model.config import Config
 from engine.model.dataset import Origin
 from engine.model.recording import Floats, Progress
@@ -37,7 +38,7 @@ from engine.timeline.validation import Validation
 
 VERSION = 2
 SAID = {"moment", "config", "data", "uchars", "generator", "validations", "branches", "branch"}
-AGAIN = "save the run again"
+AGAIN = say("checkpoint.checkpoint.save_run_again")
 LONGEST = 120  # characters of what safetensors says
 KEY = "microgpt"
 M, V = "adam.m.", "adam.v."
@@ -104,9 +105,9 @@ def take_up(run: Checkpoint, session: Session) -> None:
     Raises CheckpointError if the session has another configuration or other documents.
     """
     if session.config != run.config:
-        raise CheckpointError("this run has other hyperparameters; open it with its own")
+        raise CheckpointError(say("checkpoint.checkpoint.run_has_other_hyperparameters"))
     if session.checksum != run.origin.sha256 or tuple(session.tokenizer.uchars) != run.uchars:
-        raise CheckpointError("this run was trained on other documents; open it with its own")
+        raise CheckpointError(say("checkpoint.checkpoint.run_was_trained_on"))
     history = History(
         Keyframes(),
         FigureTable(run.norms.copy()),
@@ -196,7 +197,9 @@ def write(run: Checkpoint, path: str | Path) -> None:
     try:
         write_whole(Path(path), as_bytes(run))
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be written ({error.strerror}); give another place to save to") from None
+        raise CheckpointError(
+            say("checkpoint.checkpoint.cannot_be_written_give", path=path, strerror=error.strerror)
+        ) from None
 
 
 def save(session: Session, path: str | Path, data: str | None = None) -> None:
@@ -216,29 +219,39 @@ def load(path: str | Path) -> Checkpoint:
         with safe_open(path, framework="numpy") as file:
             about = (file.metadata() or {}).get(KEY)
             if about is None:
-                raise CheckpointError(f"{path} is a safetensors file of something else; give one made by train --save")
+                raise CheckpointError(say("checkpoint.checkpoint.safetensors_file_something_else", path=path))
             return _read(json.loads(about), file)
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); give a file that you may read") from None
+        raise CheckpointError(say("checkpoint.checkpoint.cannot_be_read_give", path=path, error=error)) from None
     except SafetensorError as error:
         why = shortened(str(error), LONGEST)
-        raise CheckpointError(f"{path} is damaged or no safetensors file ({why}); {AGAIN}") from None
+        raise CheckpointError(
+            say("checkpoint.checkpoint.damaged_or_no_safetensors", path=path, why=why, again=AGAIN)
+        ) from None
     except validate.Unfit as unfit:
         way = unfit.way or AGAIN
-        raise CheckpointError(f"{path} is no run that this program can open: {unfit}; {way}") from None
+        raise CheckpointError(
+            say("checkpoint.checkpoint.no_run_program_can", path=path, unfit=unfit, way=way)
+        ) from None
     except (ValueError, RecursionError):
-        raise CheckpointError(f"{path} is damaged: its description cannot be read; {AGAIN}") from None
+        raise CheckpointError(
+            say("checkpoint.checkpoint.damaged_its_description_cannot", path=path, again=AGAIN)
+        ) from None
 
 
 def _check_file(path: Path) -> None:
     """Raise CheckpointError for what is not a file, such as a pipe, which may never end, or does not fit in memory."""
     if not path.is_file():
-        what = f"{path} is a folder, a pipe or a device" if path.exists() else f"there is no file {path}"
-        raise CheckpointError(f"{what}; give one that a run was saved in")
+        what = (
+            say("checkpoint.checkpoint.folder_pipe_or_device", path=path)
+            if path.exists()
+            else say("checkpoint.checkpoint.there_no_file", path=path)
+        )
+        raise CheckpointError(say("checkpoint.checkpoint.give_one_run_was", what=what))
     size, free = path.stat().st_size, psutil.virtual_memory().available
     if size > free:
-        sizes = f"{size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB of memory are free"
-        raise CheckpointError(f"{path} has {sizes}; end other programs first")
+        sizes = say("checkpoint.checkpoint.too_large", size=size / 1000000000.0, free=free / 1000000000.0)
+        raise CheckpointError(say("checkpoint.checkpoint.has_end_other_programs", path=path, sizes=sizes))
 
 
 def _read(said: Any, file: Any) -> Checkpoint:
@@ -249,19 +262,21 @@ def _read(said: Any, file: Any) -> Checkpoint:
     # Every layer has several, so one that says it has more layers than tensors is refused before they are listed.
     shapes = None if config.n_layer > len(names) else config.matrices(len(uchars) + 1)
     if shapes is None or len(names) != 3 * len(shapes) + 3:
-        raise validate.Unfit(f"it has {len(names)} tensors, which is not what {config.n_layer} layers have")
+        raise validate.Unfit(
+            say("checkpoint.checkpoint.has_tensors_which_not", n_names=len(names), n_layer=config.n_layer)
+        )
     expected: dict[str, tuple[int, ...]] = {p + name: shape for p in ("", M, V) for name, shape in shapes.items()}
     done = max((moment.step, *_shape(file, LOSSES)[:1]))
     expected |= {LOSSES: (done,), GRAD_NORMS: (done,), NORMS: (done, len(shapes), 3)}
     tensors = {name: _tensor(file, name, shape) for name, shape in expected.items()}
     origin, state = validate.origin(about.get("data")), validate.generator(about.get("generator"))
     if about.get(validate.SHA) != validate.digest(about, tensors):
-        raise validate.Unfit("it is damaged, its numbers are not those that were saved")
+        raise validate.Unfit(say("checkpoint.checkpoint.damaged_its_numbers_not"))
     validations = validate.validations(about.get("validations", []), done)
     branches = validate.branches(about.get("branches", []), Scope(config, Tokenizer(uchars)))
     branch = about.get("branch")
     if branch is not None and not any(each.name == branch for each in branches):
-        raise validate.Unfit(f"it was left in the branch {shortened_repr(branch)}, which it does not have")
+        raise validate.Unfit(say("checkpoint.checkpoint.was_left_branch_which", branch=shortened_repr(branch)))
     params, m, v = ({name: tensors[prefix + name] for name in shapes} for prefix in ("", M, V))
     figures = tensors[LOSSES], tensors[GRAD_NORMS], tensors[NORMS]
     return Checkpoint(config, moment, origin, uchars, params, m, v, *figures, state, validations, branches, branch)
@@ -269,7 +284,7 @@ def _read(said: Any, file: Any) -> Checkpoint:
 
 def _shape(file: Any, name: str) -> tuple[int, ...]:
     if name not in file.keys():  # noqa: SIM118
-        raise validate.Unfit(f"it has no tensor {name}")
+        raise validate.Unfit(say("checkpoint.checkpoint.has_no_tensor", name=name))
     return tuple(file.get_slice(name).get_shape())
 
 
@@ -278,5 +293,7 @@ def _tensor(file: Any, name: str, shape: tuple[int, ...]) -> Floats:
     found, kind = _shape(file, name), file.get_slice(name).get_dtype()
     if found != shape or kind != "F64":
         kind = "float64" if kind == "F64" else kind
-        raise validate.Unfit(f"its tensor {name} is {kind} {found} where float64 {shape} belongs")
+        raise validate.Unfit(
+            say("checkpoint.checkpoint.its_tensor_where_float", name=name, kind=kind, found=found, shape=shape)
+        )
     return file.get_tensor(name)  # type: ignore[no-any-return]

@@ -14,6 +14,7 @@ import numpy as np
 from engine.errors import ChangeError, ConfigError
 from engine.expressions.scope import Scope
 from engine.interventions.syntax import parse
+from engine.language.say import say
 from engine.model.config import LARGEST, Config
 from engine.model.dataset import Origin
 from engine.model.recording import Floats
@@ -23,7 +24,7 @@ from engine.timeline.events import Moment, Phase
 from engine.timeline.validation import Validation
 
 ADDED = {"val_fraction", "val_every"}  # missing in files of the first builds, which did what the defaults say
-NEWER = "update microgpt-tui, or ask whoever made the file for one of this version"
+NEWER = say("checkpoint.validate.update_microgpt_tui_or")
 SHA = "sha256"  # where a file says its own digest
 
 
@@ -48,18 +49,23 @@ def digest(about: Mapping[str, Any], tensors: Mapping[str, Floats] | None = None
 def described(said: Any, version: int, known: Set[str]) -> Mapping[str, Any]:
     """The description of a file of this program, if it has this version of the format and no unknown key."""
     if not isinstance(said, dict):
-        raise Unfit("it does not describe itself")
+        raise Unfit(say("checkpoint.validate.does_not_describe_itself"))
     found = said.get("version")
     if isinstance(found, bool) or not isinstance(found, int) or found < 1:
-        raise Unfit(f"its format is version {shortened_repr(found)}, which there is not")
-    reads = f"its format is version {shortened(str(found))}, and this program reads version {version}"
+        raise Unfit(say("checkpoint.validate.its_format_version_which", found=shortened_repr(found)))
+    reads = say("checkpoint.validate.its_format_version_program", shortened=shortened(str(found)), version=version)
     if found > version:
-        raise Unfit(f"{reads}; a newer microgpt-tui wrote it", NEWER)
+        raise Unfit(say("checkpoint.validate.newer_microgpt_tui_wrote", reads=reads), NEWER)
     if found < version:
-        raise Unfit(f"{reads}; an older microgpt-tui wrote it", "open it with that one, or train the run again")
+        raise Unfit(
+            say("checkpoint.validate.older_microgpt_tui_wrote", reads=reads),
+            say("checkpoint.validate.open_with_one_or"),
+        )
     unknown = sorted(said.keys() - known - {"version", SHA})
     if unknown:
-        raise Unfit(f"it says something that this program does not know, {shortened_repr(unknown[0])}", NEWER)
+        raise Unfit(
+            say("checkpoint.validate.says_something_program_does", shortened_repr=shortened_repr(unknown[0])), NEWER
+        )
     return said
 
 
@@ -67,7 +73,7 @@ def config(said: Any) -> Config:
     """Hyperparameters, by the names of the fields of `Config`."""
     names = {field.name for field in fields(Config)}
     if not isinstance(said, dict) or not names - ADDED <= set(said) <= names:
-        raise Unfit("its hyperparameters are missing or are not those of this program")
+        raise Unfit(say("checkpoint.validate.its_hyperparameters_missing_or"))
     try:
         return Config(**said)
     except (ConfigError, TypeError) as error:
@@ -80,14 +86,12 @@ def validations(said: Any, done: int) -> dict[int, Validation]:
     try:
         for step, loss, perplexity in said if isinstance(said, list) else [said]:
             if not (_is_count(step) and step <= done and step not in found):
-                raise Unfit(
-                    f"it has a loss of held-out documents before step {shortened_repr(step)}, of {done} that are done"
-                )
+                raise Unfit(say("checkpoint.validate.has_loss_held_out", step=shortened_repr(step), done=done))
             if not (isinstance(loss, float) and isinstance(perplexity, float)):
                 raise ValueError
             found[step] = Validation(loss, perplexity)
     except (TypeError, ValueError):
-        raise Unfit("what it says of held-out documents cannot be read") from None
+        raise Unfit(say("checkpoint.validate.what_says_held_out")) from None
     return found
 
 
@@ -96,10 +100,10 @@ def moment(said: Any) -> Moment:
     try:
         step, phase, tick = said["step"], Phase(said["phase"]), said["tick"]
     except (KeyError, TypeError, ValueError):
-        raise Unfit(f"its moment is {shortened_repr(said)}") from None
+        raise Unfit(say("checkpoint.validate.its_moment", said=shortened_repr(said))) from None
     for name, number in (("step", step), ("tick", tick)):
         if not _is_count(number):
-            raise Unfit(f"its {name} is {shortened_repr(number)}")
+            raise Unfit(say("checkpoint.validate.wrong_number", name=name, number=shortened_repr(number)))
     return Moment(step, phase, tick)
 
 
@@ -110,9 +114,9 @@ def _is_count(said: Any) -> bool:
 def alphabet(said: Any) -> tuple[str, ...]:
     """The characters of a tokenizer, sorted."""
     if not (isinstance(said, list) and said and all(isinstance(c, str) and len(c) == 1 for c in said)):
-        raise Unfit("its alphabet is missing")
+        raise Unfit(say("checkpoint.validate.its_alphabet_missing"))
     if said != sorted(set(said)):
-        raise Unfit("its alphabet is out of order")
+        raise Unfit(say("checkpoint.validate.its_alphabet_out_order"))
     return tuple(said)
 
 
@@ -121,9 +125,9 @@ def origin(said: Any) -> Origin:
     try:
         found = Origin(**said)
     except TypeError:
-        raise Unfit("it does not say what it was trained on") from None
+        raise Unfit(say("checkpoint.validate.does_not_say_what")) from None
     if not (isinstance(found.sha256, str) and isinstance(found.path, str | None)):
-        raise Unfit("it does not say what it was trained on")
+        raise Unfit(say("checkpoint.validate.does_not_say_what"))
     return found
 
 
@@ -136,7 +140,7 @@ def generator(said: Any) -> tuple[Any, ...]:
         if not (spare is None or isinstance(spare, float)):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
-        raise Unfit("the state of its random generator is damaged") from None
+        raise Unfit(say("checkpoint.validate.state_its_random_generator")) from None
     return state
 
 
@@ -145,16 +149,18 @@ def branches(said: Any, scope: Scope) -> tuple[Branch, ...]:
     found: list[Branch] = []
     for each in said if isinstance(said, list) else [said]:
         if not isinstance(each, dict) or not isinstance(each.get("name"), str):
-            raise Unfit("one of its branches has no name")
+            raise Unfit(say("checkpoint.validate.one_its_branches_has"))
         name = each["name"]
         if not is_name(name) or name == ORIGINAL or any(branch.name == name for branch in found):
-            raise Unfit(f"one of its branches is called {shortened_repr(name)}, as none can be, or as another is")
+            raise Unfit(say("checkpoint.validate.one_its_branches_called", name=shortened_repr(name)))
         texts = each.get("changes")
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise Unfit(f"its branch {name!r} does not say what is changed in it")
+            raise Unfit(say("checkpoint.validate.its_branch_does_not", name=name))
         try:
             changes = tuple(parse(text, scope) for text in texts)
         except (ChangeError, ConfigError) as error:
-            raise Unfit(f"its branch {name!r} cannot be read, {shortened(str(error), 200)}") from None
+            raise Unfit(
+                say("checkpoint.validate.its_branch_cannot_be", name=name, shortened=shortened(str(error), 200))
+            ) from None
         found.append(Branch(name, changes, moment(each.get("moment"))))
     return tuple(found)

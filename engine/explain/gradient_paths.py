@@ -7,6 +7,7 @@ along it (the chain rule, multiplied out). Paths are far too many to list, but t
 from __future__ import annotations
 
 import heapq
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -14,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.autograd.tape import Rows
 from engine.errors import WhyError
+from engine.language.say import say
 from engine.model.recording import Floats
+from engine.timeline.events import StepProgram
 from engine.timeline.explainer import Explainer
 from engine.timeline.view import Mask, TapeView, View
 
@@ -51,32 +53,30 @@ _Unfinished = tuple[float, int, int, float, _Linked]  # - the most it can be, - 
 
 
 class GradientPaths:
-    """Finds the paths of one document's graph. Raises WhyError while its loss is not known, or if it is not finite."""
+    """Finds the paths of one document's graph. Raises WhyError while its loss is not known, or if it is not finite.
+
+    It can be kept for as long as the program of the step is there, which it does not keep alive.
+    """
 
     def __init__(self, view: View) -> None:
-        self.program = view.program
+        self.program: StepProgram = weakref.proxy(view.program)
         loss = view.loss
         if loss is None:
-            raise WhyError("the loss is not known at this moment, so no chain leads to it; go on to the backward phase")
+            raise WhyError(say("explain.gradient_paths.loss_not_known_at"))
         if not np.isfinite(loss):
-            raise WhyError(f"the loss is {loss}, and no chain leads to such a number; look at a step before this one")
+            raise WhyError(say("explain.gradient_paths.loss_no_chain_leads", loss=loss))
         self._edges: dict[int, list[Edge]] = {}
         self._best = np.zeros(self.program.n_rows)
         if isinstance(view, TapeView):
             self._flows, self._local = self._derivatives(view)
-            self._sources: Rows = view.program.edges >> 1
-            self._ticks_into = view.program.ticks_into
         else:
-            self._flows, self._local, self._sources = self._handed_on(view)
-            self._order = np.argsort(self.program.receivers, kind="stable").astype(np.int32)
-            self._receivers = self.program.receivers[self._order]
-            self._ticks_into = self._ticks_that_write
+            self._flows, self._local = self._handed_on(view)
 
-    def _handed_on(self, view: View) -> tuple[Mask, Floats, Rows]:
-        """As `_derivatives`, of any run that says its local gradients; and the row that hands on at each tick."""
+    def _handed_on(self, view: View) -> tuple[Mask, Floats]:
+        """As `_derivatives`, of any run that says its local gradients."""
         local, program = view.local_gradients, view.program
         if local is None:
-            raise WhyError("this run does not tell the paths of a gradient; look at the inspector instead")
+            raise WhyError(say("explain.gradient_paths.run_does_not_tell"))
         found = (program.source_of(tick) for tick in range(1, len(local) + 1))
         sources = np.array([-1 if source is None else source for source in found], dtype=np.int32)
         best = self._best.tolist()
@@ -86,12 +86,7 @@ class GradientPaths:
             if source >= 0 and slope * best[source] > best[receiver]:
                 best[receiver] = slope * best[source]
         self._best = np.array(best)
-        return sources >= 0, local, sources
-
-    def _ticks_that_write(self, row: int) -> list[int]:
-        """The backward ticks, counted from 1, that write the gradient of a row, in order."""
-        first, last = np.searchsorted(self._receivers, np.array([row, row + 1], dtype=np.int32))
-        return [tick + 1 for tick in self._order[first:last].tolist()]
+        return sources >= 0, local
 
     def _derivatives(self, view: TapeView) -> tuple[Mask, Floats]:
         """Which backward ticks hand a gradient on, and the local derivative of each, (ticks,) both.
@@ -147,10 +142,11 @@ class GradientPaths:
     def edges(self, row: int) -> list[Edge]:
         """The first edges of all paths of a scalar, in the order of their ticks."""
         if row not in self._edges:
+            found = ((tick, self.program.source_of(tick)) for tick in self.program.ticks_into(row))
             self._edges[row] = [
-                Edge(tick, int(self._sources[tick - 1]), float(self._local[tick - 1]))
-                for tick in self._ticks_into(row)
-                if self._flows[tick - 1]
+                Edge(tick, source, float(self._local[tick - 1]))
+                for tick, source in found
+                if source is not None and self._flows[tick - 1]
             ]
         return self._edges[row]
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.autograd.tape import Rows, Tensor
 from engine.errors import WhyError
+from engine.language.say import say
 from engine.numerics import Exact
 from engine.text import quoted
 from engine.timeline.events import Phase
@@ -58,21 +59,26 @@ class Attributor:
     """
 
     def __init__(self, view: View, pos: int) -> None:
-        view = tape_view(view, "the parts of a logit")
+        view = tape_view(view, say("explain.logit_attribution.parts_logit"))
         program = view.program
         if not 0 <= pos < program.n:
             raise WhyError(
-                f"there is no position {pos} in {quoted(program.doc)}, the document of step {program.step}; "
-                f"write a number from 0 to {program.n - 1}"
+                say(
+                    "explain.logit_attribution.no_such_position",
+                    pos=pos,
+                    doc=quoted(program.doc),
+                    step=program.step,
+                    last=program.n - 1,
+                )
             )
         self.view, self.pos = view, pos
         self._span = view.recording.positions[pos]
         self._logits = self._span.logits
         reading = view.data(self._logits.rows)
         if not reading.known.all():
-            raise WhyError(f"the logits of position {pos} are not known at this moment; go on to them")
+            raise WhyError(say("explain.logit_attribution.logits_position_not_known", pos=pos))
         if not np.isfinite(reading.values).all():
-            raise WhyError(f"not all logits of position {pos} are finite, and nothing adds up to them")
+            raise WhyError(say("explain.logit_attribution.not_all_logits_position", pos=pos))
         self.logits = reading.values
         self.parts, self._added = self._split()
         on_the_way = np.setdiff1d(view.overridden, np.concatenate([part.rows for part in self.parts]))
@@ -130,7 +136,12 @@ class Attributor:
         for head in heads:
             columns = np.flatnonzero(np.isin(operands["x"], head.rows))
             added = weights[:, columns] @ self._exact(head.rows)
-            found.append((ResidualComponent(f"{layer}head {head.head}", head.rows), added))
+            found.append(
+                (
+                    ResidualComponent(say("explain.logit_attribution.head", layer=layer, head=head.head), head.rows),
+                    added,
+                )
+            )
         return found
 
     def _exact(self, rows: Rows) -> Exact:
@@ -138,4 +149,4 @@ class Attributor:
 
 
 def _layer(tensor: Tensor) -> str:
-    return "" if tensor.layer is None else f"layer {tensor.layer} "
+    return "" if tensor.layer is None else say("explain.logit_attribution.layer", layer=tensor.layer)

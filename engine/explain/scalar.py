@@ -10,6 +10,7 @@ import numpy as np
 from engine.autograd import kernels
 from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX, POW, RELU
 from engine.autograd.tape import Tensor
+from engine.language.say import say
 from engine.model.recording import Recording
 from engine.timeline.events import Phase
 from engine.timeline.explainer import Explainer, Piece, Term
@@ -67,11 +68,15 @@ class TapeExplainer(Explainer):
         within = f"{'in' if scaled else 'of'} {goal}"
         if terms:
             if scaled and not any(self.children(user)[0] == row and self.terms(user) for user in self.users(row)):
-                return f"sum {within}"
-            return f"first {len(terms)} terms {within}" if len(terms) > 1 else f"first term {within}"
+                return say("explain.scalar.sum", within=within)
+            return (
+                say("explain.scalar.first_terms", n_terms=len(terms), within=within)
+                if len(terms) > 1
+                else say("explain.scalar.first_term", within=within)
+            )
         place = self._place_in_sum(row)
         if place:
-            return f"term {place} {within}"
+            return say("explain.scalar.term", place=place, within=within)
         op, kids = self._op[row], self.children(row)
         if op == ADD and self._op[kids[1]] == NEG_MAX:
             return f"{self.name(kids[0])} − max"
@@ -82,7 +87,7 @@ class TapeExplainer(Explainer):
         if op in (ADD, MUL):
             return (" + " if op == ADD else " · ").join(self.factor_name(kid) for kid in kids)
         if op == LOG and tensor.operation.kind == "nll":
-            return "log p"
+            return say("explain.scalar.log_p")
         return f"{FUNCTIONS[op]}{self.name(kids[0])})"
 
     def _is_written_out(self, tensor: Tensor, row: int) -> bool:
@@ -107,7 +112,9 @@ class TapeExplainer(Explainer):
                 if row not in named and self._op[row] != LEAF:
                     goal = goals.get(row, SEVERAL)
                     count[goal] += 1
-                    names[row] = f"intermediate {count[goal]} of {self._label(tensor, goal) or tensor.name}"
+                    names[row] = say(
+                        "explain.scalar.intermediate", count=count[goal], value=self._label(tensor, goal) or tensor.name
+                    )
             self._intermediates[tensor.first] = names
         return self._intermediates[tensor.first]
 
@@ -196,7 +203,7 @@ class TapeExplainer(Explainer):
         return self._users[row]
 
     def _edges_into(self, row: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        last = self.recording.positions[self.program.n - 1].last
+        last = min(self.recording.positions[self.program.n - 1].last, self.recording.used_until(row))
         mean = self.program.mean
         pieces = ((row + 1, last), (max(row + 1, mean.first), mean.last))  # what uses a row is made after it
         found = [np.flatnonzero(self._child[2 * a : 2 * b] == row) + 2 * a for a, b in pieces if a < b]
@@ -287,10 +294,10 @@ class TapeExplainer(Explainer):
 
     def planned(self, row: int) -> int:
         """How many terms the gradient of a row will have when it is complete."""
-        seed = int(row == self.program.loss_row)  # the loss starts with 1, which nothing has handed on
-        edges = self.program.edges[self.program.receivers == row]
-        overrides = self.view.workspace.overrides
-        return len(edges if overrides is None else overrides.flowing(edges)) - seed
+        ticks, overrides = self.program.ticks_into(row), self.view.workspace.overrides
+        if overrides is None:
+            return len(ticks)
+        return len(overrides.flowing(self.program.edges[np.array(ticks, dtype=np.intp) - 1]))
 
 
 def power_name(base: str, exponent: float) -> str:

@@ -41,7 +41,7 @@ def lines_now(view: TapeView) -> SourceLine:
     if moment.tick == event.last:
         return lines_of_event(view, event)
     row = view.last_row
-    line = int(view.recording.line[row]) if view.recording.op[row] != LEAF else event.line
+    line = view.recording.line[row] if view.recording.op[row] != LEAF else event.line
     return SourceLine(view.recording.model, line, frozenset({line, event.line}))
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from engine.errors import WhyError
+from engine.language.say import say
 from engine.timeline.events import Phase, StepProgram
 from engine.timeline.explainer import Term
 from engine.timeline.update import AdamStep
@@ -55,9 +56,9 @@ class UpdateAttribution:
 def attribute_update(view: View, row: int) -> UpdateAttribution:
     """What has pushed a parameter so far in this step. Raises WhyError for other scalars and in the forward phase."""
     if row >= view.program.n_params:
-        raise WhyError("this is not a parameter, and only parameters are pushed; ask for its chains")
+        raise WhyError(say("explain.update_attribution.not_parameter_only_parameters"))
     if view.moment.phase is Phase.FORWARD:
-        raise WhyError("nothing has pushed this parameter yet in this step; go on to the backward phase")
+        raise WhyError(say("explain.update_attribution.nothing_has_pushed_parameter"))
     terms = view.explainer().gradient(row)
     found = tuple(PositionContribution(_position(view.program, term.user), term) for term in terms)
     gradient = terms[-1].after if terms else 0.0
@@ -70,7 +71,7 @@ def attribute_update(view: View, row: int) -> UpdateAttribution:
 def _position(program: StepProgram, user: int) -> int:
     event = program.event_of(user)
     if event is None or event.pos is None:
-        raise WhyError("this document has no positions that could push a parameter; look at the inspector instead")
+        raise WhyError(say("explain.update_attribution.document_has_no_positions"))
     return event.pos
 
 

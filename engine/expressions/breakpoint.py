@@ -11,6 +11,7 @@ from engine.errors import BreakpointError, ExpressionError
 from engine.expressions.expression import Before, Expression
 from engine.expressions.scope import Kind, Scope
 from engine.expressions.source import check_length
+from engine.language.say import say
 from engine.timeline.events import PHASES, PLACE_NAMES, Event, Moment, Phase, StepProgram
 from engine.timeline.view import View
 
@@ -45,7 +46,7 @@ class EventPattern:
 
     def describe(self, names: Mapping[str, str] = PLACE_NAMES) -> str:
         """In words, such as "attn_weights, position 2, layer 0, head 1, forward"; `names` are those of the places."""
-        words = [self.name or "any event"]
+        words = [self.name or say("expressions.breakpoint.any_event")]
         pos = names["pos"] if names["pos"] != "pos" else "position"
         numbers = ((pos, self.pos), (names["layer"], self.layer), (names["head"], self.head))
         words += [f"{what} {number}" for what, number in numbers if number is not None]
@@ -71,7 +72,7 @@ class EventPattern:
         usual = {own: key for key, own in names.items()}
         check_length(text, BreakpointError)
         if not text.strip():
-            raise BreakpointError("there is no event to stop at; write for example attn_weights@pos=2")
+            raise BreakpointError(say("expressions.breakpoint.nothing_to_stop_at"))
         name, at, rest = text.partition("@")
         values: dict[str, str] = {}
         for part in rest.split(",") if at else []:
@@ -79,8 +80,12 @@ class EventPattern:
             key = usual.get(key, key)
             if key not in ("phase", "pos", "layer", "head") or not value or key in values:
                 raise BreakpointError(
-                    f"{part.strip()!r} in {text!r} says no place; write "
-                    f"{cls('NAME', Phase.FORWARD, 2, 0, 1).written(names)}, each at most once"
+                    say(
+                        "expressions.breakpoint.no_place",
+                        part=part.strip(),
+                        text=text,
+                        example=cls("NAME", Phase.FORWARD, 2, 0, 1).written(names),
+                    )
                 )
             values[key] = value
         return cls.from_dict({"name": name.strip() or None, **values})
@@ -94,27 +99,31 @@ class EventPattern:
                 place[key] = _whole(key, place[key])
         if place.get("phase") is not None:
             if place["phase"] not in PHASES:
-                raise BreakpointError(f"the phase is {place['phase']!r}; write {', '.join(PHASES)}")
+                raise BreakpointError(
+                    say("expressions.breakpoint.wrong_phase", phase=place["phase"], phases=", ".join(PHASES))
+                )
             place["phase"] = Phase(place["phase"])
         if not isinstance(place.get("name"), str | None):
-            raise BreakpointError(f"the name of an event is {place['name']!r}; write a text such as 'attn_weights'")
+            raise BreakpointError(say("expressions.breakpoint.wrong_name", name=place["name"]))
         return cls(**place)
 
     def check(self, scope: Scope) -> None:
         """Raise BreakpointError for an event that no training step of this model has."""
         config, names = scope.config, (*scope.specs, "loss")
         if self.name is not None and self.name not in names:
-            reason = scope.without_layers(self.name) or f"no event is called {self.name!r}"
-            raise BreakpointError(f"{reason}; there are {', '.join(names)}")
+            reason = scope.without_layers(self.name) or say("expressions.breakpoint.no_event_called", name=self.name)
+            raise BreakpointError(say("expressions.breakpoint.known_names", reason=reason, names=", ".join(names)))
         sizes = {"pos": config.block_size, "layer": config.n_layer, "head": config.n_head}
         for what, size in sizes.items():
             number, called = getattr(self, what), scope.place_names[what]
             if number is None:
                 continue
             if what != "pos" and not config.n_layer:
-                raise BreakpointError(f"{called} is {number}, and this model has no layers; leave it out")
+                raise BreakpointError(say("expressions.breakpoint.no_layers", called=called, number=number))
             if not 0 <= number < size:
-                raise BreakpointError(f"{called} is {number}; write a number from 0 to {size - 1}")
+                raise BreakpointError(
+                    say("expressions.breakpoint.out_of_range", called=called, number=number, last=size - 1)
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +140,12 @@ class Breakpoint:
         """In words, such as "attn_weights, position 2 if loss < 2, every 3 times"; `names` are those of the places."""
         words = self.place.describe(names) if self.place else ""
         if self.condition is not None:
-            words += f" if {self.condition}" if words else self.condition
-        return words + (f", every {self.count} times" if self.count > 1 else "") + ("" if self.enabled else " (off)")
+            words += say("expressions.breakpoint.if_condition", condition=self.condition) if words else self.condition
+        return (
+            words
+            + (say("expressions.breakpoint.every_times", count=self.count) if self.count > 1 else "")
+            + ("" if self.enabled else " (off)")
+        )
 
     @property
     def text(self) -> str:
@@ -168,13 +181,13 @@ class Breakpoint:
         own = dict(_plain(values, cls))
         if own.get("place") is not None:
             if not isinstance(own["place"], Mapping):
-                raise BreakpointError(f"the place of a breakpoint is {own['place']!r}; write name, pos, layer, head")
+                raise BreakpointError(say("expressions.breakpoint.wrong_place", value=own["place"]))
             own["place"] = EventPattern.from_dict(own["place"])
         for key, kind in (("id", str), ("condition", str | None), ("enabled", bool)):
             if key in own and not isinstance(own[key], kind):
-                raise BreakpointError(f"a breakpoint's {key} is {own[key]!r}; leave it out or write another")
+                raise BreakpointError(say("expressions.breakpoint.wrong_part", part=key, value=own[key]))
         if not own.get("id"):
-            raise BreakpointError("a breakpoint has no id; give it one")
+            raise BreakpointError(say("expressions.breakpoint.no_id"))
         return cls(**own | {"count": _whole("count", own.get("count", 1))})
 
 
@@ -184,9 +197,9 @@ class Armed:
     def __init__(self, what: Breakpoint, scope: Scope) -> None:
         self.breakpoint = what
         if what.count < 1:
-            raise BreakpointError(f"count is {what.count}; write 1 to stop every time, 2 for every other, ...")
+            raise BreakpointError(say("expressions.breakpoint.wrong_count", count=what.count))
         if what.place is None and what.condition is None:
-            raise BreakpointError("a breakpoint needs an event or a condition; give it one of them")
+            raise BreakpointError(say("expressions.breakpoint.neither_event_nor_condition"))
         if what.place:
             what.place.check(scope)
         self.condition = None if what.condition is None else condition(what.condition, scope)
@@ -211,7 +224,7 @@ def condition(text: str, scope: Scope) -> Expression:
     expression = Expression(text, scope)
     if expression.kind is not Kind.TRUTH:
         raise ExpressionError(
-            f"this is {expression.kind.value}, and a condition is true or false; compare it, as in loss < 2",
+            say("expressions.breakpoint.no_condition", kind=expression.kind.value),
             expression.text, 0, len(expression.text),
         )  # fmt: skip
     return expression
@@ -221,7 +234,7 @@ def _plain(values: Mapping[str, Any], cls: type) -> Mapping[str, Any]:
     names = [f.name for f in fields(cls)]
     for key in values:
         if key not in names:
-            raise BreakpointError(f"a breakpoint has no {key!r}; it has {', '.join(names)}")
+            raise BreakpointError(say("expressions.breakpoint.unknown_part", part=key, names=", ".join(names)))
     return values
 
 
@@ -231,4 +244,4 @@ def _whole(what: str, value: Any) -> int:
             return int(value)
     except ValueError:
         pass
-    raise BreakpointError(f"{what} is {value!r}; write a whole number")
+    raise BreakpointError(say("expressions.breakpoint.no_whole_number", what=what, value=value))

@@ -15,6 +15,7 @@ from engine.errors import ExpressionError
 from engine.expressions.functions import FUNCTIONS, METHODS, OPERATORS, Function, calculate
 from engine.expressions.scope import NAMES, Grain, Kind, Name, Quantity, Reference, Scope
 from engine.expressions.source import EXAMPLE, ExpressionSource, syntax_name
+from engine.language.say import say
 from engine.model.tensors import TensorSpec
 from engine.text import split, token_id
 
@@ -84,8 +85,7 @@ class _Checker:
         if any(x.positional for x in references) and max(x.grain for x in references) is Grain.NORM:
             raise self.source.fault(
                 self.source.tree,
-                "this speaks of a position and of gradients that are complete only after the last one, so it would "
-                "never be known; ask one of them, or the gradient of a tensor such as grad(q[0])",
+                say("expressions.checker.speaks_position_gradients_complete"),
             )
         return self.result
 
@@ -117,13 +117,13 @@ class _Checker:
                 return TRUTH
             case ast.Subscript():
                 self._check_named(node)
-                raise self.source.fault(node, "only tensors and parameters have numbers that can be picked by an index")
+                raise self.source.fault(node, say("expressions.checker.only_tensors_parameters_have"))
             case ast.Attribute():
                 self._check_named(node)
-                raise self.source.fault(
-                    node, f"nothing can be read with a dot here, but after a tensor there are {METHOD_LIST}"
-                )
-        raise self.source.fault(node, f"{syntax_name(node)} is not allowed here; {EXAMPLE}")
+                raise self.source.fault(node, say("expressions.checker.nothing_can_be_read", method_list=METHOD_LIST))
+        raise self.source.fault(
+            node, say("expressions.checker.not_allowed_here", node=syntax_name(node), example=EXAMPLE)
+        )
 
     def _check_named(self, node: ast.expr) -> None:
         """Refuse what has an index or a dot after a name that nothing is called."""
@@ -139,7 +139,7 @@ class _Checker:
         """Refuse a name of a layer's in a model that has none."""
         reason = self.scope.without_layers(name)
         if reason:
-            raise self.source.fault(node, f"{reason}; write for example embed, logits or wte")
+            raise self.source.fault(node, say("expressions.checker.write_example_embed_logits", reason=reason))
 
     def _expect(self, kind: Kind, *nodes: ast.expr) -> None:
         """Check nodes that have to be of this kind."""
@@ -151,18 +151,18 @@ class _Checker:
     def _wrong_kind(self, node: ast.expr, found: Kind, kind: Kind) -> ExpressionError:
         written = self.source.written(node)
         if found is NUMBERS:
-            return self.source.fault(
-                node, f"{written} is several numbers; say which one by an index, or take .max(), .norm(), ..."
-            )
+            return self.source.fault(node, say("expressions.checker.several_numbers_say_which", written=written))
         if kind is TRUTH:
-            return self.source.fault(node, f"{written} is {found.value}, not true or false; compare it, as in loss < 2")
-        return self.source.fault(node, f"{written} is {found.value} where {kind.value} is needed; put one there")
+            return self.source.fault(node, say("expressions.checker.no_truth", written=written, kind=found.value))
+        return self.source.fault(
+            node, say("expressions.checker.wrong_kind", written=written, kind=found.value, needed=kind.value)
+        )
 
     def _constant(self, node: ast.Constant) -> Kind:
         kinds = {bool: TRUTH, int: NUMBER, float: NUMBER, str: TEXT}
         if type(node.value) not in kinds:
             raise self.source.fault(
-                node, f"{self.source.written(node)} is not allowed here; write a number or a text in quotes"
+                node, say("expressions.checker.not_allowed_here_write", node=self.source.written(node))
             )
         return kinds[type(node.value)]
 
@@ -172,13 +172,17 @@ class _Checker:
             self.result.names[node.id] = known
             return known.kind
         if node.id in known_words():
-            raise self.source.fault(node, f"{node.id} is a function; say of what, as in {node.id}(...)")
+            raise self.source.fault(node, say("expressions.checker.function_say_what_as", id=node.id))
         self._check_layers(node, node.id)
         specs = [name for name in self.scope.specs if "." not in name]
         near = difflib.get_close_matches(node.id, (*known_words(), *specs), n=1)
-        quoted = f'; in quotes, "{node.id}", it is a token' if node.id in self.scope.token_ids else ""
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(NAMES)}, and every tensor{quoted}"
-        raise self.source.fault(node, f"nothing is called {node.id}; {hint}")
+        quoted = say("expressions.checker.quotes_token", id=node.id) if node.id in self.scope.token_ids else ""
+        hint = (
+            say("expressions.checker.did_you_mean", near=near[0])
+            if near
+            else say("expressions.checker.known_every_tensor", names=", ".join(NAMES), quoted=quoted)
+        )
+        raise self.source.fault(node, say("expressions.checker.nothing_called", id=node.id, hint=hint))
 
     def _arithmetic(self, node: ast.expr, *operands: ast.expr) -> Kind:
         self._expect(NUMBER, *operands)
@@ -187,7 +191,7 @@ class _Checker:
                 calculate(node, {})
             except (ArithmeticError, ValueError):
                 raise self.source.fault(
-                    node, f"{self.source.written(node)} is no number that a float can hold; write another"
+                    node, say("expressions.checker.no_number_float_can", node=self.source.written(node))
                 ) from None
         return NUMBER
 
@@ -195,7 +199,7 @@ class _Checker:
         checked = [(side, self._check(side)) for side in (node.left, *node.comparators)]
         for op, pair in zip(node.ops, itertools.pairwise(checked), strict=True):
             if isinstance(op, ast.Is | ast.IsNot):
-                raise self.source.fault(node, "is compares nothing here; write == or !=")
+                raise self.source.fault(node, say("expressions.checker.compares_nothing_here_write"))
             texts, equality = isinstance(op, ast.In | ast.NotIn), isinstance(op, ast.Eq | ast.NotEq)
             allowed = (TEXT,) if texts else (NUMBER, TEXT) if equality else (NUMBER,)
             for side, kind in pair:
@@ -206,22 +210,23 @@ class _Checker:
                     if isinstance(side, ast.Constant) and isinstance(side.value, str):
                         self._check_token(side, side.value)
             if pair[0][1] is not pair[1][1]:
-                what = " and ".join(f"{self.source.written(side)} is {kind.value}" for side, kind in pair)
+                (left, its), (right, other) = pair
+                written = {"left": self.source.written(left), "right": self.source.written(right)}
                 raise self.source.fault(
-                    node, f"{what}, and those cannot be compared; write numbers bare and texts in quotes"
+                    node, say("expressions.checker.cannot_be_compared", kind=its.value, other=other.value, **written)
                 )
 
     def _check_token(self, node: ast.expr, text: str) -> None:
         """Refuse a letter in the place of a token if the documents write it as several."""
         several = split(text, self.scope.token_ids)
         if several:
-            raise self.source.fault(node, f"{several}; write one of these")
+            raise self.source.fault(node, say("expressions.checker.write_one_these", several=several))
 
     # Calls.
 
     def _call(self, node: ast.Call) -> Kind:
         if node.keywords or any(isinstance(arg, ast.Starred) for arg in node.args):
-            raise self.source.fault(node, "functions take plain values here, without names or stars; write f(x)")
+            raise self.source.fault(node, say("expressions.checker.functions_take_plain_values"))
         if isinstance(node.func, ast.Attribute):
             return self._method(node, node.func)
         name = node.func.id if isinstance(node.func, ast.Name) else ""
@@ -231,18 +236,25 @@ class _Checker:
             return self._changes_sign(node)
         functions = ", ".join(name for name in known_words() if name not in NAMES)
         raise self.source.fault(
-            node.func, f"{self.source.written(node.func)} is no function here; there are {functions}"
+            node.func,
+            say("expressions.checker.no_function_here_there", func=self.source.written(node.func), functions=functions),
         )
 
     def _method(self, node: ast.Call, func: ast.Attribute) -> Kind:
         if func.attr not in METHODS or node.args:
             raise self.source.fault(
-                func, f".{func.attr} is not there or takes no value; after a tensor there are {METHOD_LIST}"
+                func, say("expressions.checker.not_there_or_takes", attr=func.attr, method_list=METHOD_LIST)
             )
         kind = self._check(func.value)
         if kind is not NUMBERS:
             raise self.source.fault(
-                func.value, f"{self.source.written(func.value)} is {kind.value}, so there is no .{func.attr}() of it"
+                func.value,
+                say(
+                    "expressions.checker.no_method_of_kind",
+                    written=self.source.written(func.value),
+                    kind=kind.value,
+                    attr=func.attr,
+                ),
             )
         return NUMBER
 
@@ -256,15 +268,25 @@ class _Checker:
             self._expect(NUMBER, *args)
             return function.gives
         if len(args) != 1:
-            raise self.source.fault(node, f"{name} takes one tensor and has {len(args)} values; write {name}(probs)")
+            raise self.source.fault(node, say("expressions.checker.takes_one_tensor_has", name=name, n_args=len(args)))
         kind = self._check(args[0])
         if kind not in function.takes:
-            raise self.source.fault(args[0], f"{self.source.written(args[0])} is {kind.value}; {name} takes a tensor")
+            raise self.source.fault(
+                args[0],
+                say(
+                    "expressions.checker.no_tensor",
+                    written=self.source.written(args[0]),
+                    kind=kind.value,
+                    name=name,
+                ),
+            )
         return function.gives
 
     def _check_one(self, node: ast.Call, name: str) -> None:
         if len(node.args) != 1:
-            raise self.source.fault(node, f"{name} takes one value and has {len(node.args)}; write {name}(x)")
+            raise self.source.fault(
+                node, say("expressions.checker.takes_one_value_has", name=name, n_args=len(node.args))
+            )
 
     def _changes_sign(self, node: ast.Call) -> Kind:
         self._check_one(node, CHANGES_SIGN)
@@ -275,8 +297,7 @@ class _Checker:
         if any(x.positional for x in inside.references) or inside.changes:
             raise self.source.fault(
                 inside.tree,
-                "changes_sign looks one training step back, where the document is another; "
-                "write what every step has, such as grad(wte[5, 3])",
+                say("expressions.checker.changes_sign_looks_one"),
             )
         outside.names |= inside.names
         outside.slots |= inside.slots
@@ -297,7 +318,7 @@ class _Checker:
             case ast.Call(func=ast.Name(id=name), args=[of], keywords=[]) if name in QUANTITIES:
                 return self._quantity(name, of)
             case ast.Call(func=ast.Name(id=name)) if name in QUANTITIES:
-                raise self.source.fault(node, f'{name} takes one tensor or parameter; write {name}("wte")')
+                raise self.source.fault(node, say("expressions.checker.takes_one_tensor_or", name=name))
             case ast.Subscript(value=value, slice=inside):
                 chain = self._chain(value)
                 more = inside.elts if isinstance(inside, ast.Tuple) else [inside]
@@ -315,27 +336,39 @@ class _Checker:
                 self._check_named(of)
         if chain is None or chain.quantity != "data":
             near = difflib.get_close_matches(self.source.written(of).strip("\"'"), self.scope.specs, n=1)
-            hint = f"did you mean {near[0]}?" if near else 'write a name such as "wte"'
-            raise self.source.fault(of, f"{self.source.written(of)} is no tensor and no parameter; {hint}")
+            hint = (
+                say("expressions.checker.did_you_mean", near=near[0])
+                if near
+                else say("expressions.checker.write_name_such_as")
+            )
+            raise self.source.fault(
+                of, say("expressions.checker.no_tensor_no_parameter", of=self.source.written(of), hint=hint)
+            )
         if name != "grad" and not chain.spec.parameter:
             matrices = ", ".join(spec.name for spec in self.scope.specs.values() if spec.parameter)
-            raise self.source.fault(of, f"{chain.spec.name} is no parameter; those are {matrices}")
+            raise self.source.fault(
+                of, say("expressions.checker.no_parameter_those", name=chain.spec.name, matrices=matrices)
+            )
         return _Chain(QUANTITIES[name], chain.spec, chain.index)
 
     def _slot(self, node: ast.expr, chain: _Chain) -> Kind:
         spec, places = chain.spec, len(chain.spec.places)
         if len(chain.index) < places:
-            zeros, what = ", ".join("0" * places), " and ".join(f"every {place}" for place in spec.places)
-            raise self.source.fault(node, f"{what} has its own {spec.name}; say which, as in {spec.name}[{zeros}]")
+            zeros, what = ", ".join("0" * places), say(f"expressions.checker.every.{'_'.join(spec.places)}")
+            raise self.source.fault(node, say("expressions.checker.say_which", what=what, name=spec.name, zeros=zeros))
         if len(chain.index) > places + len(spec.shape):
             most = places + len(spec.shape)
             raise self.source.fault(
                 chain.index[most],
-                f"{spec.name} takes {most} {'index' if most == 1 else 'indices'} and has {len(chain.index)}; "
-                "leave out the last",
+                say(
+                    "expressions.checker.too_many_indices",
+                    name=spec.name,
+                    n=most,
+                    n_index=len(chain.index),
+                ),
             )
         place = tuple(
-            self._whole(index, f"the {what} of {spec.name}", size)
+            self._whole(index, say("expressions.checker.the_axis_of", what=what, name=spec.name), size)
             for index, (what, size) in zip(chain.index, spec.places.items(), strict=False)
         )
         index = chain.index[places:]
@@ -346,25 +379,34 @@ class _Checker:
 
     def _whole(self, node: ast.expr, what: str, size: int) -> int:
         if not isinstance(node, ast.Constant) or type(node.value) is not int or not 0 <= node.value < size:
-            raise self.source.fault(node, f"{what} is {self.source.written(node)}; write a number from 0 to {size - 1}")
+            raise self.source.fault(
+                node,
+                say(
+                    "expressions.checker.index_out_of_range", what=what, index=self.source.written(node), last=size - 1
+                ),
+            )
         return node.value
 
     def _element(self, node: ast.expr, spec: TensorSpec, axis: int, size: int) -> None:
-        what = f"{'the index' if len(spec.shape) == 1 else ('the row', 'the column')[axis]} of {spec.name}"
+        axes = "index" if len(spec.shape) == 1 else ("row", "column")[axis]
+        what = say(f"expressions.checker.of.{axes}", name=spec.name)
         if isinstance(node, ast.Slice):
-            raise self.source.fault(
-                node, f"{what} cannot be a range; write one number, or leave it out for all of them"
-            )
+            raise self.source.fault(node, say("expressions.checker.cannot_be_range_write", what=what))
         tokens = spec.tokens and axis == 0
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and tokens:
             self._check_token(node, node.value)
             if token_id(node.value, self.scope.token_ids) is None:
                 names = list(self.scope.token_ids)
-                more = f" and {len(names) - 40} more" if len(names) > 40 else ""
-                raise self.source.fault(node, f"{node.value!r} is no token; there are {' '.join(names[:40])}{more}")
+                more = say("expressions.checker.more", count=len(names) - 40) if len(names) > 40 else ""
+                raise self.source.fault(
+                    node,
+                    say("expressions.checker.no_token", text=node.value, tokens=" ".join(names[:40]), more=more),
+                )
             return
         if isinstance(node, ast.Constant) or (isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)):
             self._whole(node, what, size)
         kind = self._check(node)
         if kind is not NUMBER and not (kind is TEXT and tokens):
-            raise self.source.fault(node, f"{what} is {kind.value}; write a number from 0 to {size - 1}")
+            raise self.source.fault(
+                node, say("expressions.checker.index_of_wrong_kind", what=what, kind=kind.value, last=size - 1)
+            )

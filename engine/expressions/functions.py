@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine.expressions.scope import Kind, Value
+from engine.language.say import say
 from engine.model.recording import Floats
 from engine.text import occurs, same
 
@@ -96,17 +97,21 @@ def _reduced(method: str) -> Callable[..., float]:
 FUNCTIONS = {
     function.name: function
     for function in (
-        Function("abs", (NUMBER,), NUMBER, abs, "the number without its sign"),
-        Function("sqrt", (NUMBER,), NUMBER, math.sqrt, "the square root"),
-        Function("log", (NUMBER,), NUMBER, math.log, "the natural logarithm"),
-        Function("exp", (NUMBER,), NUMBER, math.exp, "e to that power"),
+        Function("abs", (NUMBER,), NUMBER, abs, say("expressions.functions.number_without_its_sign")),
+        Function("sqrt", (NUMBER,), NUMBER, math.sqrt, say("expressions.functions.square_root")),
+        Function("log", (NUMBER,), NUMBER, math.log, say("expressions.functions.natural_logarithm")),
+        Function("exp", (NUMBER,), NUMBER, math.exp, say("expressions.functions.e_power")),
         Function("sign", (NUMBER,), NUMBER, _sign, "1, 0 or -1"),
-        Function("min", (NUMBERS,), NUMBER, _reduced("min"), "the smallest of a tensor or of several numbers", True),
-        Function("max", (NUMBERS,), NUMBER, _reduced("max"), "the largest of a tensor or of several numbers", True),
-        Function("sum", (NUMBERS,), NUMBER, _reduced("sum"), "the sum of a tensor"),
-        Function("len", (NUMBERS, TEXT), NUMBER, len, "how many rows a tensor has, or characters a text"),
-        Function("isnan", (NUMBER,), TRUTH, math.isnan, "whether it is not a number"),
-        Function("isinf", (NUMBER,), TRUTH, math.isinf, "whether it is infinite"),
+        Function(
+            "min", (NUMBERS,), NUMBER, _reduced("min"), say("expressions.functions.smallest_tensor_or_several"), True
+        ),
+        Function(
+            "max", (NUMBERS,), NUMBER, _reduced("max"), say("expressions.functions.largest_tensor_or_several"), True
+        ),
+        Function("sum", (NUMBERS,), NUMBER, _reduced("sum"), say("expressions.functions.sum_tensor")),
+        Function("len", (NUMBERS, TEXT), NUMBER, len, say("expressions.functions.how_many_rows_tensor")),
+        Function("isnan", (NUMBER,), TRUTH, math.isnan, say("expressions.functions.whether_not_number")),
+        Function("isinf", (NUMBER,), TRUTH, math.isinf, say("expressions.functions.whether_infinite")),
     )
 }
 

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from engine.autograd.tape import Rows
+from engine.language.say import say
 from engine.model.config import Config
 from engine.model.recording import Floats, specs_of
 from engine.model.tensors import TensorSpec
@@ -30,10 +31,10 @@ IN_LAYER = re.compile(r"layer\d+\b")
 class Kind(Enum):
     """What kind of thing an expression is; the values are words for a person."""
 
-    NUMBER = "a number"
-    NUMBERS = "several numbers"
-    TEXT = "a text"
-    TRUTH = "true or false"
+    NUMBER = say("expressions.scope.number")
+    NUMBERS = say("expressions.scope.several_numbers")
+    TEXT = say("expressions.scope.text")
+    TRUTH = say("expressions.scope.true_or_false")
 
 
 class Grain(IntEnum):
@@ -138,7 +139,7 @@ class Scope:
             return ""
         spec = specs_of(replace(self.config, n_layer=1), self.tokenizer.vocab_size).get(name)
         in_layers = IN_LAYER.match(name) or (spec and "layer" in spec.places)
-        return f"{name} belongs to a layer, and this model has none" if in_layers else ""
+        return say("expressions.scope.belongs_layer_model_has", name=name) if in_layers else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from engine.expressions.breakpoint import EventPattern
 from engine.expressions.expression import Answer, Expression
 from engine.expressions.scope import Scope
 from engine.expressions.source import check_length
+from engine.language.say import say
 from engine.timeline.view import View
 
 AT = re.compile(r"(?P<words>.*\S)\s*@\s*(?P<key>\w+)\s*=\s*(?P<pos>\d{1,9})\s*")
@@ -31,12 +32,16 @@ class Watch:
         self.expression = Expression(at["words"] if at else text, scope)
         if self.pos is not None and self.pos >= scope.config.block_size:
             raise ExpressionError(
-                f"{scope.place_names['pos']} is {self.pos}; write a number from 0 to {scope.config.block_size - 1}"
+                say(
+                    "expressions.watch.write_number_from",
+                    place=scope.place_names["pos"],
+                    pos=self.pos,
+                    last=scope.config.block_size - 1,
+                )
             )
         if self.expression.looks_back:
             raise ExpressionError(
-                "changes_sign compares two training steps, and a watch shows one; watch what it is about, "
-                "or set a breakpoint on it",
+                say("expressions.watch.changes_sign_compares_two"),
                 self.text, 0, len(self.text),
             )  # fmt: skip
 

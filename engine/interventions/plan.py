@@ -16,6 +16,7 @@ from engine.autograd.overrides import Overrides
 from engine.autograd.tape import Rows
 from engine.errors import ChangeError, NumericFault
 from engine.interventions.syntax import SCALAR, Ablation, Change, SetHyperparameter, SetParameter, SetScalar
+from engine.language.say import say
 from engine.model.config import Config
 from engine.model.recording import Floats, Recording, Span, Workspace
 from engine.text import quoted
@@ -92,19 +93,31 @@ class InterventionPlan:
         if change.name == SCALAR:
             if change.index[0] >= len(program.rows):
                 raise ChangeError(
-                    f"there is no scalar {change.index[0]} in step {program.step}, whose forward phase has "
-                    f"{len(program.rows):,}; write a smaller number"
+                    say(
+                        "interventions.plan.there_no_scalar_step",
+                        index=change.index[0],
+                        step=program.step,
+                        n_rows=len(program.rows),
+                    )
                 )
             return [int(program.rows[change.index[0]])]
         layer, head = (*change.place, None, None)[:2]
         rows = program.tensors.get((change.name, change.pos, layer, head))
         if rows is None:
             raise ChangeError(
-                f"step {program.step} reads {quoted(program.doc)}, with positions 0 to {program.n - 1}, so there is no "
-                f"{change.name} at position {change.pos}; choose another position or step"
+                say(
+                    "interventions.plan.no_such_position",
+                    step=program.step,
+                    doc=quoted(program.doc),
+                    last=program.n - 1,
+                    name=change.name,
+                    pos=change.pos,
+                )
             )
         if change.index and change.index[0] >= len(rows):  # as long as there are positions so far
-            raise ChangeError(f"{change.name} has {len(rows)} elements at position {change.pos}; write a smaller index")
+            raise ChangeError(
+                say("interventions.plan.has_elements_at_position", name=change.name, n_rows=len(rows), pos=change.pos)
+            )
         return np.atleast_1d(rows[change.index]).ravel().tolist()
 
     def _switched_off(self, step: int) -> dict[int, float]:
@@ -153,12 +166,12 @@ def _mean(change: Ablation, workspace: Workspace, documents: list[list[int]]) ->
     for tokens in documents:
         n = min(r.config.block_size, len(tokens) - 1)
         workspace.read(0, tokens[:n], tokens[1 : n + 1])
-        rows = r.rows[: r.row_counts[n - 1]]
+        rows = r.rows_of(n)
         at = workspace.forward(rows, 0, len(rows))
         if at != FINE:
             raise NumericFault(
                 step=change.step, doc="", pos=None, tensor=change.part, row=int(rows[at]),
-                reason=f"the mean over {change.mean_of} documents cannot be computed",
+                reason=say("interventions.plan.mean_over_documents_cannot", mean_of=change.mean_of),
             )  # fmt: skip
         for span in r.positions[:n]:
             total = total + np.stack([workspace.data[rows] for rows in _tensors(change, span)])

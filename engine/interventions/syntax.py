@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from engine.errors import ChangeError, ConfigError
 from engine.expressions.scope import Scope
 from engine.expressions.source import BRACKETS, check_length, split_indices
+from engine.language.say import say
 from engine.model.config import Config
 from engine.sampling.strategy import DecodingStrategy
 from engine.text import split, token_id
@@ -112,24 +113,26 @@ def parse(text: str, scope: Scope, step: int = 0) -> Change:
     check_length(text, ChangeError)
     read = GRAMMAR.fullmatch(text)
     if read is None:
-        raise ChangeError(f"{text.strip()!r} is no change; write for example {EXAMPLES}")
+        raise ChangeError(say("interventions.syntax.no_change", text=text.strip(), examples=EXAMPLES))
     at = _at(read["at"], text)
     pos = at.pop("pos", None)
     step = at.pop("step", step)
     if at:
-        raise ChangeError(f"{next(iter(at))!r} in {text.strip()!r} says no place; write @pos=2,step=5")
+        raise ChangeError(say("interventions.syntax.unknown_place", place=next(iter(at)), text=text.strip()))
     if step > scope.config.num_steps:
-        raise ChangeError(f"there is no step {step} in this schedule; write a step from 0 to {scope.config.num_steps}")
+        raise ChangeError(
+            say("interventions.syntax.there_no_step_schedule", step=step, num_steps=scope.config.num_steps)
+        )
     name, value = read["name"], read["value"]
     part = PART.fullmatch(name)
     placed = pos is not None or read["index"] is not None
     if part is not None and name not in scope.specs:
-        _no(placed, f"{name} takes no [...] and no pos; write {name}@step={step}")
+        _no(placed, say("interventions.syntax.part_takes_no_place", name=name, step=step))
         kind, number = (part["kind"], int(part["number"])) if part["kind"] else ("mlp", None)
         return _ablation(Ablation(step, int(part["layer"]), kind, number, _mean(value, name)), scope.config)
     number_ = _number(value, name)
     if name in RATES:
-        _no(placed, f"{name} takes no [...] and no pos; write {name} = {value}")
+        _no(placed, say("interventions.syntax.rate_takes_no_place", name=name, value=value))
         return _rate(SetHyperparameter(step, name, number_), scope.config)
     return _set(name, _index(read["index"], scope, name), pos, step, number_, scope)
 
@@ -139,7 +142,7 @@ def _at(text: str | None, whole: str) -> dict[str, int]:
     for part in text.split(",") if text else []:
         key, _, value = (piece.strip() for piece in part.partition("="))
         if key in found or not re.fullmatch(r"\d{1,9}", value):
-            raise ChangeError(f"{part.strip()!r} in {whole.strip()!r} says no place; write @pos=2,step=5, each once")
+            raise ChangeError(say("interventions.syntax.no_place", place=part.strip(), text=whole.strip()))
         found[key] = int(value)
     return found
 
@@ -154,7 +157,7 @@ def _mean(value: str | None, name: str) -> int:
         return 0
     read = MEAN.fullmatch(value)
     if read is None or int(read[1]) == 0:
-        raise ChangeError(f"{name} can be switched off to 0 or to a mean, not to {value}; write {name} = mean:20")
+        raise ChangeError(say("interventions.syntax.can_be_switched_off", name=name, value=value))
     return int(read[1])
 
 
@@ -164,8 +167,12 @@ def _number(value: str | None, name: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        said = "no value" if value is None else f"the value {value!r}"
-        raise ChangeError(f"{name} is given {said}; write a finite number after =, as in {name} = 0.1")
+        said = (
+            say("interventions.syntax.no_value")
+            if value is None
+            else say("interventions.syntax.the_value", value=value)
+        )
+        raise ChangeError(say("interventions.syntax.needs_number", name=name, said=said))
     return number
 
 
@@ -177,18 +184,21 @@ def _index(text: str | None, scope: Scope, name: str) -> tuple[int, ...]:
         token = None if said is None else token_id(said, scope.token_ids)
         several = "" if said is None else split(said, scope.token_ids)
         if several:
-            raise ChangeError(f"{several}; write one of these")
+            raise ChangeError(say("interventions.syntax.write_one_these", several=several))
         if token is None and not re.fullmatch(r"\d{1,9}", word):
-            raise ChangeError(f"{word!r} is no index of {name}; write whole numbers that count from 0, as in [3, 5]")
+            raise ChangeError(say("interventions.syntax.no_index_write_whole", word=word, name=name))
         found.append(int(word) if token is None else token)
     return tuple(found)
 
 
 def _ablation(change: Ablation, config: Config) -> Ablation:
-    _no(not config.n_layer, f"{change.part} does not exist: this model has no layers; change for example wte[2] = 0")
+    _no(not config.n_layer, say("interventions.syntax.no_layers", part=change.part))
     sizes = {"layer": config.n_layer, "head": config.n_head, "pos": config.block_size, "mlp": 1}
     for what, number in (("layer", change.layer), (change.kind, change.number or 0)):
-        _no(number >= sizes[what], f"{change.part} does not exist: {what} goes from 0 to {sizes[what] - 1}")
+        _no(
+            number >= sizes[what],
+            say("interventions.syntax.out_of_range", part=change.part, what=what, last=sizes[what] - 1),
+        )
     return change
 
 
@@ -206,30 +216,46 @@ def _rate(change: SetHyperparameter, config: Config) -> SetHyperparameter:
 def _set(name: str, index: tuple[int, ...], pos: int | None, step: int, value: float, scope: Scope) -> Change:
     config = scope.config
     if name == SCALAR:
-        _no(len(index) != 1 or pos is not None, "a scalar is written by its number, as in scalar[21376]@step=5 = 0")
+        _no(len(index) != 1 or pos is not None, say("interventions.syntax.scalar_written_by_its"))
         return SetScalar(step, SCALAR, None, (), index, value)
     if name == "loss":
-        _no(bool(index) or pos is not None, "loss is one number; write loss@step=5 = 1, or loss_t@pos=2,step=5 = 1")
+        _no(bool(index) or pos is not None, say("interventions.syntax.loss_one_number_write"))
         return SetScalar(step, name, None, (), (), value)
     spec = scope.specs.get(name)
     if spec is None:
         parts = ("layer0.head0", "layer0.mlp", "layer0.pos0") if config.n_layer else ()
         known = ", ".join((*scope.specs, "loss", SCALAR, *RATES, *parts))
-        reason = scope.without_layers(name) or f"nothing is called {name!r}"
-        raise ChangeError(f"{reason}; there are {known}")
+        reason = scope.without_layers(name) or say("interventions.syntax.nothing_called", name=name)
+        raise ChangeError(say("interventions.syntax.known_names", reason=reason, known=known))
     sizes = (*spec.places.values(), *spec.shape)
     if len(index) > len(sizes) or len(index) < len(spec.places):
         words = ", ".join((*spec.places, *("index" for _ in spec.shape)))
-        raise ChangeError(f"{name} is written {name}[{words}], of which you gave {len(index)}")
+        raise ChangeError(
+            say("interventions.syntax.wrong_number_of_indices", name=name, words=words, n_index=len(index))
+        )
     for i, size in zip(index, sizes, strict=False):
-        _no(i >= size, f"{name}{_brackets(index)} has an index {i}, beyond the last, {size - 1}")
+        _no(
+            i >= size,
+            say("interventions.syntax.index_beyond_last", name=name, index=_brackets(index), i=i, last=size - 1),
+        )
     if spec.parameter:
-        _no(pos is not None, f"{name} is a parameter, which has no pos; write {name}{_brackets(index)}@step={step}")
+        _no(
+            pos is not None,
+            say("interventions.syntax.parameter_which_has_no", name=name, index=_brackets(index), step=step),
+        )
         return SetParameter(step, name, index, value)
     if pos is None or pos >= config.block_size:
-        said = "no position" if pos is None else f"position {pos}"
-        raise ChangeError(f"{name} is given {said}; write {name}{_brackets(index)}@pos=2 = {value!r}, with a position "
-                          f"from 0 to {config.block_size - 1}")  # fmt: skip
+        said = say("interventions.syntax.no_position") if pos is None else say("interventions.syntax.position", pos=pos)
+        raise ChangeError(
+            say(
+                "interventions.syntax.needs_position",
+                name=name,
+                said=said,
+                index=_brackets(index),
+                value=value,
+                last=config.block_size - 1,
+            )
+        )
     places = len(spec.places)
     return SetScalar(step, name, pos, index[:places], index[places:], value)
 

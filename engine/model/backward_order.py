@@ -16,6 +16,7 @@ from engine.autograd.dot_products import BELOW
 from engine.autograd.jit import Kernels
 from engine.autograd.tape import Rows
 from engine.errors import ConfigError
+from engine.language.say import say
 from engine.model.recording import Recording, Span
 
 MOST_CACHED = 2**21  # steps of upper parts kept; with a large alphabet they are made anew
@@ -154,10 +155,7 @@ class GradientOrder:
         for at in np.flatnonzero(rows < top):
             place = int(np.searchsorted(residual, rows[at]))
             if residual[min(place, len(residual) - 1)] != rows[at]:
-                raise ConfigError(
-                    "the logits of this model are made from more than one tensor of the layers below; "
-                    "let them read the last tensor of the residual stream alone"
-                )
+                raise ConfigError(say("model.backward_order.logits_model_made_from"))
             steps += [self._fold(rows[first:at]), _step(place, BELOW)]
             first = int(at) + 1
         steps.append(self._fold(rows[first:]))

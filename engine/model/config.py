@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, field, fields
 
 from engine.errors import ConfigError
+from engine.language.say import say
 from engine.text import shortened_repr
 
 SIZES = ("n_layer", "n_embd", "n_head", "block_size", "num_steps")
@@ -24,46 +25,52 @@ class Config:
     Raises ConfigError, naming the field and the value, for anything a model cannot be built with.
     """
 
-    n_layer: int = _option(1, "transformer layers, one after the other; with 0 the embeddings alone predict")  # type: ignore[assignment]
-    n_embd: int = _option(16, "width of the residual stream")  # type: ignore[assignment]
-    block_size: int = _option(16, "longest context, in tokens")  # type: ignore[assignment]
-    n_head: int = _option(4, "attention heads a layer; must divide n_embd")  # type: ignore[assignment]
-    num_steps: int = _option(1000, "length of the learning-rate schedule, in steps")  # type: ignore[assignment]
-    learning_rate: float = _option(0.01, "Adam's step size at the start of the schedule")
-    beta1: float = _option(0.85, "decay of Adam's first moment")
-    beta2: float = _option(0.99, "decay of Adam's second moment")
-    seed: int = _option(42, "seed of the one random generator")  # type: ignore[assignment]
-    val_fraction: float = _option(0.0, "share of the documents, after shuffling the last, that is kept from training")
-    val_every: int = _option(50, "steps from one look at the documents kept aside to the next")  # type: ignore[assignment]
+    n_layer: int = _option(1, say("model.config.transformer_layers_one_after"))  # type: ignore[assignment]
+    n_embd: int = _option(16, say("model.config.width_residual_stream"))  # type: ignore[assignment]
+    block_size: int = _option(16, say("model.config.longest_context_tokens"))  # type: ignore[assignment]
+    n_head: int = _option(4, say("model.config.attention_heads_layer_must"))  # type: ignore[assignment]
+    num_steps: int = _option(1000, say("model.config.length_learning_rate_schedule"))  # type: ignore[assignment]
+    learning_rate: float = _option(0.01, say("model.config.adam_s_step_size"))
+    beta1: float = _option(0.85, say("model.config.decay_adam_s_first"))
+    beta2: float = _option(0.99, say("model.config.decay_adam_s_second"))
+    seed: int = _option(42, say("model.config.seed_one_random_generator"))  # type: ignore[assignment]
+    val_fraction: float = _option(0.0, say("model.config.share_documents_after_shuffling"))
+    val_every: int = _option(50, say("model.config.steps_from_one_look"))  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         for name in (*SIZES, "seed", "val_every"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):
-                raise ConfigError(f"{name} is {shortened_repr(value)}; give a whole number")
+                raise ConfigError(say("model.config.give_whole_number", name=name, value=shortened_repr(value)))
         for name in ("learning_rate", "beta1", "beta2", "val_fraction"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ConfigError(f"{name} is {shortened_repr(value)}; give a number")
+                raise ConfigError(say("model.config.give_number", name=name, value=shortened_repr(value)))
         for name in (*SIZES, "val_every"):
             value = getattr(self, name)
             least = 0 if name == "n_layer" else 1  # without layers, the embeddings alone predict
             if value < least:
-                raise ConfigError(f"{name} is {shortened_repr(value)}; give a whole number of at least {least}")
+                raise ConfigError(say("model.config.too_small", name=name, value=shortened_repr(value), least=least))
             if value > LARGEST:
-                raise ConfigError(f"{name} is {shortened_repr(value)}; give a whole number of at most {LARGEST:,}")
+                raise ConfigError(
+                    say("model.config.too_large", name=name, value=shortened_repr(value), largest=LARGEST)
+                )
         if self.n_embd % self.n_head:
             raise ConfigError(
-                f"n_head {self.n_head} does not divide n_embd {self.n_embd}; "
-                f"choose a number of heads that does ({_divisors(self.n_embd)})"
+                say(
+                    "model.config.heads_do_not_divide",
+                    n_head=self.n_head,
+                    n_embd=self.n_embd,
+                    divisors=_divisors(self.n_embd),
+                )
             )
         for name in ("beta1", "beta2", "val_fraction"):
             value = getattr(self, name)
             if not 0.0 <= value < 1.0:
-                raise ConfigError(f"{name} is {shortened_repr(value)}; give a number from 0 up to, but below, 1")
+                raise ConfigError(say("model.config.give_number_from_up", name=name, value=shortened_repr(value)))
         if not 0.0 <= self.learning_rate <= sys.float_info.max:  # nan is not either
             raise ConfigError(
-                f"learning_rate is {shortened_repr(self.learning_rate)}; give a finite number of at least 0"
+                say("model.config.learning_rate_give_finite", learning_rate=shortened_repr(self.learning_rate))
             )
 
     @property

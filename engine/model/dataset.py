@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from engine.errors import DataError, Stopped
+from engine.language.say import say
 from engine.text import shortened, wide_encoding
 
 _HERE = Path(__file__).resolve().parent.parent  # the package `engine`
@@ -31,7 +32,7 @@ def bundled_path() -> Path:
     for path in _BUNDLED:
         if path.is_file():
             return path
-    raise DataError("the bundled names are missing from this installation; reinstall it, or give --data FILE")
+    raise DataError(say("model.dataset.bundled_names_missing_from"))
 
 
 def load_docs(path: str | Path | None = None) -> list[str]:
@@ -44,19 +45,19 @@ def load_docs(path: str | Path | None = None) -> list[str]:
     raw = _read(source)
     wide = wide_encoding(raw)
     if wide:
-        raise DataError(f"{source} is {wide} text; save it as UTF-8 and try again")
+        raise DataError(say("model.dataset.text_save_as_utf", source=source, wide=wide))
     if b"\0" in raw:
-        raise DataError(f"{source} is a binary file; give a UTF-8 text file with one document a line")
+        raise DataError(say("model.dataset.binary_file_give_utf", source=source))
     _check_memory(source, len(raw), raw.count(b"\n"))
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{source} is not UTF-8 text (line {line}); save it as UTF-8 and try again") from None
+        raise DataError(say("model.dataset.not_utf_text_line", source=source, line=line)) from None
     # Only newlines end a line, as when Python iterates over an open file; str.splitlines knows more of them.
     docs = [line.strip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.strip()]
     if not docs:
-        raise DataError(f"{source} has no usable line; give a text file with one document a line")
+        raise DataError(say("model.dataset.has_no_usable_line", source=source))
     return docs
 
 
@@ -65,27 +66,30 @@ def _read(source: Path) -> bytes:
     try:
         about = source.stat()
         if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
-            raise DataError(f"{source} is a pipe or a device; put what it gives into a file, and give that")
+            raise DataError(say("model.dataset.pipe_or_device_put", source=source))
         _check_memory(source, about.st_size, 0)
         return source.read_bytes()
     except FileNotFoundError:
-        raise DataError(
-            f"there is no file {source}; check the path, or leave it out to use the bundled names"
-        ) from None
+        raise DataError(say("model.dataset.there_no_file_check", source=source)) from None
     except IsADirectoryError:
-        raise DataError(f"{source} is a folder; give a text file with one document a line") from None
+        raise DataError(say("model.dataset.folder_give_text_file", source=source)) from None
     except OSError as error:
-        raise DataError(f"{source} cannot be read ({error.strerror}); give a text file that you may read") from None
+        raise DataError(say("model.dataset.cannot_be_read_give", source=source, strerror=error.strerror)) from None
     except ValueError:
-        raise DataError(f"{str(source)!r} is no path of a file; give another") from None
+        raise DataError(say("model.dataset.no_path_file_give", source=str(source))) from None
 
 
 def _check_memory(source: Path, size: int, lines: int) -> None:
     free, needed = psutil.virtual_memory().available, A_BYTE * size + A_DOCUMENT * lines
     if needed > free:
         raise DataError(
-            f"{source} has {size / 1e6:,.0f} MB and would take {needed / 1e9:,.1f} GB of memory, of which "
-            f"{free / 1e9:,.1f} GB are free; give a part of it"
+            say(
+                "model.dataset.too_large",
+                source=source,
+                size=size / 1000000.0,
+                need=needed / 1000000000.0,
+                free=free / 1000000000.0,
+            )
         )
 
 
@@ -101,7 +105,7 @@ def shuffle(docs: list[str], generator: random.Random, progress: Callable[[float
             pass
         docs[n - 1], docs[i] = docs[i], docs[n - 1]
         if n % OFTEN == 0 and progress and progress((len(docs) - n) / len(docs)):
-            raise Stopped("opening was stopped")
+            raise Stopped(say("model.dataset.opening_was_stopped"))
 
 
 def checksum(docs: Iterable[str]) -> str:
@@ -127,7 +131,7 @@ class Origin:
         if given is not None:
             docs = load_docs(given)
             if checksum(docs) != self.sha256:
-                raise DataError(f"{given} holds other documents than the run was trained on; give those with --data")
+                raise DataError(say("model.dataset.holds_other_documents_than", given=given))
             return docs, Origin(self.sha256, str(Path(given).absolute()))
         if self.path is not None and os.path.isfile(self.path):
             docs = load_docs(self.path)
@@ -137,7 +141,11 @@ class Origin:
         if checksum(docs) == self.sha256:
             return docs, Origin(self.sha256)
         if self.path is None:
-            raise DataError("the run was trained on other documents than the bundled names; give those with --data")
-        change = "holds other documents now" if os.path.isfile(self.path) else "is not there any more"
+            raise DataError(say("model.dataset.trained_on_others"))
+        change = (
+            say("model.dataset.holds_other_documents_now")
+            if os.path.isfile(self.path)
+            else say("model.dataset.not_there_any_more")
+        )
         path = shortened(self.path, LONGEST)
-        raise DataError(f"the run was trained on {path}, which {change}; give the documents with --data")
+        raise DataError(say("model.dataset.other_documents_now", path=path, change=change))

@@ -23,7 +23,7 @@ from engine.autograd.dot_products import Dots, Mask, find_dots
 from engine.autograd.jit import Kernels
 from engine.autograd.kernels import FINE, LEAF, LOG, NEG_MAX
 from engine.autograd.overrides import Overrides
-from engine.autograd.tape import Matrix, Rows, Tape, Tensor, Value
+from engine.autograd.tape import Lines, Matrix, Rows, Tape, Tensor, Value
 from engine.errors import ConfigError, Stopped
 from engine.model import gpt
 from engine.model.config import Config
@@ -124,7 +124,7 @@ class Recording:
     child: Rows  # two a row; the few that depend on tokens are patched by the workspace that holds them
     args: Rows
     constants: tuple[Rows, Floats]  # the LEAF rows that are not parameters, and their values
-    line: npt.NDArray[np.uint16]  # of `model`
+    line: Lines  # of `model`
     model: Path  # the file of the model
     matrices: dict[str, Rows]
     bounds: Rows  # the first row of every matrix, and the end of the last
@@ -133,10 +133,9 @@ class Recording:
     mean_rows: tuple[Rows, ...]  # the rows that each of `losses` computes
     samplers: tuple[Span, ...]
     reciprocal: int  # the row of 1 / temperature
-    rows: Rows  # the rows that positions make, in order; leaves are not among them
-    row_counts: tuple[int, ...]  # how many of them there are after each position
+    row_counts: tuple[int, ...]  # how many rows are computed after each position; leaves are not among them
     live: Mask  # where gradients flow to: parameters and what is computed, not constants
-    dots: Dots  # the dot products among `rows`
+    dots: Dots  # the dot products among the rows of positions
     dot_counts: tuple[int, ...]  # how many of them begin before the end of each position
     token_matrix: str  # the matrix that has a row for each token that is read
     embed_rows: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from it
@@ -153,6 +152,41 @@ class Recording:
     def _tensors_by_row(self) -> tuple[list[int], list[Tensor]]:
         tensors = sorted((t for span in (*self.positions, *self.losses) for t in span.tensors), key=lambda t: t.first)
         return [t.first for t in tensors], tensors
+
+    def parts_of(self, n: int) -> tuple[slice, slice]:
+        """The rows that a document of `n` positions has: parameters and positions, and the mean over these."""
+        mean = self.losses[n - 1]
+        return slice(0, self.positions[n - 1].last), slice(mean.first, mean.last)
+
+    def rows_of(self, n: int) -> Rows:
+        """The rows that the first `n` positions make, in order."""
+        (rows,), count = self._longest_rows, self.row_counts[n - 1]
+        if len(rows) < count:
+            self._longest_rows[0] = rows = self.computed(*self.positions[:n])
+        return rows[:count]
+
+    @functools.cached_property
+    def _longest_rows(self) -> list[Rows]:
+        """The rows of as many positions as were asked for so far: few documents are as long as the tape."""
+        return [np.empty(0, dtype=np.int32)]
+
+    def used_until(self, row: int) -> int:
+        """The row before which all are that a position makes from this one, of any document."""
+        tensor = None if self.op[row] == LEAF else self.tensor_at(row)
+        return self.positions[-1].last if tensor is None else self._used_until[tensor.first]
+
+    @functools.cached_property
+    def _used_until(self) -> dict[int, int]:
+        """By the first row of each tensor: the end of the last operation that reads what was made for it."""
+        firsts, tensors = self._tensors_by_row
+        until = {tensor.first: tensor.last for tensor in tensors}
+        for tensor in (t for span in self.positions for t in span.tensors):
+            for rows in tensor.operation.operands.values():
+                for at in np.unique(np.searchsorted(firsts, rows, side="right")).tolist():
+                    if at:  # 0: a parameter
+                        first = firsts[at - 1]
+                        until[first] = max(until[first], tensor.last)
+        return until
 
     def matrix_of(self, row: int) -> tuple[str, int, int] | None:
         """The name of the matrix that a row belongs to, and its place there, row and column; None if it is none."""
@@ -179,13 +213,18 @@ class Recording:
 class Workspace:
     """Numbers on a recording: `data` and `grad`, one double a row, and the children patched for the present tokens.
 
-    The first one patches the recording's own children; each further one is made by `beside`, with a copy of them.
+    The first one patches the recording's own children. Each further one is made by `beside`, with a copy of them that
+    comes as far as it has read. What no document has reached takes no memory: the system gives it at the first touch.
     """
 
-    def __init__(self, recording: Recording, loops: Kernels, child: Rows | None = None) -> None:
+    def __init__(self, recording: Recording, loops: Kernels, own_graph: bool = False) -> None:
         self.recording, self.loops = recording, loops
-        self.child: Rows = recording.child if child is None else child
+        self.child: Rows = np.zeros(len(recording.child), dtype=np.int32) if own_graph else recording.child
         self._child = _unsigned(self.child)
+        self._copied_to = 0  # the row up to which its children are there, but for what comes after the positions
+        if own_graph:
+            after = 2 * recording.positions[-1].last
+            self.child[after:] = recording.child[after:]
         self.data: Floats = np.zeros(len(recording))
         self.grad: Floats = np.zeros(len(recording))
         rows, values = recording.constants
@@ -202,7 +241,7 @@ class Workspace:
                 f"one more run of this model would take {_size(need)}, but {_size(free)} of memory is free; "
                 "close other programs, or choose a smaller n_embd, n_layer or block_size"
             )
-        return cls(recording, loops, recording.child.copy())
+        return cls(recording, loops, own_graph=True)
 
     @property
     def params(self) -> Floats:
@@ -212,9 +251,18 @@ class Workspace:
     def read(self, first: int, token_ids: list[int], targets: Sequence[int] = ()) -> None:
         """Let the positions from `first` on read these tokens, and those from 0 on be judged by `targets`."""
         r = self.recording
+        self._reach(first + len(token_ids))
         inputs, aims = np.array(token_ids, dtype=np.int32), np.array(targets, dtype=np.int32)
         table = r.matrices[r.token_matrix]
         self.loops.patch(self.child, r.config.n_embd, r.embed_rows, table, first, inputs, r.nll_rows, r.probs, aims)
+
+    def _reach(self, n: int) -> None:
+        """Have the children of the first `n` positions."""
+        whole, last = self.recording.child, self.recording.positions[n - 1].last
+        if self.child is not whole and last > self._copied_to:
+            new = slice(2 * self._copied_to, 2 * last)
+            self.child[new] = whole[new]
+            self._copied_to = last
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
@@ -242,7 +290,7 @@ class Workspace:
         r = self.recording
         rows, dots, mean = r.row_counts[n - 1], r.dot_counts[n - 1], _unsigned(r.mean_rows[n - 1])
         return self.loops.forward_whole(
-            r.op, self._child, r.args, self.data, _unsigned(r.rows), rows, r.dots.starts, r.dots.terms, dots, mean
+            r.op, self._child, r.args, self.data, _unsigned(r.rows_of(n)), rows, r.dots.starts, r.dots.terms, dots, mean
         )
 
     def backward(self, edges: Rows, first: int, last: int) -> None:
@@ -270,9 +318,15 @@ class Workspace:
 
     def clear_grad(self, n: int) -> None:
         """Set to 0 the gradients of all that a document of `n` positions has."""
-        mean = self.recording.losses[n - 1]
-        self.grad[: self.recording.positions[n - 1].last] = 0.0
-        self.grad[mean.first : mean.last] = 0.0
+        for part in self.recording.parts_of(n):
+            self.grad[part] = 0.0
+
+    def copy_of(self, numbers: Floats, n: int) -> Floats:
+        """A copy of `data` or `grad`, of all that a document of `n` positions has."""
+        copied = np.zeros(len(numbers))
+        for part in self.recording.parts_of(n):
+            copied[part] = numbers[part]
+        return copied
 
 
 def _unsigned(rows: Rows) -> npt.NDArray[np.uint32]:
@@ -435,16 +489,15 @@ def _freeze(
     config: Config, vocab_size: int, tape: Tape, w: dict[str, Matrix], spans: tuple[list[Span], ...], reciprocal: Value
 ) -> Recording:
     positions, losses, samplers = map(tuple, spans)
-    op, data = np.frombuffer(tape.op, dtype=np.int8), np.frombuffer(tape.data, dtype=np.float64)
+    op = np.frombuffer(tape.op, dtype=np.int8)
     bounds = np.cumsum([0, *(matrix.rows.size for matrix in w.values())], dtype=np.int32)
     n_params = int(bounds[-1])
-    constants = np.flatnonzero(op[n_params:] == LEAF).astype(np.int32) + np.int32(n_params)
+    constants, numbers = np.array(list(tape.numbers), dtype=np.int32), np.array(list(tape.numbers.values()))
     child = np.frombuffer(tape.child, dtype=np.int32)
-    rows = np.flatnonzero(op[: positions[-1].last] != LEAF).astype(np.int32)
-    row_counts = np.searchsorted(rows, [span.last for span in positions])
+    row_counts = np.cumsum([np.count_nonzero(op[span.first : span.last] != LEAF) for span in positions])
     live = (op != LEAF) & (op != NEG_MAX)
     live[:n_params] = True
-    dots = find_dots(op, child, live, constants[data[constants] == 0.0], rows)
+    dots = find_dots(op, child, live, constants[numbers == 0.0], [span.last for span in positions])
     matrices = {name: matrix.rows for name, matrix in w.items()}
     tensors = [span.tensors for span in positions]
     return Recording(
@@ -454,8 +507,8 @@ def _freeze(
         op=op,
         child=child,
         args=np.frombuffer(tape.args, dtype=np.int32),
-        constants=(constants, data[constants]),
-        line=np.frombuffer(tape.line, dtype=np.uint16),
+        constants=(constants, numbers),
+        line=tape.lines(),
         model=Path(gpt.__file__),
         matrices=matrices,
         bounds=bounds,
@@ -464,7 +517,6 @@ def _freeze(
         mean_rows=tuple((np.flatnonzero(op[s.first : s.last] != LEAF) + s.first).astype(np.int32) for s in losses),
         samplers=samplers,
         reciprocal=reciprocal.row,
-        rows=rows,
         row_counts=tuple(row_counts.tolist()),
         live=live,
         dots=dots,

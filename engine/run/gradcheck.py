@@ -126,7 +126,7 @@ class GradientChecker:
         self.program, self.recording = run.program, run.recording
         self._scope = Scope(run.config, run.tokenizer, run.program.specs)
         self._workspace = run.workspace
-        self._rest = run.workspace.data.copy()
+        self._rest = run.workspace.copy_of(run.workspace.data, run.program.n)
         self._relus = self.program.rows[self.recording.op[self.program.rows] == RELU]
         self._gates = self.program.child[2 * self._relus]
 
@@ -196,4 +196,5 @@ class GradientChecker:
                 )
             return float(w.data[self.program.loss_row]), w.data[self._gates] > 0
         finally:
-            w.data[row:] = self._rest[row:]
+            for part in self.recording.parts_of(self.program.n):
+                w.data[part] = self._rest[part]

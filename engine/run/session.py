@@ -187,6 +187,8 @@ class Session:
                 self._advance(phase, self.program.ticks(phase))
             loss = self._loss()
             self.workspace.clear_grad(self.program.n)
+            if self._start is not None and not self.changes:  # else it holds what was set in its step
+                self._passed.ran(step, self._start)
             self._begin(step + 1)
             if on_step and on_step(step, loss):
                 return
@@ -269,7 +271,7 @@ class Session:
         The run then stands at the end of a forward phase that never was: it has to be placed anew.
         """
         after = self.workspace.params.copy()
-        self.workspace.grad[:] = 0.0
+        self.workspace.clear_grad(self.program.n)
         self._begin(self.step)
         self.workspace.params[:] = after
         self._advance(Phase.FORWARD, self.program.ticks(Phase.FORWARD))
@@ -388,14 +390,14 @@ class Session:
     def _restore(self, step: int, start: Keyframe) -> None:
         self._put_back(start)
         self.generator.setstate(start.generator)
-        self.workspace.grad[:] = 0.0
+        self.workspace.clear_grad(self.program.n)
         self._begin(step)
 
     def _rewind(self) -> None:
         """Stand at the start of the present step again."""
         if self._start is not None:
             self._put_back(self._start)
-        self.workspace.grad[:] = 0.0
+        self.workspace.clear_grad(self.program.n)
         self._moment = Moment(self.step)
 
     def _advance(self, phase: Phase, tick: int) -> None:

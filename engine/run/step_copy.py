@@ -51,7 +51,7 @@ class StepCopy:
         if self._extents is None and self._stand(Moment(self._run.step, Phase.UPDATE, self._n_params)):
             assert self._twin is not None
             self._extents = self.latest = _extents_of(self._twin, self._run.program.events(Phase.FORWARD))
-            self._final = self._twin.workspace.grad.copy()
+            self._final = self._twin.workspace.copy_of(self._twin.workspace.grad, self._twin.program.n)
         return self._extents
 
     def final_gradients(self) -> Floats | None:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from engine.errors import ConfigError
+from engine.language.say import say
 from engine.model.tokenizer import Tokenizer
 from engine.sampling.sampler import Sampler, beginning
 
@@ -39,7 +40,7 @@ class _Path:
 def check_width(width: int) -> None:
     """Raise ConfigError for a width that no beam can have."""
     if not 1 <= width <= WIDEST:
-        raise ConfigError(f"the beam is {width:,} wide; give 1 to {WIDEST:,}")
+        raise ConfigError(say("sampling.beam.beam_wide_give", width=width, widest=WIDEST))
 
 
 def beam(

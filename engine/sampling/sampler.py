@@ -15,6 +15,7 @@ from engine.autograd.kernels import FINE
 from engine.autograd.overrides import Overrides
 from engine.autograd.tape import Rows, Tensor
 from engine.errors import ConfigError, EngineError
+from engine.language.say import say
 from engine.model.recording import Floats, Recording, Span, Workspace
 from engine.model.tokenizer import Tokenizer
 from engine.sampling.strategy import DecodingStrategy, pick
@@ -85,10 +86,7 @@ class Sampler:
 
 
 def _no_probabilities(pos: int) -> EngineError:
-    return EngineError(
-        f"position {pos} of a sample has no probabilities that can be drawn from; "
-        "train with a smaller --learning-rate, or sample at a higher --temperature"
-    )
+    return EngineError(say("sampling.sampler.position_sample_has_no", pos=pos))
 
 
 def beginning(prefix: str, tokenizer: Tokenizer, block_size: int) -> list[int]:
@@ -96,11 +94,15 @@ def beginning(prefix: str, tokenizer: Tokenizer, block_size: int) -> list[int]:
     prefix = spelled(prefix, set(tokenizer.uchars))
     strange = sorted(set(prefix) - set(tokenizer.uchars))
     if strange:
-        raise ConfigError(f"the prefix has {strange[0]!r}, which no document has; use characters of the documents")
+        raise ConfigError(say("sampling.sampler.prefix_has_which_no", strange=strange[0]))
     if len(prefix) >= block_size:
         raise ConfigError(
-            f"the prefix has {len(prefix)} characters, and the context of {block_size} positions begins with BOS; "
-            f"give {block_size - 1} at most"
+            say(
+                "sampling.sampler.prefix_too_long",
+                n_prefix=len(prefix),
+                block_size=block_size,
+                most=block_size - 1,
+            )
         )
     return tokenizer.encode(prefix)[:-1]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from engine.errors import ConfigError
+from engine.language.say import say
 from engine.numerics import sum_in_order
 
 
@@ -32,13 +33,13 @@ class DecodingStrategy:
     def __post_init__(self) -> None:
         t = self.temperature
         if not (t > 0.0 and math.isfinite(t) and math.isfinite(1.0 / t)):
-            raise ConfigError(f"temperature is {t}; give a finite number above 0 (0.5 is usual)")
+            raise ConfigError(say("sampling.strategy.temperature_give_finite_number", t=t))
         if self.top_k is not None and self.top_k < 1:
-            raise ConfigError(f"top_k is {self.top_k}; give the number of tokens to choose from, 1 or more")
+            raise ConfigError(say("sampling.strategy.top_k_give_number", top_k=self.top_k))
         if self.top_p is not None and not 0.0 < self.top_p <= 1.0:
-            raise ConfigError(f"top_p is {self.top_p}; give a share above 0 and up to 1 (0.9 is usual)")
+            raise ConfigError(say("sampling.strategy.top_p_give_share", top_p=self.top_p))
         if self.greedy and not (self.top_k is None and self.top_p is None):
-            raise ConfigError("greedy always takes the likeliest token; leave top_k and top_p out with it")
+            raise ConfigError(say("sampling.strategy.greedy_always_takes_likeliest"))
 
     def weights(self, probs: list[float]) -> list[float]:
         """What to draw by, (vocab_size,): 0 for tokens that are left out, the others' shares of what is left."""

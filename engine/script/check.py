@@ -18,6 +18,7 @@ from engine.script.gradient_sums import calls_for_sums, sent_again, wrong_sum
 from engine.script.local_gradients import Call, SlopeComparison, chosen_calls, compared_slopes
 from engine.script.not_finite import at, first_not_finite, short
 from engine.script.parameter_history import Outside, ParameterHistory, ParameterRecord
+from engine.script.parameters import names_of
 from engine.script.process import ScriptEnd, ScriptEnded, ScriptProcess
 from engine.script.run import ScriptOptions
 from engine.script.source_file import ScriptFile
@@ -150,10 +151,7 @@ class _Checker:
         at_loss, ends = tape.position_of(tape.loss_row), "So there is no training step."
         if not group:
             if others:
-                self._add(
-                    findings.NOT_IN_LOSS, others[0].position, {**_facts(others), "moved": 0},
-                    f"The update goes over {_names(others)}, but the loss is made from none of them. {ends}",
-                )  # fmt: skip
+                self._add_outside(others, "the loss is made from none of them", ends)
             elif not self.history.without_gradient and not self.history.with_zeros:
                 self._add(
                     findings.NOT_MOVED, at_loss, {"names": [], "count": 0, "moving": 0},
@@ -161,7 +159,7 @@ class _Checker:
                 )  # fmt: skip
             return
         position, how = at_loss, "nothing writes to them after backward"
-        if others:
+        if others and not any(each.updated for each in group):
             position = others[0].position
             how = f"the update goes over {_names(others)} instead, which the loss is not made from"
         elif len(tape.update_position):
@@ -171,6 +169,25 @@ class _Checker:
             findings.NOT_MOVED, position, {**_facts(group), "moving": 0},
             f"Gradients reach {_names(group)}, up to {short(max(each.largest for each in group))}, but {how}. {ends}",
         )  # fmt: skip
+
+    def _add_outside(self, group: Sequence[Outside], but: str, *more: str) -> None:
+        """Tell of numbers that the update goes over, and where the graph between them and the loss is cut."""
+        update, cuts = group[0].position, [each.cut for each in group if each.cut is not None]
+        cut = next((each for each in cuts if each.value is not None), cuts[0] if cuts else None)
+        moved = sum(each.moved for each in group)
+        numbers: dict[str, Any] = {**_facts(group), "moved": moved, "update": self._where(update)}
+        position, why = update, "no scalar is made from them"
+        if cut is not None:
+            position, numbers["value"] = cut.position, cut.value
+            why = f"what is made from them ends in {self._place(cut.position.file, cut.position.line)}"
+            if cut.value is not None:
+                why = (
+                    f"the graph is cut in {self._place(cut.position.file, cut.position.line)}, where a new scalar is "
+                    f"made of the bare value {short(cut.value)}"
+                )
+        line = f" in {self._place(update.file, update.line)}" if update else ""
+        how = f"The update{line} {f'moves {moved:,} of' if moved else 'goes over'} {_names(group)}"
+        self._add(findings.NOT_IN_LOSS, position, numbers, " ".join((f"{how}, but {but}: {why}.", *more)))
 
     def add_crash(self, end: ScriptEnd) -> None:
         """Look at the exception that stopped the script."""
@@ -213,6 +230,13 @@ class _Checker:
         source = lines[line - 1].strip() if 0 < line <= len(lines) else ""
         self.report.findings.append(ScriptFinding(path, line, self._place(file, line), source, kind, numbers, sentence))
 
+    def _where(self, position: SourcePosition | None) -> dict[str, Any] | None:
+        """A place as a finding has it."""
+        if position is None:
+            return None
+        file, line = position.file, position.line
+        return {"file": self.files[file], "line": line, "place": self._place(file, line)}
+
     def _place(self, file: int, line: int) -> str:
         """What a line is called."""
         return self.script.place(line) if file == 0 else f"line {line:,} of {Path(self.files[file]).name}"
@@ -226,7 +250,7 @@ class _Checker:
             operands, extra = worst.call.operands, worst.call.extra
             which = f" by operand {worst.operand + 1}" if len(operands) > 1 else ""
             numbers = {
-                "operation": op, "operand": worst.operand, "operands": list(operands), "extra": extra,
+                "operation": op, "operand": worst.operand + 1, "operands": list(operands), "extra": extra,
                 "local_gradient": worst.local_gradient, "finite_difference": worst.finite_difference,
                 "wrong": len(wrong), "compared": len(points),
             }  # fmt: skip
@@ -263,15 +287,10 @@ class _Checker:
             )  # fmt: skip
         data = history.data
         if data:
-            self.report.notes.append(f"Nothing moves {_names(data)}, or anything like it; that is taken for data.")
+            self.report.notes.append(f"Nothing moves {_names(data, '')}, or anything like it; that is taken for data.")
         beside = history.beside_the_loss
         if beside:
-            count = sum(each.moved for each in beside)
-            self._add(
-                findings.NOT_IN_LOSS, beside[0].position, {**_facts(beside), "moved": count},
-                f"The update goes over {_names(beside)} and moves {f'{count:,}' if count else 'none'} of them, but in "
-                f"{steps} the loss is made from none of them.",
-            )  # fmt: skip
+            self._add_outside(beside, f"in {steps} the loss is made from none of them")
         left = history.left_over
         if left:
             largest = max(each.left_over for each in left)
@@ -293,16 +312,20 @@ def _line_of_slope(tape: ScriptTape, row: int, operand: int) -> SourcePosition |
 
 
 def _facts(group: Sequence[ParameterRecord | Outside]) -> dict[str, Any]:
-    return {"names": [each.name for each in group], "count": sum(each.count for each in group)}
+    containers = [each.container for each in group]
+    holders = [each.holder for each in containers]
+    return {"names": names_of(containers), "holders": holders, "count": sum(each.count for each in group)}
 
 
-def _names(group: Sequence[ParameterRecord | Outside]) -> str:
+def _names(group: Sequence[ParameterRecord | Outside], what: str = "parameter") -> str:
     """The names of parameters, of many the first ones, and how many numbers they are."""
-    names = [each.name for each in group[:NAMED]]
-    if len(group) > NAMED:
-        names.append(f"{len(group) - NAMED:,} more")
+    found = names_of([each.container for each in group])
+    names = found[:NAMED]
+    if len(found) > NAMED:
+        names.append(f"{len(found) - NAMED:,} more")
     listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    return f"{listed} ({_times(sum(each.count for each in group), 'number')})"
+    called = f"{what}{'s' * (len(found) > 1)} " if what else ""
+    return f"{called}{listed} ({_times(sum(each.count for each in group), 'number')})"
 
 
 def _times(count: int, what: str) -> str:

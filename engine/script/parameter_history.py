@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from engine.script.gradient_sums import in_loss, zeroed_in_backward
+from engine.script.graph_cut import GraphCut, graph_cut
+from engine.script.parameters import Container, containers_of
 from engine.script.tape import Floats, ParamGroup, ScriptTape, SourcePosition
 
 NEXT_TO_NOTHING = 1e-6  # of the largest gradient
@@ -21,7 +23,7 @@ ADAPTERS = re.compile(r"lora|adapter", re.IGNORECASE)
 class ParameterRecord:
     """The numbers that one container holds, and that the loss depends on."""
 
-    name: str
+    container: Container
     count: int
     use: SourcePosition | None
     """Where the first number is made from one of them."""
@@ -42,16 +44,17 @@ class ParameterRecord:
     @property
     def root(self) -> str:
         """The variable that holds the container."""
-        return re.split(r"[.\[]", self.name, maxsplit=1)[0]
+        return re.split(r"[.\[]", self.container.holder, maxsplit=1)[0]
 
 
 @dataclass(slots=True)
 class Outside:
     """Numbers that the update writes, and that the loss does not depend on."""
 
-    name: str
+    container: Container
     count: int
     position: SourcePosition | None
+    cut: GraphCut | None
     moved: int = 0
     """The most that moved in one step."""
 
@@ -83,18 +86,18 @@ class ParameterHistory:
         uses = _first_uses(tape)
         first = np.where(np.isnan(tape.grad_first), tape.grad_before[: tape.n_params], tape.grad_first)
         first[zeroed_in_backward(tape)[: tape.n_params]] = 0.0
-        ends = {}
+        ends, containers = {}, containers_of(tape)
         for held in tape.params:
             rows = slice(held.first, held.first + held.size)
             if not in_the_loss[rows].any():
-                self._add_outside(tape, held, after)
+                self._add_outside(tape, held, containers[held.name], after)
                 continue
             parameter = self.parameters.get(held.name)
             if parameter is None:
                 use = int(uses[rows].min())
                 made = tape.position_of(held.first)
                 parameter = self.parameters[held.name] = ParameterRecord(
-                    held.name, held.size, tape.position_of(use) if use < tape.n_rows else None,
+                    containers[held.name], held.size, tape.position_of(use) if use < tape.n_rows else None,
                     (made.file, made.line) if made else None,
                 )  # fmt: skip
             parameter.steps += 1
@@ -108,13 +111,15 @@ class ParameterHistory:
             ends[held.name] = gradients[rows]
         self._last = ends
 
-    def _add_outside(self, tape: ScriptTape, held: ParamGroup, after: Floats) -> None:
+    def _add_outside(self, tape: ScriptTape, held: ParamGroup, container: Container, after: Floats) -> None:
         rows = slice(held.first, held.first + held.size)
         writes = np.flatnonzero((tape.update_row >= rows.start) & (tape.update_row < rows.stop))
         if len(writes):
             position = int(tape.update_position[writes[0]])
             place = tape.positions[position] if position >= 0 else None
-            outside = self.outside.setdefault(held.name, Outside(held.name, held.size, place))
+            if held.name not in self.outside:
+                self.outside[held.name] = Outside(container, held.size, place, graph_cut(tape, rows))
+            outside = self.outside[held.name]
             outside.moved = max(outside.moved, int((after[rows] != tape.value[rows]).sum()))
 
     @property
@@ -135,13 +140,13 @@ class ParameterHistory:
         """
         families: dict[str, list[ParameterRecord]] = {}
         for each in self.parameters.values():
-            families.setdefault(_family(each.name), []).append(each)
+            families.setdefault(_family(each.container.holder), []).append(each)
         return [
             each
             for each in self._like_parameters()
             if each.written
             and (self.steps > 1 or not self.moving)
-            and not any(other.largest for other in families[_family(each.name)])
+            and not any(other.largest for other in families[_family(each.container.holder)])
         ]
 
     @property
@@ -160,8 +165,8 @@ class ParameterHistory:
     @property
     def data(self) -> list[ParameterRecord]:
         """Those that never moved, and are neither held nor made as those that did: the data, as a rule."""
-        alike = {each.name for each in self._like_parameters()}
-        return [each for each in self.parameters.values() if not each.moved and each.name not in alike]
+        alike = {each.container for each in self._like_parameters()}
+        return [each for each in self.parameters.values() if not each.moved and each.container not in alike]
 
     @property
     def left_over(self) -> list[ParameterRecord]:
@@ -178,13 +183,13 @@ class ParameterHistory:
             for each in self.outside.values()
             if each.position
             and (each.position.file, each.position.line) in lines
-            and _family(each.name) not in families
+            and _family(each.container.holder) not in families
         ]
 
     @property
     def has_adapters(self) -> bool:
         """Whether adapters are trained, for which others are left as they are."""
-        return any(ADAPTERS.search(each.name) for each in self.moving)
+        return any(ADAPTERS.search(each.container.holder) for each in self.moving)
 
     def _like_parameters(self) -> Iterable[ParameterRecord]:
         """Parameters that are held by a variable that holds one that moves, or were made in the same line as one."""

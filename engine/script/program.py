@@ -48,7 +48,7 @@ class ScriptProgram(StepProgram):
 
     def __init__(self, tape: ScriptTape, codes: Sequence[Code], tokenizer: Tokenizer, doc: str) -> None:
         self.tape, self.step, self.doc, self.tokenizer = tape, tape.step, doc, tokenizer
-        table = ParameterTable(tape.params, tape.n_rows, np.asarray(tape.update_row, dtype=np.int32))
+        table = ParameterTable.of(tape)
         self._table, self.to_row = table, table.to_row
         self._parameters = {each.name: each.rows for each in table.parameters}
         self.full_names = {each.name: each.holder for each in table.parameters}

@@ -179,7 +179,7 @@ def scalar_key(view: TapeView, tensor: str, row: int) -> ScalarKey:
     """What a scalar is found by in a table."""
     recording = view.recording
     constant = any(not recording.live[child] for child in view.program.children(row))
-    return tensor, int(recording.line[row]), int(recording.op[row]), constant
+    return tensor, recording.line[row], int(recording.op[row]), constant
 
 
 # Matching.

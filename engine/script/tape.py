@@ -97,6 +97,7 @@ class ScriptTape:
     write_tick: Ints
     write_row: Ints
     write_value: Floats
+    write_position: Ints
     grad_before: Floats
     back_row: Ints
     back_source: Ints

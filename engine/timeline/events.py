@@ -215,6 +215,12 @@ class StepProgram(Protocol):
         """For every row, the first and the last backward tick that adds to its gradient; 0 if none does."""
         return first_and_last(self.receivers, np.arange(1, len(self.receivers) + 1, dtype=np.int32), self.n_rows)
 
+    def ticks_into(self, row: int) -> list[int]:
+        """The backward ticks, counted from 1, that add to the gradient of a row, in order."""
+        first, last = (int(ticks[row]) for ticks in self.touched)
+        into = self.receivers[first - 1 : last] == np.int32(row) if first else ()  # another type would copy the rows
+        return [first + at for at in np.flatnonzero(into).tolist()]
+
     @cached_property
     def contributions(self) -> Rows:
         """(parameters, positions): the first backward tick at which a position adds to a parameter's gradient, 0 if
@@ -343,7 +349,7 @@ class TapeProgram(StepProgram):
     @cached_property
     def rows(self) -> Rows:
         """The row that each forward tick makes."""
-        return np.concatenate([self.recording.rows[: self.position_ticks], self.mean_rows])
+        return np.concatenate([self.recording.rows_of(self.n), self.mean_rows])
 
     @cached_property
     def edges(self) -> Rows:
@@ -361,19 +367,9 @@ class TapeProgram(StepProgram):
         """The row whose gradient each backward tick adds to."""
         return np.where(self.edges >= 0, self.child[self.edges], -1 - self.edges)
 
-    @cached_property
-    def _by_receiver(self) -> tuple[Rows, Rows]:
-        """The backward ticks, counted from 0, sorted by the rows that they add to, and these rows."""
-        order = np.argsort(self.receivers, kind="stable").astype(np.int32)
-        return order, self.receivers[order]
-
     def ticks_into(self, row: int) -> list[int]:
         """The backward ticks, counted from 1, that add to the gradient of a row, in order; the seed is not one."""
-        order, rows = self._by_receiver
-        first, last = np.searchsorted(
-            rows, np.array([row, row + 1], dtype=np.int32)
-        )  # another type would copy all rows
-        return [tick + 1 for tick in order[first:last].tolist() if self.edges[tick] >= 0]
+        return [tick for tick in super().ticks_into(row) if self.edges[tick - 1] >= 0]
 
     def source_of(self, tick: int) -> int | None:
         """The row that hands its gradient on at a backward tick."""

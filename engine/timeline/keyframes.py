@@ -10,6 +10,7 @@ from engine.model.recording import Floats
 
 SPACING = 20  # steps from keyframe to keyframe in a run that is not long
 MOST, LEAST = 256, 16  # how many are kept of a small model, and of a large one
+LATEST = 4  # steps just run whose starts are kept besides
 BUDGET = 128e6  # bytes for all of them, if that is at least LEAST
 
 
@@ -29,26 +30,28 @@ def most_kept(n_params: int) -> int:
 
 
 class Passed:
-    """Starts of steps shortly before one that a run has gone back to, so that going back from there on is short, too.
+    """Starts of the steps that a run came through last, so that going back is short.
 
-    The closer to that step, the denser they are: a few for each keyframe that is left out of a long run.
+    Those are the latest it has run, and some shortly before one that it has gone back to. The closer to that step, the
+    denser they are: a few for each keyframe that is left out of a long run.
     """
 
     def __init__(self) -> None:
         self.frames: dict[int, Keyframe] = {}
+        self._latest: dict[int, Keyframe] = {}
         self._wanted: set[int] = set()
-        self._generator: tuple[Any, ...] = ()
 
     def before(self, step: int, nearest: int, start: Keyframe) -> tuple[int, Keyframe]:
         """The latest start, not after `step`, of these and of the keyframe that is `nearest` to it.
 
-        From there, the starts that are `wanted` are to be added on the way to `step`.
+        Of the generator, training draws nothing, so its state is that of the keyframe. From there, the starts that are
+        `wanted` are to be added on the way to `step`.
         """
         self.frames = {s: frame for s, frame in self.frames.items() if nearest < s <= step}
-        if self.frames:
-            nearest = max(self.frames)
-            start = self.frames[nearest]
-        self._generator = start.generator
+        known = self.frames | {s: frame for s, frame in self._latest.items() if nearest < s <= step}
+        if known:
+            nearest = max(known)
+            start = replace(known[nearest], generator=start.generator)
         self._wanted = {step - distance for distance in self._distances(step - nearest)}
         return nearest, start
 
@@ -61,14 +64,21 @@ class Passed:
             yield distance
             distance *= 2
 
+    def ran(self, step: int, start: Keyframe) -> None:
+        """Keep what a step that was just run started from, and forget what came `LATEST` before it."""
+        self._latest.pop(step, None)
+        self._latest[step] = start
+        if len(self._latest) > LATEST:
+            del self._latest[next(iter(self._latest))]
+
     def wants(self, step: int) -> bool:
         """Whether the start of this step should be added."""
         return step in self._wanted
 
     def add(self, step: int, frame: Keyframe) -> None:
-        """Add one; of the generator, training draws nothing, so its state is that of the start before."""
+        """Add one."""
         self._wanted.discard(step)
-        self.frames[step] = replace(frame, generator=self._generator)
+        self.frames[step] = frame
 
 
 class Keyframes(Mapping[int, Keyframe]):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from engine.language.say import say
+
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
@@ -66,7 +68,7 @@ class AdamStep(UpdateStep):
     def terms(self) -> tuple[UpdateTerm, ...]:
         """The lines of Adam, in order."""
         return (
-            UpdateTerm("g", None, self.g, "the gradient"),
+            UpdateTerm("g", None, self.g, say("timeline.update.gradient")),
             UpdateTerm("m", self.m_before, self.m, f"{self.beta1:g}·m + {1 - self.beta1:.3g}·g"),
             UpdateTerm("v", self.v_before, self.v, f"{self.beta2:g}·v + {1 - self.beta2:.3g}·g²"),
             UpdateTerm("m_hat", None, self.m_hat, f"m / {self.fix1:.4g}"),
@@ -81,7 +83,7 @@ class AdamStep(UpdateStep):
         if self.p != self.p_before:
             return None
         if self.delta != 0:
-            return "the step is too small to change it"
+            return say("timeline.update.step_too_small_change")
         if self.learning_rate == 0:
-            return "the learning rate is 0"
-        return "its mean gradient m is 0" if self.m == 0 else "the step is 0"
+            return say("timeline.update.learning_rate")
+        return say("timeline.update.its_mean_gradient_m") if self.m == 0 else say("timeline.update.step")

@@ -16,6 +16,7 @@ from engine.autograd import kernels
 from engine.autograd.kernels import LEAF, MUL
 from engine.autograd.tape import Rows
 from engine.errors import WhyError
+from engine.language.say import say
 from engine.model.config import Config
 from engine.model.recording import Floats, Workspace
 from engine.timeline.events import Event, Moment, Phase, StepProgram, TapeProgram, first_and_last
@@ -33,7 +34,7 @@ class GradientState(Enum):
 
     PLAIN = "plain"  # a plain number to the model: it has no gradient
     INDEPENDENT = "independent"  # the loss does not depend on it: 0, at every moment
-    NOT_YET = "not yet"  # the backward phase has handed it nothing so far
+    NOT_YET = say("timeline.view.not_yet")  # the backward phase has handed it nothing so far
     VALUE = "value"  # a number: the sum of what was handed to it so far
 
 
@@ -325,7 +326,7 @@ class TapeView(View):
         """All scalars as the forward and the backward phase of this step have them: parameters before the update."""
         if self._start is None:
             return self.workspace.data
-        values = self.workspace.data.copy()
+        values = self.workspace.copy_of(self.workspace.data, self.program.n)
         values[: self.recording.n_params] = self._start.params
         return values
 
@@ -504,5 +505,5 @@ class TapeView(View):
 def tape_view(view: View, what: str) -> TapeView:
     """The view of a run of the GPT, whose recording `what` needs. Raises WhyError for that of another run."""
     if not isinstance(view, TapeView):
-        raise WhyError(f"{what} can be told of runs of the built-in model only; look at the inspector instead")
+        raise WhyError(say("timeline.view.can_be_told_runs", what=what))
     return view

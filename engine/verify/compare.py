@@ -82,17 +82,19 @@ def verify(
     *,
     samples: int | None = None,
     arguments: Sequence[str] = (),
+    python: str | None = None,
 ) -> Report:
     """Run `script` and the engine on the same data, up to step `until` (None: the whole schedule), and compare.
 
-    At most `samples` of its samples are compared (None: all). The script gets `arguments` after its name.
+    At most `samples` of its samples are compared (None: all). The script gets `arguments` after its
+    name, and is run by the interpreter `python` (None: this one).
     Raises NotComparable, with a sentence, for a script that is no such program or has another architecture.
     """
     docs, report = load_docs(data), Report()
     path = data or bundled_path()
     # What can be read only once, such as a pipe, has just been read.
     raw = path.read_bytes() if path.is_file() else "\n".join(docs).encode()
-    with Original(script, raw, until, arguments) as original:
+    with Original(script, raw, until, arguments, python) as original:
         try:
             _Comparison(original, docs, report, until, samples, tell).run()
         except _Different as difference:

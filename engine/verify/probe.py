@@ -17,6 +17,7 @@ from typing import Any, Callable, Iterator  # noqa: UP035
 HOOK = "__microgpt_tui_hook__"
 SIZES = ("n_layer", "n_embd", "n_head", "block_size", "num_steps")
 NUMBERS = (*SIZES, "learning_rate", "beta1", "beta2")
+NEEDED = "verify finds what it compares by the names that it has in microgpt.py"
 EPSILON = 1e-8
 NETWORK = ("socket.connect", "socket.getaddrinfo", "urllib.Request")
 DEEP = 200_000  # the original sorts its graph by recursion, deeper than Python's usual limit for larger models
@@ -277,7 +278,7 @@ class Probe:
         found = next((local[name] for name in self._sites[site] if isinstance(local.get(name), (list, str))), None)
         temperature = variable("temperature", variables, _is_number)
         if temperature is None:
-            self._cannot("it has no number named temperature, which sampling needs")
+            self._cannot("it has no number named temperature, which sampling needs; --samples 0 leaves samples out")
         elif found and all(type(each) is int for each in found):
             self.channel.send("sample", tokens=found, temperature=temperature)
         elif found is not None:
@@ -347,22 +348,17 @@ class Probe:
             self._loss = None
 
     def _found(self, variables: list[dict[str, Any]]) -> dict[str, Any]:
-        """state_dict, m and v; what is not found here is as it was found before."""
+        """Those of state_dict, m and v that are there; what is not found here is as it was found before."""
         known = self._held.get
         matrices = variable("state_dict", variables, lambda each: isinstance(each, dict)) or known("state_dict")
-        if matrices is None:
-            raise Incomparable("it has no dictionary named state_dict when training starts")
-        count = sum(height * width for _, (height, width) in _shapes(matrices))
+        count = None if matrices is None else sum(height * width for _, (height, width) in _shapes(matrices))
 
         def fits(value: Any) -> bool:
-            return isinstance(value, list) and len(value) == count and _is_number(value[0])
+            is_list = isinstance(value, list) and bool(value) and _is_number(value[0])
+            return is_list and len(value) == (count or len(value))
 
-        found = {"state_dict": matrices}
-        for name in ("m", "v"):
-            found[name] = variable(name, variables, fits) or known(name)
-            if found[name] is None:
-                raise Incomparable(f"it has no list {name} with one moment for each parameter")
-        return found
+        moments = {name: variable(name, variables, fits) or known(name) for name in ("m", "v")}
+        return {name: value for name, value in {"state_dict": matrices, **moments}.items() if value is not None}
 
     def _values(self) -> dict[str, array[float]]:
         """Parameters and moments, in the order of state_dict."""
@@ -371,18 +367,29 @@ class Probe:
 
     def _outset(self, variables: list[dict[str, Any]]) -> dict[str, Any]:
         numbers = {name: variable(name, variables, _is_size if name in SIZES else _is_number) for name in NUMBERS}
-        for name, value in numbers.items():
-            if value is None:
-                raise Incomparable(f"it has no number named {name} when training starts")
+        docs, epsilon = variable("docs", variables, _is_docs), variable("eps_adam", variables, _is_number)
+        held = self._found(variables)
+        lists = [name for name in ("m", "v") if name not in held]
+        lacking = [
+            ("number", [name for name, value in numbers.items() if value is None]),
+            ("list of strings", ["docs"] if docs is None else []),
+            ("dictionary", ["state_dict"] if "state_dict" not in held else []),
+            ("list of one moment for each parameter", lists),
+        ]
+        missing = [f"no {what} named {_either(names)}" for what, names in lacking if names]
+        if not self._seeds:
+            missing.append("no call of random.seed")
+        if missing:
+            raise Incomparable(f"it has {', '.join(missing)} when training starts; {NEEDED}")
         if len(self._seeds) != 1 or type(self._seeds[0]) is not int:
             raise Incomparable("it does not call random.seed once, with a whole number, so its run cannot be repeated")
-        docs, epsilon = variable("docs", variables, _is_docs), variable("eps_adam", variables, _is_number)
-        if docs is None:
-            raise Incomparable("it has no list of strings named docs when training starts")
         if epsilon not in (None, EPSILON):
             raise Incomparable(f"its eps_adam is {epsilon!r}, and the engine knows only the original's 1e-08")
-        shapes = _shapes(self._found(variables)["state_dict"])
-        return {"config": {**numbers, "seed": self._seeds[0]}, "docs": docs, "shapes": shapes}
+        return {"config": {**numbers, "seed": self._seeds[0]}, "docs": docs, "shapes": _shapes(held["state_dict"])}
+
+
+def _either(names: list[str]) -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _refuse_network(event: str, _: Any) -> None:

@@ -27,17 +27,20 @@ class NotComparable(ScriptError):
 
 
 class Original:
-    """Runs `script` with `arguments`, and with `data` for its data file, up to step `until` (None: all of them).
+    """Runs `script` with `arguments`, and with `data` for its data file, up to step `until` (None: all of them), by
+    the interpreter `python` (None: this one).
 
     A context manager: leaving it ends the copy, however far it is. Raises NotComparable if there is no such file, or
     if it is no text.
     """
 
-    def __init__(self, script: Path, data: bytes, until: int | None, arguments: Sequence[str] = ()) -> None:
+    def __init__(
+        self, script: Path, data: bytes, until: int | None, arguments: Sequence[str] = (), python: str | None = None
+    ) -> None:
         self.script = script
         self._printed = ""
         try:
-            self._process = ScriptProcess(script, arguments, data, probe=(PROBE, {"until": until or 0}))
+            self._process = ScriptProcess(script, arguments, data, python, probe=(PROBE, {"until": until or 0}))
         except ScriptError as error:
             raise NotComparable(str(error)) from None
 

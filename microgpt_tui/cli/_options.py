@@ -109,6 +109,15 @@ def script_arguments(command: F) -> F:
     return click.argument("script", type=FilePath(), metavar="FILE.py")(command)
 
 
+def python_option(command: F) -> F:
+    return click.option(
+        "--python",
+        metavar="EXE",
+        help="The Python that runs the script, 3.9 or later. Without it: the one that runs this program.",
+        panel=RUNNING,
+    )(command)
+
+
 def script_options(command: F) -> F:
     """Give a command the options on how a script is run: `data`, `python`, `step_at` and `large`."""
     for option in (
@@ -118,17 +127,12 @@ def script_options(command: F) -> F:
         click.option(
             "--step-at",
             metavar="LINE",
-            help="A training step ends each time this line of the script is reached; in a notebook line 5 of its third "
-            "cell of code is 3:5. Without it, a training step is a call of backward and the update after it that "
-            "moves parameters.",
+            help="A training step ends each time this line of the script is reached, once a step; in a notebook line 5 "
+            "of its third cell of code is 3:5. Without it, a training step is a call of backward and the update after "
+            "it that moves parameters.",
             panel=RUNNING,
         ),
-        click.option(
-            "--python",
-            metavar="EXE",
-            help="The Python that runs the script, 3.9 or later. Without it: the one that runs this program.",
-            panel=RUNNING,
-        ),
+        python_option,
         click.option(
             "--data",
             type=FilePath(),

@@ -11,7 +11,7 @@ import rich_click as click
 from click.core import ParameterSource
 
 from engine.model.config import Config
-from microgpt_tui.cli._exit import Failure
+from microgpt_tui.cli._exit import Failure, print_result
 from microgpt_tui.cli._options import (
     DATA,
     OUTPUT,
@@ -126,6 +126,7 @@ def export(
         write_whole(o, content)
     except OSError as error:
         raise Failure(f"-o: {o} cannot be written ({error.strerror}); give another place") from None
+    print_result(str(o))
 
 
 def _format(path: Path | None, formats: tuple[str, ...]) -> str:

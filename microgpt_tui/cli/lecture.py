@@ -10,16 +10,17 @@ import rich_click as click
 from click.core import ParameterSource
 from click.exceptions import Exit
 
+from engine.language.chosen import LANGUAGES, language
 from engine.model.config import Config
 from microgpt_tui.cli._exit import BAD, Failure, print_result
 from microgpt_tui.cli._options import FilePath, LecturePath, examples, theme_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import open_session
 from microgpt_tui.cli.open import in_terminal, open_debugger
-from microgpt_tui.texts.languages import LANGUAGES, usual_language
 
 if TYPE_CHECKING:
     from engine.run.session import Session
+    from microgpt_tui.lectures.outline import CodeFinder
 
 INSTEAD = "Instead of giving it"
 
@@ -81,7 +82,7 @@ def lecture(
     at the beginning. FILE.md, or a folder of such files, is a lecture of your own; the README says how to write one.
     """
 
-    lang = lang or usual_language()
+    lang = lang or language()
     if notes:
         allowed = ("notes", "lang", "theme")
         if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params.keys() - allowed):
@@ -113,12 +114,20 @@ def _give(wanted: str | None, lang: str, page: int, theme: str) -> None:
     from microgpt_tui.panes.registry import screen_names
     from microgpt_tui.storage.startup import Start
 
-    lecture = Lecture(*find(wanted, lang))
+    lecture = Lecture(*find(wanted, lang), code=_code())
     pages = len(lecture.chapter.pages)
     if page > pages:
         raise Failure(f"--page is {page}, and {lecture.chapter.title!r} has pages 1 to {pages}; give one of them")
     lecture.page = page - 1
     open_debugger(Start(*lecture.run(screen_names())), lecture, theme)
+
+
+def _code() -> CodeFinder:
+    """Finds statements in the user's copy of microgpt.py, if one has been looked at before."""
+    from microgpt_tui.lectures.outline import CodeFinder
+    from microgpt_tui.storage.original import lines_at_hand
+
+    return CodeFinder(lines_at_hand())
 
 
 @cache
@@ -129,18 +138,24 @@ def _opened(config: Config, docs: tuple[str, ...]) -> Session:
 
 def _check(wanted: str | None, lang: str) -> None:
     from microgpt_tui.lectures.check import check_lecture
-    from microgpt_tui.lectures.library import files
+    from microgpt_tui.lectures.file_map import map_mistakes
+    from microgpt_tui.lectures.library import files, find
     from microgpt_tui.panes.registry import screen_names
 
-    failed = False
+    failed, code = False, _code()
     for path in files(wanted, lang):
-        chapter, mistakes = check_lecture(path, lang, lambda config, docs: _opened(config, tuple(docs)), screen_names())
+        chapter, mistakes = check_lecture(
+            path, lang, lambda config, docs: _opened(config, tuple(docs)), screen_names(), code
+        )
         for mistake in mistakes:
             print_result(str(mistake))
         failed = failed or bool(mistakes)
         if chapter is not None and not mistakes:
             pages = len(chapter.pages)
             print_result(f"{path}: {pages} page{'s' if pages > 1 else ''}; every moment and number resolves")
+    for mistake in map_mistakes(find(wanted, lang)[0]) if not failed else ():
+        print_result(str(mistake))
+        failed = True
     if failed:
         raise Exit(BAD)
 
@@ -156,7 +171,8 @@ def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
 
     course, place = find(wanted, lang)
     places = range(len(course.chapters)) if wanted is None or Path(wanted).is_dir() else [place]
-    lectures = [Lecture(course, place, clock=lambda: 0.0) for place in places]
+    code = _code()
+    lectures = [Lecture(course, place, clock=lambda: 0.0, code=code) for place in places]
     runs = [lecture.run(screen_names()) for lecture in lectures]  # raises for mistakes before anything is drawn
     chapters = []
     with Waiting("Drawing the pages", total=len(lectures)) as waiting:
@@ -169,7 +185,7 @@ def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
     target = folder / f"{name}-{first.chapter.language}.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(target, handout(title, first.chapter.language, first.words["answer"], chapters).encode())
+        write_whole(target, handout(title, first.chapter.language, first.words, chapters).encode())
     except OSError as error:
         raise Failure(f"--handout: {target} cannot be written ({error.strerror}); give another folder") from None
     print_result(str(target))

@@ -129,12 +129,12 @@ def _check(ctx: click.Context, command: tuple[str, ...]) -> None:
     for name, flag in {"notes": "--notes", "listed": "--list", "check": "--check", "handout": "--handout"}.items():
         if values[name]:
             raise click.UsageError(f"{flag} is not for visitors; leave it out", ctx)
+    from engine.language.chosen import language
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.library import find
     from microgpt_tui.panes.registry import screen_names
-    from microgpt_tui.texts.languages import usual_language
 
-    Lecture(*find(values["wanted"], values["lang"] or usual_language())).run(screen_names())
+    Lecture(*find(values["wanted"], values["lang"] or language())).run(screen_names())
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -10,7 +10,7 @@ import rich_click as click
 from click.exceptions import Exit
 
 from microgpt_tui.cli._exit import BAD
-from microgpt_tui.cli._options import FilePath, data_option, examples
+from microgpt_tui.cli._options import FilePath, data_option, examples, python_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import compile_loops, read_script
 from microgpt_tui.drawing.terminal_text import printable
@@ -27,6 +27,7 @@ DIFFERENT = 1
         "microgpt-tui verify ~/microgpt.py --data my_names.txt --samples 0",
         "microgpt-tui verify microgpt.ipynb",
         "microgpt-tui verify ~/microgpt.py -- --n-embd 32",
+        "microgpt-tui verify ~/microgpt.py --python python3.9 --until 20",
     )
 )
 @click.argument("script", type=FilePath(), metavar="PATH/TO/microgpt.py")
@@ -47,14 +48,29 @@ DIFFERENT = 1
     "when it is trained. Without it: all.",
     panel="Training",
 )
+@python_option
 @data_option
-def verify(script: Path, arguments: tuple[str, ...], data: Path | None, until: int | None, samples: int | None) -> None:
+def verify(
+    script: Path,
+    arguments: tuple[str, ...],
+    data: Path | None,
+    python: str | None,
+    until: int | None,
+    samples: int | None,
+) -> None:
     """Check that every number is the one that your own copy of microgpt.py computes.
 
     Runs the copy (only run files that you trust) as python does, with the arguments after --, in its folder, with the
     data for the file that it opens, whatever its name, without input and without a network, and watches its variables.
     They may belong to the module, to functions that are running, or to an object; training may be any loop. A notebook
-    is its code cells in order, without magics and shell lines. A copy is given up that only waits for a minute, or
+    is its code cells in order, without magics and shell lines.
+
+    What is compared is found by its name in microgpt.py: a class of scalars with backward, whose numbers are called
+    data; the sizes and rates n_layer, n_embd, n_head, block_size, num_steps, learning_rate, beta1 and beta2; the list
+    docs; the dictionary state_dict with the matrices under their names; the lists m and v; temperature where it draws
+    samples; and one call of random.seed. All else may have other names.
+
+    A copy is given up that only waits for a minute, or
     computes for ten (longer with a large model) without coming to its next step. The engine runs beside it with the
     same data, seed, sizes and rates, which are read from the copy as it runs, so they may be changed, like comments and
     what it prints. Compared, bit for bit: initial parameters, the loss of every step, all parameters and both moments
@@ -73,7 +89,7 @@ def verify(script: Path, arguments: tuple[str, ...], data: Path | None, until: i
         def progress(what: str, done: int, total: int) -> None:
             waiting.update(done, f"step {done:,} of {total:,}", total=float(total), what=what.capitalize())
 
-        report = compare(script, data, until, progress, samples=samples, arguments=arguments)
+        report = compare(script, data, until, progress, samples=samples, arguments=arguments, python=python)
     _show(report, time.monotonic() - start)
     if not report.equal:
         raise Exit(DIFFERENT if report.difference else BAD)

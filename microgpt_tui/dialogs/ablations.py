@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 from engine.interventions.syntax import Ablation, Change
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.modal import Modal
 from microgpt_tui.widgets.textual_fixes import SafeOptionList
 
@@ -57,8 +58,13 @@ class PartsScreen(Modal[Ablation | None]):
 
     CSS = "PartsScreen .box { width: 64; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,X", "close", "close", tooltip="Switch nothing"),
-        Binding("m", "mean", "mean", tooltip=f"Let it be its mean over the next {MEAN_OF} documents"),
+        Binding("escape,q,X", "close", say("dialogs.keys.close"), tooltip=say("dialogs.ablations.switch_nothing")),
+        Binding(
+            "m",
+            "mean",
+            say("dialogs.ablations.mean"),
+            tooltip=say("dialogs.ablations.let_be_its_mean", mean_of=MEAN_OF),
+        ),
     ]
 
     def __init__(self, frame: Frame, changes: Iterable[Change]) -> None:
@@ -71,8 +77,8 @@ class PartsScreen(Modal[Ablation | None]):
     def compose(self) -> ComposeResult:
         """One line each."""
         with Vertical(classes="box") as box:
-            box.border_title = "What if a part were off, from this step on"
-            box.border_subtitle = "enter off, on · m to its mean · esc"
+            box.border_title = say("dialogs.ablations.title")
+            box.border_subtitle = say("dialogs.ablations.footer")
             yield SafeOptionList(*(Option(self._line(part)) for part in self._parts))
 
     def on_mount(self) -> None:
@@ -81,11 +87,15 @@ class PartsScreen(Modal[Ablation | None]):
 
     def _line(self, part: Ablation) -> Text:
         off = self._off.get(part.part)
-        state = "on" if off is None else f"off since step {off.step}" + (", at its mean" if off.mean_of else "")
-        words = {"head": "attention head", "mlp": "the MLP", "pos": "the key and the value of position"}[part.kind]
-        number = "" if part.number is None else f" {part.number}"
-        token = f" ({self._tokens[part.number or 0]})" if part.kind == "pos" else ""
-        return Text(f"{'●' if off is None else '○'} layer {part.layer}, {words}{number}{token}: {state}")
+        state = "on" if off is None else "off_at_mean" if off.mean_of else "off"
+        words = say(
+            f"dialogs.ablations.part.{part.kind}",
+            layer=part.layer,
+            number=part.number,
+            token=self._tokens[part.number or 0] if part.kind == "pos" else "",
+            state=say(f"dialogs.ablations.state.{state}", step=off.step if off else 0),
+        )
+        return Text(f"{'●' if off is None else '○'} {words}")
 
     def action_close(self) -> None:
         """Nothing is switched."""

@@ -15,6 +15,7 @@ from engine.run.branches import ORIGINAL, Branches
 from microgpt_tui.dialogs.list_dialog import ListDialog, option
 from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing.picture import Line
+from microgpt_tui.texts.say import say
 
 NAME, STEP = 20, 10  # cells
 Wish = tuple[str, str | None]
@@ -28,15 +29,28 @@ Wish = tuple[str, str | None]
 class BranchesScreen(ListDialog[Wish | None]):
     """Returns what the user wants; names are changed at once."""
 
-    TITLE_ABOVE, WIDEST = "This run and its branches", 104
+    TITLE_ABOVE, WIDEST = say("dialogs.branches.title"), 104
     CSS = f"BranchesScreen .box {{ width: {WIDEST}; }}"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,E", "dismiss(None)", "close", tooltip="Stay in this run"),
-        Binding("r", "rename", "rename", tooltip="Give the branch another name"),
-        Binding("u", "wish('undo')", "undo", tooltip="Take back the last change of the branch"),
-        Binding("d,delete", "wish('remove')", "delete", tooltip="Forget the branch"),
-        Binding("m", "wish('here')", "this moment", tooltip="Go to the present moment in that run"),
-        Binding("c", "wish('beside')", "compare", tooltip="Show this run beside the present one"),
+        Binding("escape,q,E", "dismiss(None)", say("dialogs.keys.close"), tooltip=say("dialogs.branches.stay_run")),
+        Binding(
+            "r", "rename", say("dialogs.branches.rename"), tooltip=say("dialogs.branches.give_branch_another_name")
+        ),
+        Binding(
+            "u", "wish('undo')", say("dialogs.branches.undo"), tooltip=say("dialogs.branches.take_back_last_change")
+        ),
+        Binding(
+            "d,delete", "wish('remove')", say("dialogs.keys.delete"), tooltip=say("dialogs.branches.forget_branch")
+        ),
+        Binding(
+            "m", "wish('here')", say("dialogs.branches.moment"), tooltip=say("dialogs.branches.go_present_moment_run")
+        ),
+        Binding(
+            "c",
+            "wish('beside')",
+            say("dialogs.branches.compare"),
+            tooltip=say("dialogs.branches.show_run_beside_present"),
+        ),
     ]
 
     def __init__(self, branches: Branches, present: str | None) -> None:
@@ -45,22 +59,27 @@ class BranchesScreen(ListDialog[Wish | None]):
 
     def keys_below(self) -> str:
         wide = self.app.size.width >= self.WIDEST
-        ways = "enter where it was left · m this moment there" if wide else "enter as left · m this moment"
+        ways = say("dialogs.branches.enter_where_was_left") if wide else say("dialogs.branches.enter_as_left_m")
         return f"{ways} · c compare · r {'re' if wide else ''}name · u undo · d delete"
 
     def on_mount(self) -> None:
         self.fill(0 if self.present is None else [b.name for b in self.branches.all()].index(self.present) + 1)
 
     def options(self) -> Iterator[Option]:
-        yield self._option(ORIGINAL, self.branches.original.step, "as it was begun", None)
+        yield self._option(ORIGINAL, self.branches.original.step, say("dialogs.branches.as_was_begun"), None)
         for branch in self.branches.all():
             changes = "; ".join(change.text for change in branch.changes)
             yield self._option(branch.name, branch.moment.step, changes, branch.name)
         if not len(self.branches):
-            yield Option(Text("no branch yet: e sets a number, x switches a part off"), disabled=True)
+            yield Option(Text(say("dialogs.branches.no_branch_yet_e")), disabled=True)
 
     def _option(self, name: str, step: int, changes: str, branch: str | None) -> Option:
-        line = Line().add("▸ " if branch == self.present else "  ").fit(name, NAME).fit(f"step {step}", STEP)
+        line = (
+            Line()
+            .add("▸ " if branch == self.present else "  ")
+            .fit(name, NAME)
+            .fit(say("dialogs.branches.step", step=step), STEP)
+        )
         return option(line.add(" ").fit(changes, max(8, self.room - NAME - STEP - 3)), branch)
 
     # Keys.
@@ -71,16 +90,16 @@ class BranchesScreen(ListDialog[Wish | None]):
 
     def action_wish(self, wish: str) -> None:
         if self.chosen is None and wish not in ("beside", "here"):
-            self.notify("The original is never changed or deleted; choose a branch.", timeout=3)
+            self.notify(say("dialogs.branches.original_never_changed_or"), timeout=3)
         elif self.chosen == self.present and wish == "beside":
-            self.notify("This is the run that you are in; choose another one to compare it with.", timeout=3)
+            self.notify(say("dialogs.branches.run_you_choose_another"), timeout=3)
         else:
             self.dismiss((wish, self.chosen))
 
     def action_rename(self) -> None:
         old = self.chosen
         if old is None:
-            self.notify("The original keeps its name; choose a branch.", timeout=3)
+            self.notify(say("dialogs.branches.original_keeps_its_name"), timeout=3)
             return
 
         def rename(new: str | None) -> None:
@@ -89,7 +108,10 @@ class BranchesScreen(ListDialog[Wish | None]):
                 self.present = new if self.present == old else self.present
                 self.fill()
 
-        hint = "A short name, such as without head 2."
+        hint = say("dialogs.branches.short_name_such_as")
         self.app.push_screen(
-            AskScreen("Rename the branch", hint, lambda text: self.branches.check_name(text, old), old), rename
+            AskScreen(
+                say("dialogs.branches.rename_branch"), hint, lambda text: self.branches.check_name(text, old), old
+            ),
+            rename,
         )

@@ -19,27 +19,48 @@ from microgpt_tui.dialogs.list_dialog import ListDialog, option
 from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line
+from microgpt_tui.texts.say import say
 
 COUNT, HITS = 8, 10  # cells
 CHECK = 12
-HINT = (
-    "An event as in attn_weights@pos=2,head=1, a condition as in loss < 2, or both as in q@pos=1 if step > 9; "
-    "x 3 at the end means every third time."
-)
+CHECK_ID = "check-"  # before the name of a health check: what its line is called
+HINT = say("dialogs.breakpoints.hint")
 
 
 class BreakpointsScreen(ListDialog[Breakpoint | None]):
     """Hands every change to `keep` at once. Returns the breakpoint that the user wants to go to, if any."""
 
-    TITLE_ABOVE, WIDEST = "Breakpoints and health checks", 96
+    TITLE_ABOVE, WIDEST = say("dialogs.breakpoints.title"), 96
     CSS = f"BreakpointsScreen .box {{ width: {WIDEST}; }}"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,B", "dismiss(None)", "close", tooltip="Back to the run"),
-        Binding("a", "add", "add", tooltip="Type a breakpoint", priority=True),
-        Binding("e", "edit", "edit", tooltip="Change what is chosen", priority=True),
-        Binding("space", "switch", "on, off", tooltip="Switch what is chosen on or off"),
-        Binding("d,delete", "delete", "delete", tooltip="Take the chosen breakpoint away"),
-        Binding("g", "goto", "go", tooltip="Go to the next event of this step where the chosen breakpoint stands"),
+        Binding("escape,q,B", "dismiss(None)", say("dialogs.keys.close"), tooltip=say("dialogs.breakpoints.back_run")),
+        Binding(
+            "a",
+            "add",
+            say("dialogs.breakpoints.add"),
+            tooltip=say("dialogs.breakpoints.type_breakpoint"),
+            priority=True,
+        ),
+        Binding(
+            "e",
+            "edit",
+            say("dialogs.breakpoints.edit"),
+            tooltip=say("dialogs.breakpoints.change_what_chosen"),
+            priority=True,
+        ),
+        Binding(
+            "space",
+            "switch",
+            say("dialogs.breakpoints.on_off"),
+            tooltip=say("dialogs.breakpoints.switch_what_chosen_on"),
+        ),
+        Binding(
+            "d,delete",
+            "delete",
+            say("dialogs.keys.delete"),
+            tooltip=say("dialogs.breakpoints.take_chosen_breakpoint_away"),
+        ),
+        Binding("g", "goto", say("dialogs.breakpoints.go"), tooltip=say("dialogs.breakpoints.go_next_event_step")),
     ]
 
     def __init__(
@@ -49,7 +70,7 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
         self._annotations, self._scope, self._hits, self._keep = annotations, scope, hits, keep
 
     def keys_below(self) -> str:
-        return "a add · e edit · space on, off · d delete · g go · esc closes"
+        return say("dialogs.breakpoints.footer")
 
     def on_mount(self) -> None:
         self.fill(0)
@@ -61,13 +82,18 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
                 replace(each, count=1, enabled=True).describe(self._scope.place_names), self.room - 2 - COUNT - HITS
             )
             line.fit(f" x {each.count}" if each.count > 1 else "", COUNT, theme.DIM)
-            yield option(line.fit(f"hits {self._hits.get(each.id, 0)}", HITS, theme.DIM, right=True), each.id)
+            yield option(
+                line.fit(
+                    say("dialogs.breakpoints.hits", count=self._hits.get(each.id, 0)), HITS, theme.DIM, right=True
+                ),
+                each.id,
+            )
         if not self._breakpoints:
-            yield Option(Text("none yet: a types one, b sets one at the event on the stage"), disabled=True)
+            yield Option(Text(say("dialogs.breakpoints.none_yet_types_one")), disabled=True)
         yield None
         for check, about in CHECKS.items():
             line = _switch(check in self._annotations.checks).fit(check, CHECK)
-            yield option(line.fit(about, self.room - 2 - CHECK, theme.DIM), f"check {check}")
+            yield option(line.fit(about, self.room - 2 - CHECK, theme.DIM), f"{CHECK_ID}{check}")
 
     @property
     def _breakpoints(self) -> tuple[Breakpoint, ...]:
@@ -94,7 +120,7 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
             if made is not None:
                 self._change(replace(self._annotations, breakpoints=(*self._breakpoints, made)))
 
-        self._ask("Another breakpoint", self._annotations.next_id(), "", add)
+        self._ask(say("dialogs.breakpoints.another_breakpoint"), self._annotations.next_id(), "", add)
 
     @on(OptionList.OptionSelected)
     def action_edit(self) -> None:
@@ -108,7 +134,7 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
             if made is not None:
                 self._replace(old, replace(made, enabled=old.enabled))
 
-        self._ask("Change the breakpoint", old.id, old.written(self._scope.place_names), change)
+        self._ask(say("dialogs.breakpoints.change_breakpoint"), old.id, old.written(self._scope.place_names), change)
 
     def _ask(self, title: str, own_id: str, text: str, done: Callable[[Breakpoint | None], None]) -> None:
         def read(typed: str) -> Breakpoint:
@@ -120,19 +146,19 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
         if self._breakpoint is not None:
             self._replace(self._breakpoint, replace(self._breakpoint, enabled=not self._breakpoint.enabled))
         elif self.chosen is not None:
-            checks = self._annotations.checks ^ {self.chosen.removeprefix("check ")}
+            checks = self._annotations.checks ^ {self.chosen.removeprefix(CHECK_ID)}
             self._change(replace(self._annotations, checks=checks))
 
     def action_delete(self) -> None:
         if self._breakpoint is None:
-            self.notify("A health check cannot be deleted; space switches it off.", timeout=3)
+            self.notify(say("dialogs.breakpoints.health_check_cannot_be"), timeout=3)
         else:
             others = tuple(each for each in self._breakpoints if each.id != self.chosen)
             self._change(replace(self._annotations, breakpoints=others))
 
     def action_goto(self) -> None:
         if self._breakpoint is None or self._breakpoint.place is None:
-            self.notify("Only a breakpoint on an event has a place; c continues to where a condition holds.", timeout=4)
+            self.notify(say("dialogs.breakpoints.only_breakpoint_on_event"), timeout=4)
         else:
             self.dismiss(self._breakpoint)
 

@@ -11,6 +11,7 @@ from itertools import takewhile
 from typing import ClassVar
 
 import numpy as np
+from rich.cells import set_cell_size
 from rich.style import Style
 from rich.text import Text
 from textual import on
@@ -29,12 +30,10 @@ from engine.timeline.view import View
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.terminal_text import printable
+from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.modal import Modal
 
-SET = (
-    "Numbers are set in this branch. A number that is set keeps the slope of the arithmetic it replaces, so gradients "
-    "that flow through it are not the slopes of the loss."
-)
+SET = say("dialogs.gradcheck.numbers_set_branch_number")
 PAUSE = 0.05  # seconds between two pictures of a matrix that is being checked
 LABEL = 31  # cells
 BAR = 28
@@ -49,17 +48,36 @@ class GradCheckScreen(Modal[int | None]):
     CSS = "GradCheckScreen .box { width: 84; }"
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,g", "stop", "stop, close", tooltip="Stop the check of a matrix, else close"),
-        Binding("q", "dismiss(None)", "close", tooltip="Back to the run"),
-        Binding("m", "all", "all of it", tooltip="Check every element of the matrix, or of the tensor"),
-        Binding("enter", "take", "choose", tooltip="The one with the largest difference; choose the one that is shown"),
-        Binding("plus,equals_sign", "scale(10)", "larger h", tooltip="Ten times the step"),
-        Binding("minus", "scale(0.1)", "smaller h", tooltip="A tenth of the step"),
-        Binding("0", "default", "default h", tooltip="The default step again"),
-        Binding("up", "move(0, -1)", "above"),
-        Binding("down", "move(0, 1)", "below"),
-        Binding("left", "move(-1, 0)", "left"),
-        Binding("right", "move(1, 0)", "right"),
+        Binding(
+            "escape,g",
+            "stop",
+            say("dialogs.gradcheck.stop_close"),
+            tooltip=say("dialogs.gradcheck.stop_check_matrix_else"),
+        ),
+        Binding("q", "dismiss(None)", say("dialogs.keys.close"), tooltip=say("dialogs.gradcheck.back_run")),
+        Binding(
+            "m", "all", say("dialogs.gradcheck.all_of_it"), tooltip=say("dialogs.gradcheck.check_every_element_matrix")
+        ),
+        Binding(
+            "enter",
+            "take",
+            say("dialogs.gradcheck.choose"),
+            tooltip=say("dialogs.gradcheck.one_with_largest_difference"),
+        ),
+        Binding(
+            "plus,equals_sign",
+            "scale(10)",
+            say("dialogs.gradcheck.larger_h"),
+            tooltip=say("dialogs.gradcheck.ten_times_step"),
+        ),
+        Binding("minus", "scale(0.1)", say("dialogs.gradcheck.smaller_h"), tooltip=say("dialogs.gradcheck.tenth_step")),
+        Binding(
+            "0", "default", say("dialogs.gradcheck.default_h"), tooltip=say("dialogs.gradcheck.default_step_again")
+        ),
+        Binding("up", "move(0, -1)", say("dialogs.gradcheck.above")),
+        Binding("down", "move(0, 1)", say("dialogs.gradcheck.below")),
+        Binding("left", "move(-1, 0)", say("dialogs.gradcheck.left")),
+        Binding("right", "move(1, 0)", say("dialogs.gradcheck.right")),
     ]
 
     @dataclass
@@ -83,7 +101,7 @@ class GradCheckScreen(Modal[int | None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="box", can_focus=False):
-            yield Static("computing the step's forward and backward phases …", id="numbers", markup=False)
+            yield Static(say("dialogs.gradcheck.computing_step_s_forward"), id="numbers", markup=False)
 
     def on_mount(self) -> None:
         self._check(many=False)
@@ -140,19 +158,24 @@ class GradCheckScreen(Modal[int | None]):
     def _show(self) -> None:
         name, rows = family(self._view, self._row)
         program = self._view.program
-        title, keys, body = name, "arrows other numbers · 0 default h · esc closes", Text()
+        title, keys, body = name, say("dialogs.gradcheck.arrows_other_numbers_default"), Text()
         match self.result:
             case CheckedGradient() as check:
-                title, keys = check.name, f"m all of {name} · + − h · arrows · esc closes"
+                title, keys = check.name, say("dialogs.gradcheck.m_all_h_arrows", name=name)
                 body = check_text(check, self._h is not None)
             case Summary() as summary:
-                keys = "esc stops" if self.at_work else "m one · enter the largest · + − h · esc closes"
+                keys = (
+                    say("dialogs.gradcheck.esc_stops") if self.at_work else say("dialogs.gradcheck.m_one_enter_largest")
+                )
                 body = summary_text(summary, rows.size)
             case error:
                 body = Text(printable(f"{error}."), theme.WARNING)
         box = self.query_one(VerticalScroll)
-        box.border_title, box.border_subtitle = escape(printable(f"Gradient check: {title}")), escape(keys)
-        about = printable(f"loss of {quoted(program.doc)}, step {program.step}, at the parameters before its update")
+        box.border_title, box.border_subtitle = (
+            escape(printable(say("dialogs.gradcheck.gradient_check", title=title))),
+            escape(keys),
+        )
+        about = printable(say("dialogs.gradcheck.loss_step_at_parameters", doc=quoted(program.doc), step=program.step))
         if self._view.overridden.size:
             body.append(f"\n\n{SET}", theme.STRONG)
         self.query_one("#numbers", Static).update(Text(f"{about}\n\n", theme.DIM).append_text(body))
@@ -204,8 +227,10 @@ def family(view: View, row: int) -> tuple[str, Rows]:
         return place[0], view.program.parameters[place[0]]
     tensor = view.program.event_of(row)
     if tensor is None:  # a constant
-        return "it", np.array([row], dtype=np.int32)
-    return tensor.name + ("" if tensor.pos is None else f" at position {tensor.pos}"), np.atleast_1d(tensor.rows)
+        return say("dialogs.gradcheck.constant"), np.array([row], dtype=np.int32)
+    if tensor.pos is None:
+        return tensor.name, np.atleast_1d(tensor.rows)
+    return say("dialogs.gradcheck.at_position", name=tensor.name, pos=tensor.pos), np.atleast_1d(tensor.rows)
 
 
 def neighbour(view: View, row: int, dx: int, dy: int) -> int:
@@ -223,61 +248,69 @@ def neighbour(view: View, row: int, dx: int, dy: int) -> int:
 def check_text(check: CheckedGradient, own_h: bool) -> Text:
     """One check, a number a line. `own_h`: h is not the default any more."""
     text = Text()
-    _row(text, "value x", f"{check.value!r}")
+    _row(text, say("dialogs.gradcheck.value_x"), f"{check.value!r}")
     _row(text, "h", f"{check.h:.4g}", "" if own_h else "  ∛ε · max(1, |x|), ε = 2⁻⁵²")
     _row(text, "loss(x + h)", f"{check.loss_plus!r}")
     _row(text, "loss(x − h)", f"{check.loss_minus!r}")
     text.append("\n")
     pair = f"{check.finite_difference:+.15e}", f"{check.gradient:+.15e}"
-    for label, figure in zip(("(loss(x + h) − loss(x − h)) / 2h", "gradient"), pair, strict=True):
+    for label, figure in zip(
+        ("(loss(x + h) − loss(x − h)) / 2h", say("dialogs.gradcheck.gradient")), pair, strict=True
+    ):
         same = len(list(takewhile(lambda both: both[0] == both[1], zip(*pair, strict=True)))) if _alike(*pair) else 0
-        text.append(label.ljust(LABEL + 2), theme.DIM)
+        text.append(set_cell_size(label, LABEL + 2), theme.DIM)
         text.append(figure[:same], theme.STRONG + Style(underline=True)).append(f"{figure[same:]}\n", theme.TEXT)
-    _row(text, "difference", f"{check.difference:+.2e}")
-    _row(text, "difference, relative", f"{check.relative:.1e}", "  of the larger of the two")
+    _row(text, say("dialogs.gradcheck.difference"), f"{check.difference:+.2e}")
+    _row(
+        text, say("dialogs.gradcheck.difference_relative"), f"{check.relative:.1e}", say("dialogs.gradcheck.larger_two")
+    )
     return text.append(f"\n{gradient_remark(check)}", theme.WARNING if check.kinks or check.unmoved else theme.DIM)
 
 
 def gradient_remark(check: CheckedGradient) -> str:
     """What there is to know before judging the two numbers."""
     if check.unmoved:
-        return "h is so small that x + h or x − h is x again: + makes it larger."
+        return say("dialogs.gradcheck.h_so_small_x")
     if check.kinks:
         first, more = check.kinks[0], len(check.kinks) - 1
-        others = f" (and {more} more)" if more else ""
-        return (
-            f"The ReLU unit {first}{others} is on at one end and off at the other: the loss has a corner in between, "
-            "so the two numbers may honestly differ. − makes h smaller."
-        )
+        others = "_and_more" if more else ""
+        return say(f"dialogs.gradcheck.corner{others}", first=first, more=more)
     if check.loss_plus == check.loss_minus:
-        return "The loss is the same at both ends, to the last bit."
-    return "A larger h (+) cuts off more of the curve; a smaller one (−) loses digits when the losses are subtracted."
+        return say("dialogs.gradcheck.loss_same_at_both")
+    return say("dialogs.gradcheck.larger_h_cuts_off")
 
 
 def summary_text(summary: Summary, of: int) -> Text:
     """Many checks: how far they are, the largest difference, and how many relative differences of each size."""
     text, done = Text(), summary.count / of
     text.append("━" * round(done * 50), theme.DONE).append("━" * (50 - round(done * 50)), theme.FAINT)
-    text.append(f"  {summary.count:,} of {of:,}\n", theme.STRONG)
+    text.append(say("dialogs.gradcheck.share_of", count=summary.count, of=of), theme.STRONG)
     if summary.largest is not None:
-        _row(text, "largest difference", f"{summary.largest.difference:+.2e}")
-        _row(text, "at", summary.largest.name)
-    _row(text, "with a ReLU corner within h", f"{summary.kinked:,}")
-    text.append("\nrelative difference, of the larger of the two\n", theme.DIM)
+        _row(text, say("dialogs.gradcheck.largest_difference"), f"{summary.largest.difference:+.2e}")
+        _row(text, say("dialogs.gradcheck.at"), summary.largest.name)
+    _row(text, say("dialogs.gradcheck.with_relu_corner_within"), f"{summary.kinked:,}")
+    text.append(say("dialogs.gradcheck.relative_difference_larger_two"), theme.DIM)
     lowest, highest = min(summary.decades, default=0), max(summary.decades, default=-1)
-    bins = [(f"1e{n:+d} to 1e{n + 1:+d}", summary.decades.get(n, 0)) for n in range(lowest, highest + 1)]
-    bins = [("0: equal to the last bit", summary.equal), *bins, ("no number", summary.unknown)]
+    bins = [
+        (say("dialogs.gradcheck.from_to", low=f"1e{n:+d}", high=f"1e{n + 1:+d}"), summary.decades.get(n, 0))
+        for n in range(lowest, highest + 1)
+    ]
+    bins = [
+        (say("dialogs.gradcheck.equal_last_bit"), summary.equal),
+        *bins,
+        (say("dialogs.gradcheck.no_number"), summary.unknown),
+    ]
     most = max(count for _, count in bins)
     for label, count in bins:
         if count or label.startswith("1e"):
-            text.append(f"  {label:<{LABEL - 2}}{count:>7,} ", theme.TEXT)
+            text.append(f"  {set_cell_size(label, LABEL - 2)}{count:>7,} ", theme.TEXT)
             text.append(f"{bar(count, most, BAR).rstrip()}\n", theme.PLUS)
     text.rstrip()
     return text
 
 
 def _row(text: Text, label: str, figure: str, note: str = "") -> None:
-    text.append(label.ljust(LABEL + 2), theme.DIM).append(figure, theme.TEXT).append(f"{note}\n", theme.DIM)
+    text.append(set_cell_size(label, LABEL + 2), theme.DIM).append(figure, theme.TEXT).append(f"{note}\n", theme.DIM)
 
 
 def _alike(one: str, other: str) -> bool:

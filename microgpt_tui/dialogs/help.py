@@ -15,21 +15,32 @@ from textual.widgets import Static
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.keys import IN_LECTURE, Key
 from microgpt_tui.drawing import theme
+from microgpt_tui.explanations.sentences import pane_text, sentences, texts, title_of
 from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.panes import registry
-from microgpt_tui.texts.sentences import pane_text, sentences, texts, title_of
+from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.modal import Modal
 
 MANY = ("page.digit", "page.pick")  # keys of lectures that have a line together
-MANY_WORDS = (("1-9", "Jump to a page; two digits make one number"), ("a-h", "Predict: pick an option of a question"))
-LEADS = ("Here", "What", "Why", "How to read")
+MANY_WORDS = (
+    ("1-9", say("keys.tooltip.page_digit")),
+    ("a-h", say("dialogs.help.predict_pick_option_question")),
+)
+LEADS = (
+    say("dialogs.help.lead_here"),
+    say("dialogs.help.lead_what"),
+    say("dialogs.help.lead_why"),
+    say("dialogs.help.lead_read"),
+)
 
 
 class HelpScreen(Modal[None]):
     """A text that scrolls where it is too long; any of its keys closes it."""
 
     CSS = "HelpScreen .box { padding: 0 2; }"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", "close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,enter", "dismiss", say("dialogs.keys.close"))
+    ]
 
     def __init__(self, title: str, text: Text) -> None:
         super().__init__()
@@ -37,7 +48,7 @@ class HelpScreen(Modal[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="box") as scroll:
-            scroll.border_title, scroll.border_subtitle = self._title, "esc closes"
+            scroll.border_title, scroll.border_subtitle = self._title, say("dialogs.help.esc_closes")
             yield Static(self._text)
 
 
@@ -51,17 +62,13 @@ def debugger_help(frame: Frame, pane: str | None) -> Text:
         text.append(f"\n{title}\n", theme.STRONG)
         for lead, sentence in zip(LEADS[-len(answers) :], answers, strict=True):
             text.append(f"{lead}: ", theme.DIM).append(f"{sentence}\n", theme.TEXT)
-    text.append(
-        "\nBars standing on the ground are positive, hanging ones negative; · is not yet computed.\n", theme.DIM
-    )
+    text.append(say("dialogs.help.bars_standing_on_ground"), theme.DIM)
     _keys(text, registry.all_keys(), 5)
-    text.append("\nIn a lecture\n", theme.STRONG)
+    text.append(say("dialogs.help.lecture"), theme.STRONG)
     single = [(key.display or key.keys, key.tooltip) for key in IN_LECTURE if not key.id.startswith(MANY)]
     for shown, tooltip in (*single, *MANY_WORDS):
         text.append(f"  {shown:<5} ", theme.STRONG).append(f"{tooltip}\n", theme.TEXT)
-    return text.append(
-        "\nThe mouse does all of it: click a cell, a token, a line of the outline; drag the timeline.\n", theme.DIM
-    )
+    return text.append(say("dialogs.help.mouse_does_all_click"), theme.DIM)
 
 
 def inference_help() -> Text:
@@ -71,12 +78,12 @@ def inference_help() -> Text:
         text.append(f"\n{about.title}\n", theme.STRONG)
         text.append(f"{about.what} {about.why} {about.read}\n", theme.TEXT)
     _keys(text, IN_INFERENCE, 7)
-    return text.append("\nThe mouse: click or drag the slider, click a token, scroll a list.\n", theme.DIM)
+    return text.append(say("dialogs.help.mouse_click_or_drag"), theme.DIM)
 
 
 def _keys(text: Text, keys: Iterable[Key], width: int) -> None:
     """Append keys by group, each in at least `width` cells."""
-    for group, members in groupby(keys, key=lambda key: key.group):
+    for group, members in groupby(keys, key=lambda key: key.heading):
         text.append(f"\n{group}\n", theme.STRONG)
         for key in members:
             text.append(f"  {key.display or key.keys:<{width}} ", theme.STRONG).append(f"{key.tooltip}\n", theme.TEXT)

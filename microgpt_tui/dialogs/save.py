@@ -17,6 +17,7 @@ from engine import CheckpointError
 from engine.checkpoint.checkpoint import Checkpoint, write
 from microgpt_tui.dialogs.text_input import Typing
 from microgpt_tui.drawing.terminal_text import lines, shell_word
+from microgpt_tui.texts.say import say
 
 SUFFIX = ".safetensors"
 LONGEST_QUOTED = 40  # characters of a wrong name
@@ -28,7 +29,9 @@ class SaveScreen(Typing[Path | None]):
     """
 
     CSS = "SaveScreen .box { width: 72; }"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", tooltip="Do not save")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", say("dialogs.keys.close"), tooltip=say("dialogs.save.do_not_save"))
+    ]
 
     @dataclass
     class Written(Message):
@@ -43,33 +46,34 @@ class SaveScreen(Typing[Path | None]):
         self._may_replace: Path | None = None
 
     def compose(self) -> ComposeResult:
-        branch = "" if self.run.branch is None else escape(f", in {self.run.branch}")
-        about = f"; sample takes the original, at step {self.run.step}" if branch else ""
-        yield from self.framed(
-            f"Save the run, at training step {self.run.here.step}{branch}", "enter saves, esc does not",
-            f"run-{self.run.here.step}{SUFFIX}", f"microgpt-tui open FILE goes on from it{about}.",
-        )  # fmt: skip
+        step, branch = self.run.here.step, self.run.branch
+        if branch is None:
+            title, about = say("dialogs.save.title", step=step), say("dialogs.save.goes_on")
+        else:
+            title = say("dialogs.save.title_in_branch", step=step, branch=escape(branch))
+            about = say("dialogs.save.goes_on_from_branch", step=self.run.step)
+        yield from self.framed(title, say("dialogs.save.enter_saves_esc_does"), f"run-{step}{SUFFIX}", about)
 
     @on(Input.Submitted)
     def save(self, message: Input.Submitted) -> None:
         """Save, unless the name has to be corrected or confirmed first."""
         name = message.value.strip()
         if not name:
-            self._note(f"Type the name of a file, for example run{SUFFIX}.")
+            self._note(say("dialogs.save.type_name_file_example", suffix=SUFFIX))
             return
         try:
             path = Path(name).expanduser()
             if not path.name.strip("."):
-                raise ValueError("this folder, or the one above")
+                raise ValueError(say("dialogs.save.folder_or_one_above"))
             if path.suffix.lower() != SUFFIX:  # what stands after another dot belongs to the name, as in run-lr0.01
                 path = path.with_name(path.name + SUFFIX)
             exists = path.resolve().is_file()
         except (OSError, ValueError, RuntimeError):  # too long, a folder alone, the home of an unknown user
-            self._note(f"{name[:LONGEST_QUOTED]} cannot be the name of a file; type another one.")
+            self._note(say("dialogs.save.cannot_be_name_file", name=name[:LONGEST_QUOTED]))
             return
         if exists and path != self._may_replace:
             self._may_replace = path
-            self._note(f"{path} exists. Enter again replaces it; type another name to keep it.")
+            self._note(say("dialogs.save.exists_enter_again_replaces", path=path))
             return
         self.query_one(Input).disabled = True
         self._note("saving …")
@@ -98,7 +102,7 @@ class SaveScreen(Typing[Path | None]):
     def written(self, message: Written) -> None:
         """Close, or let the user name another file."""
         if message.error is None:
-            self.app.notify(f"Saved. microgpt-tui open {shell_word(message.path)} goes on from here.", markup=False)
+            self.app.notify(say("dialogs.save.saved_microgpt_tui_open", path=shell_word(message.path)), markup=False)
             self.dismiss(message.path)
             return
         self._note(f"{message.error}.")

@@ -16,6 +16,7 @@ from engine import EngineError, ExpressionError
 from microgpt_tui.debugger.completion import LineError
 from microgpt_tui.drawing.error_pointer import pointer
 from microgpt_tui.drawing.terminal_text import lines, printable
+from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.modal import Modal
 
 LONGEST = 500  # characters of a line; whole numbers longer than this are none that Python reads
@@ -61,14 +62,18 @@ class AskScreen(Typing[T | None], Generic[T]):
     `read` raises EngineError for a line that is wrong: the reason is shown below the line, which stays.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "close", tooltip="Change nothing")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", say("dialogs.keys.close"), tooltip=say("dialogs.text_input.change_nothing"))
+    ]
 
     def __init__(self, title: str, hint: str, read: Callable[[str], T], text: str = "") -> None:
         super().__init__()
         self._title, self._hint, self._read, self._text = title, hint, read, text
 
     def compose(self) -> ComposeResult:
-        yield from self.framed(self._title, "enter takes it, esc does not", self._text, self._hint, LONGEST)
+        yield from self.framed(
+            self._title, say("dialogs.text_input.enter_takes_esc_does"), self._text, self._hint, LONGEST
+        )
 
     @on(Input.Submitted)
     def submitted(self, message: Input.Submitted) -> None:
@@ -102,10 +107,10 @@ class LineScreen(Typing[T | None], Generic[T]):
     LineScreen #note.-wrong { color: $error; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", "close", tooltip="Leave the line"),
-        Binding("tab", "complete", "complete", tooltip="Complete the word"),
-        Binding("up", "recall(-1)", "earlier", tooltip="The line before"),
-        Binding("down", "recall(1)", "later", tooltip="The line after"),
+        Binding("escape", "dismiss", say("dialogs.keys.close"), tooltip=say("dialogs.text_input.leave_line")),
+        Binding("tab", "complete", say("dialogs.text_input.complete"), tooltip=say("dialogs.text_input.complete_word")),
+        Binding("up", "recall(-1)", say("dialogs.text_input.earlier"), tooltip=say("dialogs.text_input.line_before")),
+        Binding("down", "recall(1)", say("dialogs.text_input.later"), tooltip=say("dialogs.text_input.line_after")),
     ]
 
     def __init__(
@@ -200,9 +205,9 @@ class LetterScreen(Modal[str | None]):
         if event.key == "escape":
             self.dismiss(None)
         elif not letter.isalpha():
-            wrong = "A mark is a letter; press one, or esc."
+            wrong = say("dialogs.text_input.mark_letter_press_one")
         elif self.among is not None and letter not in self.among:
-            wrong = f"There is no mark {letter}; press one of {' '.join(sorted(self.among))}, or esc."
+            wrong = say("dialogs.text_input.no_such_mark", letter=letter, letters=" ".join(sorted(self.among)))
         else:
             self.dismiss(letter)
         if wrong:

@@ -139,7 +139,7 @@ def heat(
     share = abs(value) / scale if 0 < scale < math.inf else math.inf if value else 0.0
     level = round(min(share, 1.0) ** GAMMA * (theme.LEVELS - 1))
     if theme.signs_only:  # few colours make other values of shades, and other shades of what is fainter
-        style = theme.signed(value) if lit else theme.DIM
+        style = (theme.LIT_PLUS if value > 0 else theme.LIT_MINUS) if lit and value else theme.FAINT
     elif value < 0:
         style = (theme.HEAT_MINUS if lit else theme.FADED_MINUS)[level]
     else:
@@ -278,7 +278,7 @@ def signed_strip(
             if target == selected:
                 if k == half - 1 and not eighths:
                     text = "▁"
-                style = theme.HANGING_HERE if style is theme.HANGING else theme.NEW
+                style = theme.HANGING_HERE if style is theme.HANGING else theme.HERE_BAR
             elif fresh and style is not theme.HANGING:
                 style += theme.RAN if cells.fading else theme.BOXED  # a band behind all bars that are new
             if fill and beyond and k == (0 if up else len(lines) - 1):

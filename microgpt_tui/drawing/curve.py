@@ -8,14 +8,17 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from rich.cells import cell_len
 from rich.style import Style
 
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import EIGHTHS, cell
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.texts.say import say
 
 HERE, MARK = "▲", "◆"
+LINE = 6  # eighths of a line that a curve in one line fills at most: a gap parts it from those above and below
 AXIS = 7  # characters for the numbers on the axis of two curves
 MARGIN = 6  # the same for one curve, whose axis begins at 0
 Target = Callable[[int], Hashable]
@@ -59,7 +62,7 @@ def sparkline(
     parts = columns(values, room, ahead)
     scale = max((abs(c.mean or 0.0) for c in parts if c.drawn), default=0.0)
     for column in parts:
-        text, style = cell(column.mean or 0.0, column.mean is not None, scale)
+        text, style = cell(column.mean or 0.0, column.mean is not None, scale * 8 / LINE)
         line.add(text, theme.DIM if unsigned and column.drawn else style, target(column.last - 1))
     return line
 
@@ -88,12 +91,12 @@ def curve(
         for at, (column, stands_for) in enumerate(zip(parts, targets, strict=True)):
             text, style = _part(column, low, high, plot, plot - 1 - row)
             if column.first <= here < column.last:
-                style = theme.NEW
+                style = theme.HERE_BAR
             if at in last_in and _floor(last_in[at], low, high, plot) == plot - 1 - row:
                 text, style = MARK, theme.TARGET
             line.add(text, style, stands_for)
     at = next((i for i, c in enumerate(parts) if c.first <= here < c.last), len(parts))
-    _mark(picture.line(" " * MARGIN), at, f"step {here}", width, target(here))
+    _mark(picture.line(" " * MARGIN), at, say("drawing.curve.step", here=here), width, target(here))
     return picture
 
 
@@ -101,8 +104,8 @@ def _titled(title: str, n: int, count: int, width: int) -> str:
     """The title, with how many of n numbers each of so many columns stands for, if that is more than one."""
     if n <= count:
         return title
-    whole = f"{title}, each column the mean of {each(n, count)} steps"
-    return whole if len(whole) <= width else f"{title}, means of {each(n, count)}"
+    whole = say("drawing.curve.each_column_mean_steps", title=title, n=each(n, count))
+    return whole if cell_len(whole) <= width else say("drawing.curve.means", title=title, n=each(n, count))
 
 
 def each(n: int, count: int) -> str:

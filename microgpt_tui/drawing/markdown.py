@@ -59,6 +59,11 @@ def without_literals(text: str) -> str:
     return text.translate(SIGN)
 
 
+def plain_words(text: str) -> str:
+    """A line of Markdown without its marks."""
+    return " ".join(line.plain for line in prose(text, 10_000))
+
+
 def _signs(state: StateCore) -> None:
     for token in state.tokens:
         for each in (token, *(token.children or ())):

@@ -35,6 +35,7 @@ class Colours:
     ramp_minus: tuple[str, str]
     phases: tuple[str, str, str]
     marker: str  # the background of what is here: the same yellow, behind text
+    here_bar: str  # a bar of what is here: the same yellow, as bright as it can be seen
     ran: str
     at_work: str
     boxed: str
@@ -47,17 +48,17 @@ DARK = Colours(
     now="#ffd75f", done="#87c98f", target="#87e0a0", warning="#ff8f8f", plus="#f0a35e", minus="#5aa9f0",
     ramp_plus=("#241c18", "#ffb266"), ramp_minus=("#161e2a", "#6ebaff"),
     phases=("#87c98f", "#d3a4f9", "#6fd6e0"),
-    marker="#ffd75f",
+    marker="#ffd75f", here_bar="#ffd75f",
     ran="#2d3140", at_work="#57502a", boxed="#4a4f5e",
     code=("#f8f8f2", "#66d9ef", "#a6e22e", "#a6e22e", "#ff6c9c", "#b592ff", "#e6db74", "#a39e8c"),
 )  # fmt: skip
 LIGHT = Colours(
     dark=False, background="#fbfbf8", panel="#e9e9e4", border="#7f848e",
     text="#2b2f36", strong="#000000", dim="#565c67", faint="#7d838d",
-    now="#6b5500", done="#1a6b2e", target="#00703f", warning="#b01040", plus="#b54200", minus="#0b56b3",
+    now="#826300", done="#1a6b2e", target="#00703f", warning="#b01040", plus="#b54200", minus="#0b56b3",
     ramp_plus=("#fbf0e6", "#a84a00"), ramp_minus=("#e9f1fb", "#0b56b3"),
     phases=("#1a6b2e", "#6d28a8", "#006b75"),
-    marker="#ffd000",
+    marker="#ffd000", here_bar="#b58a00",
     ran="#e6e8ee", at_work="#fbe9a8", boxed="#c9cdd8",
     code=("#000000", "#00661d", "#00661d", "#06287e", "#555555", "#20653f", "#335f8f", "#3c6d7b"),
 )  # fmt: skip
@@ -67,7 +68,7 @@ CONTRAST = Colours(
     now="#ffff00", done="#5cff7a", target="#a8ff9e", warning="#ff6b6b", plus="#ffb000", minus="#4dc3ff",
     ramp_plus=("#1a1000", "#ffc44d"), ramp_minus=("#00131f", "#7fd6ff"),
     phases=("#5cff7a", "#e0a3ff", "#5cf2e6"),
-    marker="#ffff00",
+    marker="#ffff00", here_bar="#ffff00",
     ran="#333333", at_work="#5c5200", boxed="#5a5a5a",
     code=("#f8f8f2", "#66d9ef", "#a6e22e", "#a6e22e", "#ff8fb4", "#c9b0ff", "#e6db74", "#b8b3a0"),
 )  # fmt: skip
@@ -123,7 +124,7 @@ def _luminance(colour: str) -> float:
 
 TEXT = STRONG = DIM = FAINT = NOW = NEW = DONE = TARGET = WARNING = PLUS = MINUS = Style()
 HANGING = HANGING_BOXED = HANGING_HERE = BOXED = FRESH = FADING = CURSOR = HERE_CELL = RAN = AT_WORK = Style()
-EXPRESSION = Style()
+EXPRESSION = HERE_BAR = LIT_PLUS = LIT_MINUS = Style()
 PHASES: dict[str, Style] = {}
 PHASE_TEXT: dict[str, Style] = {}
 LEVELS = 16  # shades of each sign
@@ -158,13 +159,16 @@ def use(theme: str) -> None:
         FAINT=Style(color=c.faint),
         NOW=Style(color="#000000", bgcolor=c.marker, bold=True),  # where we are: the current event, the current line
         NEW=Style(color=c.now, bold=True),  # what was made or changed just now
+        HERE_BAR=Style(color=c.here_bar, bold=True),
         DONE=Style(color=c.done),
         TARGET=Style(color=c.target, bold=True),
         WARNING=Style(color=c.warning, bold=True),
         PLUS=Style(color=c.plus),
         MINUS=Style(color=c.minus),
+        LIT_PLUS=Style(color=c.plus, bold=True),  # a cell that is told by characters, of a row at work
+        LIT_MINUS=Style(color=c.minus, bold=True),
         HANGING=Style(color=c.minus, reverse=True),  # a negative bar: drawn from the top
-        HANGING_HERE=Style(color=c.now, bold=True, reverse=True),
+        HANGING_HERE=Style(color=c.here_bar, bold=True, reverse=True),
         HANGING_BOXED=Style(color=c.strong, reverse=True),
         BOXED=Style(bgcolor=c.boxed),
         FRESH=Style(underline=True),  # a cell that the last step has made or changed

@@ -7,11 +7,12 @@ from html import escape
 
 from rich.cells import cell_len
 
-from microgpt_tui.debugger.graph import BOX, Box, GraphNode, Neighbourhood, placed, placed_edges
+from microgpt_tui.debugger.graph import BOX, Box, GraphNode, More, Neighbourhood, placed, placed_edges
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.drawing.theme import Colours
 from microgpt_tui.export.svg import BASE, CELL, FONTS, LINE, MARGIN, SIZE
+from microgpt_tui.texts.say import say
 
 GAP = 14  # cells between columns
 LEAST = 22  # cells of a box
@@ -44,8 +45,7 @@ def svg_graph(graph: Neighbourhood, title: str, colours: Colours) -> str:
     for box in layout.boxes:
         drawn += _box(box, x[box.column] * CELL, widths[box.column] * CELL, colours)
     for more in layout.folded:
-        rest = "" if more.rest is None else f", together {number(more.rest)}"
-        drawn.append(_text(f"and {more.count:,} more{rest}", x[more.column] * CELL, more.y * LINE + BASE, colours.dim))
+        drawn.append(_text(_more(more), x[more.column] * CELL, more.y * LINE + BASE, colours.dim))
     halo = f'<g stroke="{colours.background}" stroke-width="5" stroke-linejoin="round" paint-order="stroke">'
     body = "\n".join([*drawn, halo, *labels, "</g>"])
     return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" \
@@ -65,6 +65,13 @@ def _middle(box: Box) -> float:
 
 def _sign(value: float, colours: Colours) -> str:
     return colours.plus if value > 0 else colours.minus if value < 0 else colours.dim
+
+
+def _more(more: More) -> str:
+    """What stands for scalars that are folded: how many they are and, if it is known, their sum."""
+    if more.rest is None:
+        return say("export.graph.more", count=more.count)
+    return say("export.graph.more_together", count=more.count, sum=number(more.rest))
 
 
 def _text(text: str, x: float, y: float, colour: str, anchor: str = "start") -> str:
@@ -104,8 +111,7 @@ def dot_graph(graph: Neighbourhood, title: str) -> str:
         joined[child.node.row, user.node.row] = "" if tree.local is None else times + number(tree.local)
     lines += [f"  n{child} -> n{user} [label={_quoted(label)}];" for (child, user), label in joined.items()]
     for i, more in enumerate(layout.folded):
-        rest = "" if more.rest is None else f", together {number(more.rest)}"
-        lines.append(f"  more{i} [shape=plaintext, label={_quoted(f'and {more.count:,} more{rest}')}];")
+        lines.append(f"  more{i} [shape=plaintext, label={_quoted(_more(more))}];")
         ends = (f"more{i}", f"n{more.inward.node.row}")
         child_end, user_end = ends if more.column < 0 else ends[::-1]
         lines.append(f"  {child_end} -> {user_end} [style=dashed];")

@@ -6,9 +6,10 @@ The pictures are of the running program, at the moment of the page, or where wha
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import dedent
 
 from engine import Run
 from microgpt_tui.drawing.markdown import parser, without_literals
@@ -16,6 +17,7 @@ from microgpt_tui.export.headless import screenshots
 from microgpt_tui.export.screenshot import Screenshot
 from microgpt_tui.export.svg import FONTS, svg
 from microgpt_tui.lectures.lecture import Lecture
+from microgpt_tui.lectures.outline import CodeLines
 from microgpt_tui.lectures.page import Play, Train
 from microgpt_tui.lectures.rendered_page import RenderedPage
 from microgpt_tui.panes.arrangement import Arrangement
@@ -31,6 +33,8 @@ h1 {{ font-size: 2rem; margin-top: 3rem; }} h2 {{ font-size: 1.35rem; margin-bot
 article {{ break-inside: avoid; border-top: 1px solid #ddd; padding: .4rem 0 1.2rem; }}
 figure {{ margin: .8rem 0 0; }} svg {{ width: 100%; height: auto; border: 1px solid #ccc; border-radius: 4px; }}
 code {{ font-family: {FONTS}; font-size: .92em; background: #f2f2ee; padding: 0 .2em; border-radius: 3px; }}
+pre.code {{ font-family: {FONTS}; font-size: .85em; background: #fdf6e3; padding: .4rem .6rem; white-space: pre-wrap; }}
+pre.code span {{ color: #888; }} .why {{ border-left: 3px solid #888; padding-left: .8rem; color: #444; }}
 .ask {{ font-weight: 600; }} ol.options {{ list-style: lower-alpha; margin: .2rem 0; }}
 .then {{ border-left: 3px solid #8a5a00; padding-left: .8rem; }} .figure {{ font-size: 2.6rem; margin: .2rem 0; }}
 nav li {{ margin: .1rem 0; }} .number {{ color: #888; font-weight: normal; }}
@@ -68,10 +72,10 @@ async def printed(lecture: Lecture, session: Run) -> Printed:
     return Printed(lecture.chapter.title, tuple(zip(rendered_pages, pictures, strict=True)))
 
 
-def handout(title: str, language: str, answer: str, chapters: Sequence[Printed]) -> str:
-    """The whole file. `answer` is the word for it in the lecture's language."""
+def handout(title: str, language: str, words: Mapping[str, str], chapters: Sequence[Printed]) -> str:
+    """The whole file. `words` are those of a lecture besides its pages, in its language."""
     contents = "".join(f'<li><a href="#c{i}">{escape(c.title)}</a></li>' for i, c in enumerate(chapters, 1))
-    body = "".join(_chapter(i, chapter, answer) for i, chapter in enumerate(chapters, 1))
+    body = "".join(_chapter(i, chapter, words) for i, chapter in enumerate(chapters, 1))
     page = f"""<!DOCTYPE html>
 <html lang="{escape(language)}">
 <head>
@@ -89,15 +93,16 @@ def handout(title: str, language: str, answer: str, chapters: Sequence[Printed])
     return CONTROL.sub("�", page)
 
 
-def _chapter(number: int, chapter: Printed, answer: str) -> str:
-    pages = "".join(_page(place, rendered, shot, answer) for place, (rendered, shot) in enumerate(chapter.pages, 1))
+def _chapter(number: int, chapter: Printed, words: Mapping[str, str]) -> str:
+    pages = "".join(_page(place, rendered, shot, words) for place, (rendered, shot) in enumerate(chapter.pages, 1))
     return f'<h1 id="c{number}">{escape(chapter.title)}</h1>\n{pages}'
 
 
-def _page(place: int, rendered: RenderedPage, shot: Screenshot, answer: str) -> str:
+def _page(place: int, rendered: RenderedPage, shot: Screenshot, words: Mapping[str, str]) -> str:
     parts = [f'<h2><span class="number">{place}.</span> {_inline(rendered.title)}</h2>']
     if rendered.figure:
         parts.append(f'<p class="figure">{escape(rendered.figure)}</p>')
+    parts += [_code(block) for block in rendered.code]
     parts.append(parser().render(rendered.body))
     if rendered.question:
         parts.append(f'<p class="ask">{_inline(rendered.question)}</p>')
@@ -105,10 +110,25 @@ def _page(place: int, rendered: RenderedPage, shot: Screenshot, answer: str) -> 
         parts.append(f'<ol class="options">{"".join(f"<li>{escape(each)}</li>" for each in rendered.options)}</ol>')
     parts.append(f"<figure>{svg(shot)}</figure>")
     if rendered.right is not None:
-        parts.append(f"<p><strong>{escape(answer)}:</strong> {escape(rendered.right_option)}</p>")
+        parts.append(f"<p><strong>{escape(words['answer'])}:</strong> {escape(rendered.right_option)}</p>")
     if rendered.then:
         parts.append(f'<div class="then">{parser().render(rendered.then)}</div>')
+    if rendered.why:
+        parts.append(
+            f'<div class="why"><p><strong>{escape(words["why"])}</strong></p>{parser().render(rendered.why)}</div>'
+        )
     return f"<article>{''.join(parts)}</article>\n"
+
+
+def _code(block: CodeLines) -> str:
+    """Lines of code with their numbers, below the file that they stand in."""
+    texts = block.code.text.split("\n")
+    dedented = dedent("\n".join(texts[number - 1] for number in block.lines)).split("\n")
+    lines = (
+        f"<span>{escape(block.code.label(number))}</span> {escape(text)}"
+        for number, text in zip(block.lines, dedented, strict=True)
+    )
+    return f'<pre class="code" title="{escape(block.label)}">{chr(10).join(lines)}</pre>'
 
 
 def _inline(text: str) -> str:

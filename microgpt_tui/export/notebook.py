@@ -16,6 +16,7 @@ from microgpt_tui.export.screenshot import Screenshot
 from microgpt_tui.export.svg import svg
 from microgpt_tui.panes.registry import ids
 from microgpt_tui.screens.debugger import SMALLEST
+from microgpt_tui.texts.say import say
 
 T = TypeVar("T")
 _PREFIX = "microgpt-"  # of the names of themes
@@ -65,18 +66,24 @@ def show(
 
 def _check(pane: str | None, size: tuple[int, int], theme: str) -> None:
     if pane is not None and pane not in ids():
-        raise ConfigError(f"there is no pane {shortened_repr(pane)}; choose one of {', '.join(ids())}")
+        raise ConfigError(
+            say("export.notebook.there_no_pane_choose", pane=shortened_repr(pane), names=", ".join(ids()))
+        )
     try:
         fits = all(least <= n <= most for least, n, most in zip(SMALLEST, size, LARGEST, strict=True))
     except (TypeError, ValueError):
         fits = False
     if not fits:
         raise ConfigError(
-            f"size is {shortened_repr(size)}; give columns and lines, from {SMALLEST} to {LARGEST}, as (120, 36)"
+            say(
+                "export.notebook.size_give_columns_lines", size=shortened_repr(size), smallest=SMALLEST, largest=LARGEST
+            )
         )
     names = [name.removeprefix(_PREFIX) for name in THEMES]
     if theme not in names:
-        raise ConfigError(f"there is no theme {shortened_repr(theme)}; choose one of {', '.join(names)}")
+        raise ConfigError(
+            say("export.notebook.there_no_theme_choose", theme=shortened_repr(theme), names=", ".join(names))
+        )
 
 
 def _finished(picture: Coroutine[Any, Any, T]) -> T:

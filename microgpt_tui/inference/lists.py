@@ -7,20 +7,25 @@ from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.numbers import small_percent
 from microgpt_tui.drawing.picture import Line, Picture, measured
 from microgpt_tui.inference.state import InferenceState
+from microgpt_tui.texts.say import say
 
-KNOWN = "■ in data"
+KNOWN = say("inference.lists.known")
 NARROWEST = 13  # cells of a column of names
-PRINTED = "as the original prints"
+PRINTED = say("inference.lists.printed_by_original")
 
 
 def draw_beam(state: InferenceState, width: int, _height: int) -> Picture:
     """A line a continuation: its probability, a bar, the document, and whether it stands in the training data."""
     picture = Picture()
     begun = "".join(state.token(token_id) for token_id in state.walk.ids[1:])
-    title = f"likeliest after {begun}" if state.here.pos else "likeliest documents"
+    title = (
+        say("inference.lists.likeliest_after", begun=begun)
+        if state.here.pos
+        else say("inference.lists.likeliest_documents")
+    )
     picture.line().most(f"{title}, T {state.walk.strategy.temperature:.2f}", width, theme.DIM)
     if state.beam is None:
-        picture.line("being searched ...", theme.DIM)
+        picture.line(say("inference.lists.being_searched"), theme.DIM)
         return picture
     room = max(4, min(20, width - 40))
     top = max((each.prob for each in state.beam), default=0.0)
@@ -29,7 +34,7 @@ def draw_beam(state: InferenceState, width: int, _height: int) -> Picture:
         line.fit(bar(each.prob, top, room), room, theme.PLUS).add(" ")
         _name(line, state, each.text + ("" if each.ended else "…"), width - line.width)
     total = sum(each.prob for each in state.beam)
-    picture.line().most(f"{small_percent(total)} of all there could be; … the context is full", width, theme.DIM)
+    picture.line().most(say("inference.lists.all_there_could_be", total=small_percent(total)), width, theme.DIM)
     return picture
 
 
@@ -41,14 +46,24 @@ def draw_names(state: InferenceState, width: int, _height: int) -> Picture:
     last = len(PRINTED) + 2
     keys: list[int | None] = [None, *sorted(state.steps[: max(0, (width - last) // NARROWEST - 1)])]
     size = (width - last) // len(keys)
-    columns = [(f"now ({state.step:,})" if key is None else f"step {key:,}", state.names.get(key, [])) for key in keys]
-    columns.append((PRINTED if state.branch is None else "as this branch prints", state.printed or []))
+    columns = [
+        (
+            say("inference.lists.at_now", step=state.step) if key is None else say("inference.lists.at_step", step=key),
+            state.names.get(key, []),
+        )
+        for key in keys
+    ]
+    columns.append((PRINTED if state.branch is None else say("inference.lists.printed_by_branch"), state.printed or []))
     rooms = [size - 1] * len(keys) + [width - len(keys) * size]  # the last column has all that remains
     titles, counts = picture.line(), picture.line()
     for i, ((title, names), room) in enumerate(zip(columns, rooms, strict=True)):
         titles.to(i * size).fit(title, room, theme.STRONG)
         known = sum(name in state.docs for name in names)
-        count = f"■ {known} of {len(names)}" if names else "training ..."
+        count = (
+            say("inference.lists.known_of", known=known, n_names=len(names))
+            if names
+            else say("inference.lists.training")
+        )
         counts.to(i * size).fit(count, room, theme.DONE if names else theme.DIM)
     for row in range(max(len(names) for _, names in columns)):
         line = picture.line()
@@ -56,10 +71,10 @@ def draw_names(state: InferenceState, width: int, _height: int) -> Picture:
             line.to(i * size)
             if row < len(names):
                 _name(line, state, names[row], room)
-    picture.line().most("■ stands in the training data; the others are new", width, theme.DIM)
-    picture.line().most("each step draws with the same random numbers, which are not the walk's", width, theme.DIM)
+    picture.line().most(say("inference.lists.stands_training_data_others"), width, theme.DIM)
+    picture.line().most(say("inference.lists.each_step_draws_with"), width, theme.DIM)
     end = state.walk.sampler.recording.config.num_steps
-    words = f"on the right: after all {end:,} steps, with the run's own temperature and random numbers"
+    words = say("inference.lists.on_right_after_all", end=end)
     picture.line().most(words, width, theme.DIM)
     return picture
 
@@ -68,6 +83,6 @@ def _name(line: Line, state: InferenceState, name: str, room: int) -> None:
     """A document, and whether it stands in the training data: in a word if there is room, by a mark in any case."""
     known = name in state.docs
     mark = f" {KNOWN}" if measured(name)[1] + len(KNOWN) + 1 <= room else "■"
-    line.most(name or "(empty)", room - len(mark) * known, theme.DONE if known else theme.TEXT)
+    line.most(name or say("inference.lists.empty"), room - len(mark) * known, theme.DONE if known else theme.TEXT)
     if known:
         line.add(mark, theme.DONE)

@@ -21,6 +21,7 @@ from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.drawing.swatch import share_swatch, signed_swatch
 from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, InferenceState, Position, Temperature
 from microgpt_tui.panes.attention import share_cell
+from microgpt_tui.texts.say import say
 
 NARROWEST, ROOMY = 16, 48  # cells of a column of bars; from ROOMY on, both bars and the logit have their own
 SHARE, LOGIT = 7, 8  # cells of a number
@@ -31,11 +32,21 @@ CACHED = 4  # lines of keys and values that are not given up for heads
 def place(state: InferenceState, width: int, _height: int) -> Picture:
     """One line: the training step whose parameters are used, and which sequence of random numbers."""
     picture = Picture()
-    line = picture.line().add(" INFERENCE ", theme.NOW).add(f" parameters of step {state.step:,}", theme.TEXT)
+    line = (
+        picture.line()
+        .add(say("inference.pictures.title"), theme.NOW)
+        .add(say("inference.pictures.parameters_step", step=state.step), theme.TEXT)
+    )
     if state.branch is not None:
-        line.most(f" in {state.branch}", width - line.width, theme.STRONG)
-    numbers = "the run's own numbers" if state.sequence == 0 else f"random sequence {state.sequence}"
-    line.most(f"  ·  name {state.walk.index + 1} of {numbers}", width - line.width, theme.DIM)
+        line.most(say("inference.pictures.in_branch", branch=state.branch), width - line.width, theme.STRONG)
+    numbers = (
+        say("inference.pictures.run_s_own_numbers")
+        if state.sequence == 0
+        else say("inference.pictures.random_sequence", sequence=state.sequence)
+    )
+    line.most(
+        say("inference.pictures.name_of", name=state.walk.index + 1, numbers=numbers), width - line.width, theme.DIM
+    )
     if state.pending:
         line.most(f"  ·  {state.pending}", width - line.width, theme.STRONG)
     return picture
@@ -55,14 +66,16 @@ def tokens(state: InferenceState, width: int, _height: int) -> Picture:
         line.add(shown, style, Position(pos))
     line.add(" ▸ ", theme.DIM).add(f" {state.token(here.token_id)} ", theme.TARGET, Position(here.pos + 1))
     if walk.ended:
-        known = "it stands in the training data ■" if walk.text in state.docs else "it is new"
-        line.most(f"  the end: {known if walk.text else 'nothing at all'}; n: next", width - line.width, theme.STRONG)
+        what = "known" if walk.text in state.docs else "new"
+        words = say(f"inference.pictures.ended.{what if walk.text else 'empty'}")
+        line.most(words, width - line.width, theme.STRONG)
     elif walk.over:
-        line.most("  the context is full: the end; n: next", width - line.width, theme.STRONG)
-    words = f" position {here.pos} reads {names[-1]}; "
-    words += f"{state.token(here.token_id)} is " + ("of the prefix" if here.pick is None else "chosen")
-    if here.pick is not None:
-        words += f", p {percent(here.weights[here.token_id])}"
+        line.most(say("inference.pictures.full"), width - line.width, theme.STRONG)
+    said = {"pos": here.pos, "reads": names[-1], "token": state.token(here.token_id)}
+    if here.pick is None:
+        words = say("inference.pictures.reads_prefix", **said)
+    else:
+        words = say("inference.pictures.reads_and_chooses", p=percent(here.weights[here.token_id]), **said)
     picture.line().most(words, width, theme.DIM)
     return picture
 
@@ -70,15 +83,19 @@ def tokens(state: InferenceState, width: int, _height: int) -> Picture:
 def slider(state: InferenceState, width: int, _height: int) -> Picture:
     """One line: the temperature, to be dragged, and how the next token is chosen."""
     picture, t = Picture(), state.walk.strategy.temperature
-    line = picture.line().add(f" temperature {t:.2f} ", theme.STRONG).add("cold ├", theme.DIM)
-    right = f"┤ wild   m: {state.mode}"
+    line = (
+        picture.line()
+        .add(say("inference.pictures.temperature", t=t), theme.STRONG)
+        .add(say("inference.pictures.cold"), theme.DIM)
+    )
+    wild, mode = say("inference.pictures.wild"), f"   m: {state.mode}"
     notches = round((HOTTEST - COLDEST) / NOTCH)
-    cells = max(8, min(width - line.width - cell_len(right) - 1, 2 * notches + 1))
+    cells = max(8, min(width - line.width - cell_len(wild + mode) - 1, 2 * notches + 1))
     at = round((min(t, HOTTEST) - COLDEST) / (HOTTEST - COLDEST) * (cells - 1))
     for i in range(cells):
         value = Temperature(round(COLDEST + round(i / (cells - 1) * notches) * NOTCH, 2))
         line.add("●" if i == at else "━" if i < at else "─", theme.STRONG if i <= at else theme.DIM, value)
-    line.add("┤ wild", theme.DIM).most(f"   m: {state.mode}", width - line.width, theme.STRONG)
+    line.add(wild, theme.DIM).most(mode, width - line.width, theme.STRONG)
     return picture
 
 
@@ -89,12 +106,12 @@ def keys(state: InferenceState, width: int, _height: int) -> Picture:
     s = state.walk.strategy
     more = [("↑↓", "k" if s.top_k else "p")] if s.top_k or s.top_p else []
     hints = [
-        ("n p", "step"), ("←→", "temp"), ("m", "mode"), *more, ("r", "anew"), ("e", "prefix"), ("b", "beam"),
+        ("n p", "step"), ("←→", "temperature"), ("m", "mode"), *more, ("r", "anew"), ("e", "prefix"), ("b", "beam"),
         ("g", "names"), ("?", "help"),
     ]  # fmt: skip
-    leave = Line().add(" q ", theme.STRONG).add("leave ", theme.TEXT)  # the way out: always
-    for key, words in hints:
-        hint = Line().add(f" {key} ", theme.STRONG).add(f"{words} ", theme.TEXT)
+    leave = Line().add(" q ", theme.STRONG).add(say("inference.hint.leave") + " ", theme.TEXT)  # the way out: always
+    for key, what in hints:
+        hint = Line().add(f" {key} ", theme.STRONG).add(say(f"inference.hint.{what}") + " ", theme.TEXT)
         if line.width + hint.width + leave.width <= width:
             line.extend(hint)
     line.extend(leave)
@@ -133,13 +150,15 @@ def _likeliest(state: InferenceState, room: int) -> list[int]:
 
 def _heading(line: Line, size: int, label: int, shown: int, n: int) -> None:
     if size >= ROOMY:
-        line.to(label).fit("logit", LOGIT - 1, theme.DIM, right=True).add(" ")
+        line.to(label).fit(say("inference.pictures.logit"), LOGIT - 1, theme.DIM, right=True).add(" ")
         half = (size - 1 - label - LOGIT) // 2
-        line.fit("as it is", half, theme.DIM).add("as it is drawn from", theme.DIM)
+        line.fit(say("inference.pictures.as_it_is"), half, theme.DIM).add(
+            say("inference.pictures.as_drawn_from"), theme.DIM
+        )
     else:
-        line.add(f"p; {BEFORE} is p at temperature 1", theme.DIM)
+        line.add(say("inference.pictures.heading", before=BEFORE), theme.DIM)
     if shown < n:
-        line.add(f"  {shown} of {n}", theme.DIM)
+        line.add(say("inference.pictures.shown_of", shown=shown, n=n), theme.DIM)
 
 
 def _token(line: Line, state: InferenceState, token_id: int, label: int, size: int) -> None:
@@ -163,12 +182,12 @@ def _token(line: Line, state: InferenceState, token_id: int, label: int, size: i
 
 
 def _weight_text(prob: float, weight: float) -> str:
-    return _figure("out" if prob and not weight else share_text(weight))
+    return _figure(say("inference.pictures.left_out") if prob and not weight else share_text(weight))
 
 
 def _figure(text: str) -> str:
     """To the right of its column, but for a space before the bar."""
-    return text.rjust(SHARE - 1)
+    return " " * (SHARE - 1 - cell_len(text)) + text
 
 
 def _both(line: Line, shares: tuple[float, float], scale: float, room: int, style: Style) -> None:
@@ -205,12 +224,12 @@ def _words(state: InferenceState) -> str:
     here, strategy = state.here, state.walk.strategy
     token = state.token(here.token_id)
     if here.pick is None:
-        return f"{token} is the prefix's next character: nothing is drawn."
+        return say("inference.pictures.prefix_s_next_character", token=token)
     if strategy.greedy:
-        return f"Greedy takes the likeliest, {token}: no random number is needed."
+        return say("inference.pictures.greedy_takes_likeliest_no", token=token)
     low, high = here.pick.bounds
     assert here.pick.number is not None
-    return f"The random number {here.pick.number:.6f} falls into {token}, which has {low:.6f} to {high:.6f}."
+    return say("inference.pictures.random_number_falls_into", number=here.pick.number, token=token, low=low, high=high)
 
 
 def _sums(line: Line, state: InferenceState, room: int, at: int | None) -> Line:
@@ -239,8 +258,8 @@ def inside(state: InferenceState, width: int, height: int) -> Picture:
     picture, walk = Picture(), state.walk
     config, tensors = walk.sampler.recording.config, attention_names(walk.sampler.recording.specs)
     if tensors is None:
-        words = "no heads with scores and weights" if config.n_layer else "no layers"
-        picture.line().most(f"{words}: no attention, keys and values", width, theme.DIM)
+        why = "no_heads" if config.n_layer else "no_layers"
+        picture.line().most(say(f"inference.pictures.nothing_inside.{why}"), width, theme.DIM)
         return picture
     names = [state.token(token_id) for token_id in walk.ids]
     label = max(8 if config.n_head > 10 else 7, min(8, *(cell_len(name) + 2 for name in names)))
@@ -251,7 +270,9 @@ def inside(state: InferenceState, width: int, height: int) -> Picture:
     shown = min(n, room // size)
     first, last = window(len(names), max(1, height - picture.height - 1), len(names) - 1)
     cut = f" 0-{shown - 1}" if shown < n else ""
-    line = picture.line().fit(f"from {first}" if first else "kept", label, theme.DIM)
+    line = picture.line().fit(
+        say("inference.pictures.kept_from", first=first) if first else say("inference.pictures.kept"), label, theme.DIM
+    )
     both = tensors.key, tensors.value
     line.fit(f"{tensors.key}{cut}", shown * size + 1, theme.DIM).fit(f"{tensors.value}{cut}", shown * size, theme.DIM)
     cached, scale = _kept(state, tensors), _scale(state, tensors)
@@ -279,14 +300,14 @@ def _scale(state: InferenceState, names: AttentionNames) -> float:
 def legend(state: InferenceState, width: int, _height: int) -> Picture:
     """One line: how to read the colours and signs of the pictures above, as much of it as fits."""
     picture = Picture()
-    chosen = Line().add(" ▸ chosen", theme.TARGET)
-    before = Line().add(f"   {BEFORE} p at temperature 1", theme.DIM)
+    chosen = Line().add(say("inference.pictures.chosen"), theme.TARGET)
+    before = Line().add(say("inference.pictures.p_at_temperature", before=BEFORE), theme.DIM)
     parts = [chosen, before]
     names = attention_names(state.walk.sampler.recording.specs)
     if names is not None:
-        attention = share_swatch(Line().add("   attention ", theme.DIM))
+        attention = share_swatch(Line().add(say("inference.pictures.attention"), theme.DIM))
         kept = signed_swatch(Line().add(f"   {names.key} {names.value} ", theme.DIM), _scale(state, names))
-        parts = [chosen, attention, kept, Line().add("   ▸ here", theme.NEW), before]
+        parts = [chosen, attention, kept, Line().add(say("inference.pictures.here"), theme.NEW), before]
     line = picture.line()
     for part in parts:
         if line.width + part.width + 1 <= width:
@@ -303,16 +324,18 @@ def _attention(
     first, last = window(len(names), max(1, (width - label) // size), len(names) - 1)
     pos = len(names) - 1
     config = state.walk.sampler.recording.config
-    words = f"attention of {names[-1]}, percent"
-    words += f", layer {state.layer} (tab: next)" if config.n_layer > 1 else ""
-    words += f", from position {first}" if first else ""
-    words += f", heads 0-{heads - 1} of {config.n_head}" if heads < config.n_head else ""
+    words = say("inference.pictures.attention_percent", names=names[-1])
+    words += say("inference.pictures.layer_tab_next", layer=state.layer) if config.n_layer > 1 else ""
+    words += say("inference.pictures.attention_from", first=first) if first else ""
+    words += (
+        say("inference.pictures.heads_shown", last=heads - 1, n_head=config.n_head) if heads < config.n_head else ""
+    )
     picture.line().most(words, width, theme.DIM)
     line = picture.line().to(label)
     for name in names[first:last]:
         line.fit(name, size, theme.TEXT)
     for head in range(heads):
-        line = picture.line().fit(f"head {head}", label, theme.TEXT)
+        line = picture.line().fit(say("inference.pictures.head", head=head), label, theme.TEXT)
         weights = state.walk.tensor(tensor, pos, state.layer, head)
         for weight in weights[first:last]:
             text, style = share_cell(float(weight), 3)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from engine.sampling.beam import Continuation
 from engine.sampling.stepper import SampleStep, SampleStepper
 from microgpt_tui.debugger.frame import token_name
+from microgpt_tui.texts.say import say
 
 COLDEST, HOTTEST, NOTCH = 0.05, 2.0, 0.05  # the slider of the temperature
 
@@ -62,4 +63,10 @@ class InferenceState:
         s = self.walk.strategy
         if s.greedy:
             return "greedy"
-        return f"top-k {s.top_k}" if s.top_k else f"top-p {s.top_p:.2f}" if s.top_p else "temperature alone"
+        return (
+            f"top-k {s.top_k}"
+            if s.top_k
+            else f"top-p {s.top_p:.2f}"
+            if s.top_p
+            else say("inference.state.temperature_alone")
+        )

@@ -15,10 +15,23 @@ from functools import partial
 from engine import Address, EngineError, Expression, ExpressionError, Moment, Run, Scope
 from engine.expressions.scope import Kind
 from engine.expressions.watch import Watch
+from engine.script.statements import Pattern
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Choice, Focus, Frame
 from microgpt_tui.debugger.keys import TAKEN, Key
-from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page, PageAction, Play, SourceText, Train, Wait
+from microgpt_tui.lectures.outline import CodeFinder, CodeLines
+from microgpt_tui.lectures.page import (
+    THE_FILE,
+    Ask,
+    Chapter,
+    LectureError,
+    Page,
+    PageAction,
+    Play,
+    SourceText,
+    Train,
+    Wait,
+)  # fmt: skip
 from microgpt_tui.lectures.quotes import Evaluate, Reader, Template, formatted, go
 
 NOTHING = "none"
@@ -100,6 +113,9 @@ class BoundPage:
     options: tuple[Template, ...]
     answer: Evaluate | None
     expected: ExpectedAction | None
+    why: Template | None
+    code: tuple[CodeLines, ...]
+    shows_map: bool
 
     @property
     def spotlight(self) -> tuple[str, ...]:
@@ -109,7 +125,7 @@ class BoundPage:
     @property
     def texts(self) -> Iterator[Template]:
         """The texts that speak of the page's own moment."""
-        texts = (self.title, self.body, self.figure, self.question, *self.options, self.notes)
+        texts = (self.title, self.body, self.figure, self.question, *self.options, self.why, self.notes)
         return (text for text in texts if text is not None)
 
     def start(self, session: Run, before: Moment) -> Moment:
@@ -160,9 +176,14 @@ class BoundPage:
         raise source.fault(f"{source.text} is {value!r} here, which is none of the options {', '.join(options)}")
 
 
-def bind(chapter: Chapter, scope: Scope, names: ScreenNames) -> tuple[list[BoundPage], list[LectureError]]:
-    """The pages of a chapter, bound, and every mistake that can be found without running."""
-    binder = _Binder(scope, names)
+def bind(
+    chapter: Chapter, scope: Scope, names: ScreenNames, code: CodeFinder | None = None
+) -> tuple[list[BoundPage], list[LectureError]]:
+    """The pages of a chapter, bound, and every mistake that can be found without running.
+
+    `code` finds the statements that they name; without it, in the engine.
+    """
+    binder = _Binder(scope, names, code or CodeFinder())
     pages = [binder.page(page) for page in chapter.pages]
     for page, after in zip(chapter.pages, chapter.pages[1:], strict=False):
         if isinstance(page.act, Wait) and after.moment is None:
@@ -173,8 +194,8 @@ def bind(chapter: Chapter, scope: Scope, names: ScreenNames) -> tuple[list[Bound
 
 
 class _Binder:
-    def __init__(self, scope: Scope, names: ScreenNames) -> None:
-        self.scope, self.reader, self.names = scope, Reader(scope), names
+    def __init__(self, scope: Scope, names: ScreenNames, code: CodeFinder) -> None:
+        self.scope, self.reader, self.names, self.code = scope, Reader(scope), names, code
 
     def page(self, page: Page) -> BoundPage:
         act, template, panes = page.act, self.reader.template, (*self.names.panes, NOTHING)
@@ -196,7 +217,20 @@ class _Binder:
             options=tuple(template(option) for option in ask.options) if ask else (),
             answer=self._answer(ask.answer) if ask else None,
             expected=self._expected(act.until) if isinstance(act, Wait) else None,
+            why=template(page.why) if page.why else None,
+            code=self._code(page),
+            shows_map=any(source.text == THE_FILE for source in page.code),
         )
+
+    def _code(self, page: Page) -> tuple[CodeLines, ...]:
+        patterns = []
+        for source in (*page.code, *page.see):
+            if source.text != THE_FILE:
+                with self._reading(source):
+                    pattern = Pattern.parse(source.text)
+                    self.code.check(pattern)
+                    patterns.append(pattern)
+        return self.code.lines(patterns)
 
     def _wrong(self, source: SourceText, reason: str) -> None:
         self.reader.mistakes.append(source.fault(reason))

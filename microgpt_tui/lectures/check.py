@@ -10,22 +10,24 @@ from engine import Config, EngineError, Moment, Run, Scope
 from engine.model.dataset import load_docs
 from engine.model.tokenizer import Tokenizer
 from microgpt_tui.debugger.frame import Focus
-from microgpt_tui.drawing.markdown import bare_marks, not_shown
+from microgpt_tui.drawing.markdown import bare_marks, not_shown, prose
 from microgpt_tui.lectures.binding import BoundPage, ScreenNames, bind
 from microgpt_tui.lectures.library import config_of
+from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page
 from microgpt_tui.lectures.parser import LONGEST, read_all
-from microgpt_tui.lectures.rendered_page import page_lines, render_page
+from microgpt_tui.lectures.rendered_page import LEAST_CODE, page_lines, render_page
 
 T = TypeVar("T")
 Open = Callable[[Config, list[str]], Run]
 """A run of a configuration on documents; it may have been opened before."""
 
 WIDTH, MOST_LINES = 76, 10  # of the text of a page in a window of 80x24
+MOST_WITH_CODE = 11  # of the text, and of the code that is shown at any size
 
 
 def check_lecture(
-    path: Path, language: str, open_session: Open, names: ScreenNames
+    path: Path, language: str, open_session: Open, names: ScreenNames, code: CodeFinder | None = None
 ) -> tuple[Chapter | None, list[LectureError]]:
     """The chapter in a file, and all that is wrong with it, in the order of the lines; else what reads badly."""
     chapter, mistakes = read_all(path, language)
@@ -36,7 +38,7 @@ def check_lecture(
     except EngineError as error:
         mistakes.append(error if isinstance(error, LectureError) else LectureError(str(error), str(path), 1))
         return chapter, mistakes
-    pages, wrong = bind(chapter, Scope(config, Tokenizer(docs)), names)
+    pages, wrong = bind(chapter, Scope(config, Tokenizer(docs)), names, code)
     mistakes += wrong
     if not mistakes:
         session = open_session(config, docs)
@@ -48,7 +50,7 @@ def check_lecture(
 def _not_shown(page: Page) -> Iterator[LectureError]:
     """What stands in the texts of a page and cannot be shown in a terminal."""
     question = page.act.question if isinstance(page.act, Ask) else None
-    for source in (page.title, page.body, page.notes, question, page.then):
+    for source in (page.title, page.body, page.notes, page.why, question, page.then):
         if source is not None and len(source.text) <= LONGEST:  # a longer one is a mistake already
             for line, what in not_shown(source.text):
                 reason = f"a page cannot show {what}; write it as text, or as a code block between lines of ```"
@@ -98,8 +100,14 @@ def _hard_to_read(pages: list[BoundPage], session: Run) -> Iterator[LectureError
         rendered = render_page(page, session, end)
         end = rendered.end
         lines = page_lines(rendered.revealed(), WIDTH)
-        if len(lines) > MOST_LINES:
-            room = f"{MOST_LINES} leave room for the picture"
-            yield page.page.head.fault(f"this page has {len(lines)} lines in a window of 80 columns; {room}")
-        if any(map(bare_marks, (rendered.title, rendered.body, rendered.question, rendered.then))):
+        code = min(sum(len(block.lines) for block in rendered.code), LEAST_CODE)
+        most = min(MOST_LINES, MOST_WITH_CODE - code)
+        if len(lines) > most:
+            room = f"{most} beside {code} of code" if most < MOST_LINES else f"{most}"
+            yield page.page.head.fault(
+                f"this page has {len(lines)} lines in a window of 80 columns; {room} leave room for the picture"
+            )
+        if page.page.why is not None and (length := len(prose(rendered.why, WIDTH))) > MOST_LINES:
+            yield page.page.why.fault(f"this has {length} lines in a window of 80 columns; {MOST_LINES} can be read")
+        if any(map(bare_marks, (rendered.title, rendered.body, rendered.question, rendered.then, rendered.why))):
             yield page.page.head.fault("a mark (** or `) stands in this page as it is; no letter may touch its outside")

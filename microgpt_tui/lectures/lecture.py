@@ -9,20 +9,26 @@ from dataclasses import dataclass, field
 from engine import Config, Scope
 from engine.model.dataset import load_docs
 from engine.model.tokenizer import Tokenizer
+from microgpt_tui.explanations.sentences import lecture_words
 from microgpt_tui.lectures.binding import BoundPage, ScreenNames, bind
+from microgpt_tui.lectures.file_map import FileMap, file_map
 from microgpt_tui.lectures.library import config_of
+from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.page import Chapter, Course
-from microgpt_tui.texts.sentences import lecture_words
 
 
 @dataclass
 class Lecture:
-    """Where a lecture is, and since when it is given; `place` is that of the chapter, `page` that of the page in it."""
+    """Where a lecture is, and since when it is given; `place` is that of the chapter, `page` that of the page in it.
+
+    `code` finds the statements that its pages are about.
+    """
 
     course: Course
     place: int = 0
     page: int = 0
     clock: Callable[[], float] = time.monotonic
+    code: CodeFinder = field(default_factory=CodeFinder)
     hidden: bool = False
     began: float = field(init=False)
 
@@ -51,9 +57,14 @@ class Lecture:
         self.bound_pages(Scope(config, Tokenizer(docs)), names)
         return config, docs
 
+    @property
+    def map(self) -> FileMap:
+        """The map of `microgpt.py` in the course."""
+        return file_map(self.course, self.code)
+
     def bound_pages(self, scope: Scope, names: ScreenNames) -> list[BoundPage]:
         """The pages of the present chapter, for a run of it. Raises LectureError, the first mistake in them."""
-        pages, mistakes = bind(self.chapter, scope, names)
+        pages, mistakes = bind(self.chapter, scope, names, self.code)
         if mistakes:
             raise mistakes[0]
         return pages

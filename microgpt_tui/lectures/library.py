@@ -12,9 +12,9 @@ from importlib import resources
 from pathlib import Path
 
 from engine import Config, ConfigError
+from engine.language.chosen import LANGUAGES
 from microgpt_tui.lectures.page import Chapter, Course, LectureError
 from microgpt_tui.lectures.parser import read_chapter
-from microgpt_tui.texts.languages import LANGUAGES
 
 BUILT_IN = "microgpt"
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from engine import EngineError
 
+THE_FILE = "file"
+
 
 class LectureError(EngineError):
     """A lecture that cannot be read or shown. The text begins with the file and the line where there is one."""
@@ -74,7 +76,8 @@ PageAction = Ask | Wait | Play | Train
 class Page:
     """One page. `speed` is in events a second for `Play`, in training steps a second for `Train`; 0 is flat out.
 
-    Without a `moment` it begins where the page before it ends.
+    Without a `moment` it begins where the page before it ends. `code` names statements of `microgpt.py` that belong to
+    this page, `see` such as are shown again; a `code` that is `THE_FILE` shows the map of the whole file.
     """
 
     head: SourceText
@@ -88,6 +91,9 @@ class Page:
     act: PageAction | None = None
     then: SourceText | None = None
     notes: SourceText | None = None
+    code: tuple[SourceText, ...] = ()
+    see: tuple[SourceText, ...] = ()
+    why: SourceText | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Mistakes are gathered, each with file and line, so that an author sees all of th
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -25,14 +26,16 @@ if TYPE_CHECKING:  # imported where a header is read, since the debugger's first
 OF_CHAPTER = ("chapter", "lang", "config", "data")
 ACTS = ("ask", "wait", "play", "run")
 OF_ASK = ("options", "answer", "reveal")
-OF_PAGE = ("moment", "focus", "spotlight", "speed", "figure", *ACTS, *OF_ASK, "then", "notes")
-LISTS = ("focus", "spotlight", "options", "config")
+OF_CODE = ("code", "see")
+OF_PAGE = ("moment", "focus", "spotlight", *OF_CODE, "speed", "figure", *ACTS, *OF_ASK, "then", "why", "notes")
+LISTS = ("focus", "spotlight", "options", "config", *OF_CODE)
 LARGEST = 1_000_000  # bytes of a file; a chapter has some thousands
 LONGEST = 10_000  # characters of a header, and of the text of a page
 MOST_PAGES = 1000
 SLOWEST = 0.001  # events or steps a second
 TITLE = re.compile(r"\s*# +(?P<title>\S.*)")
 FENCE = re.compile(r" {0,3}(```|~~~)")
+BARE_CODE = re.compile(rf"(?P<key>(?:{'|'.join(OF_CODE)}): +)(?P<text>[^\s\[\"'|>].*?)\s*")
 HALF = re.compile("[\ud800-\udfff]")  # of a character, which no file or terminal takes
 
 
@@ -159,7 +162,7 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
         mistakes.append(head.fault(f"this header has {len(head.text):,} characters; at most {LONGEST:,} are read"))
         return
     try:
-        node = yaml.compose(head.text, Loader=yaml.SafeLoader)
+        node = yaml.compose(_quoted_code(head.text), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
         reason = (
@@ -191,12 +194,23 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
             mistakes.extend(source.fault(f"{key} holds half a character; write the whole one") for source in halves)
 
 
+def _quoted_code(text: str) -> str:
+    """A header with quotes around code on one line: its colons and number signs are none of YAML's."""
+    lines = ((BARE_CODE.fullmatch(line), line) for line in text.split("\n"))
+    return "\n".join(f"{bare['key']}{json.dumps(bare['text'])}" if bare else line for bare, line in lines)
+
+
 def _texts(key: str, node: yaml.Node, head: SourceText, mistakes: list[LectureError]) -> Iterator[SourceText]:
     import yaml
 
     line = head.line + node.start_mark.line
     if isinstance(node, yaml.ScalarNode):
         block = node.style in ("|", ">")
+        if key in OF_CODE:
+            for place, statement in enumerate(str(node.value).split("\n"), line + block):
+                if statement.strip():
+                    yield SourceText(statement.strip(), head.file, place)
+            return
         texts = str(node.value).split(",") if key in LISTS and not block and "[" not in node.value else [node.value]
         for text in texts:
             if text.strip():
@@ -233,6 +247,9 @@ def _page(header: Header, mistakes: list[LectureError]) -> Page:
         act=_act(header, mistakes),
         then=header.one("then"),
         notes=header.one("notes"),
+        code=header.all("code"),
+        see=header.all("see"),
+        why=header.one("why"),
     )
 
 

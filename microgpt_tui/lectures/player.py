@@ -63,6 +63,7 @@ class LecturePlayer:
         self.progress = ActProgress.DONE
         self.exploring = False  # whether the debugger is shown in place of the page
         self.predicted: int | None = None  # an option of the page's question
+        self.unfolded = False  # whether the reasons of the page are shown
         self.aim: Moment | None = None  # where the page wants the run to be, until it is there
         self._chosen_before: int | None = None  # the head or layer that was chosen when the page began to wait
         self._digits = (0.0, 0)  # when a digit was typed last, and the number so far
@@ -79,7 +80,10 @@ class LecturePlayer:
     @property
     def shown(self) -> RenderedPage | None:
         """The page as far as it has come; the end of its act is not shown before the run is there."""
-        return self.rendered and replace(self.rendered, done=self.done and self.aim is None, chosen=self.predicted)
+        done = self.done and self.aim is None
+        return self.rendered and replace(
+            self.rendered, done=done, chosen=self.predicted, unfolded=self.unfolded
+        )  # fmt: skip
 
     @property
     def spotlight(self) -> tuple[str, ...]:
@@ -88,7 +92,8 @@ class LecturePlayer:
 
     def add(self, page: RenderedPage) -> bool:
         """Take the next page whose numbers are known. Returns whether it is the present one."""
-        self.rendered_pages.append(page)
+        bound = self.bound_pages[len(self.rendered_pages)]
+        self.rendered_pages.append(replace(page, map=self.lecture.map) if bound.shows_map else page)
         return len(self.rendered_pages) - 1 == self.lecture.page
 
     # Pages.
@@ -96,7 +101,7 @@ class LecturePlayer:
     def open(self, page: int) -> None:
         self.lecture.page = page
         self.progress = ActProgress.READING if self.bound.page.act else ActProgress.DONE
-        self.predicted = None
+        self.predicted, self.unfolded = None, False
 
     def other_chapter(self, page: int) -> tuple[int, int] | None:
         """The chapter and page before the first page, or after the last one; None at the course's ends."""
@@ -206,7 +211,8 @@ class LecturePlayer:
             hint = words["waiting" if press is Press.REMIND else "reminded"].format(what=expected.in_words(words))
         elif press is Press.REVEAL and isinstance(act, Ask) and act.options:
             hint = words["pick"]
-        shown = ((keys["page.next"], self._next_words()), *named)
+        why = ((keys["page.why"], words["why"]),) if self.bound.page.why else ()
+        shown = ((keys["page.next"], self._next_words()), *why, *named)
         return LectureStatus(hint, shown, count, urgent=press is Press.GO_ON)
 
     def _return(self) -> str:

@@ -12,20 +12,24 @@ from engine import Moment, Run
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import literal, prose
 from microgpt_tui.lectures.binding import BoundPage
+from microgpt_tui.lectures.file_map import FileMap
+from microgpt_tui.lectures.outline import CodeLines
 from microgpt_tui.lectures.page import LectureError
 from microgpt_tui.lectures.quotes import Template
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 RIGHT, WRONG = "✓", "✗"
+LEAST_CODE = 3  # lines of code that a page shows at any size, if it has as many
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedPage:
     """The texts of a page. `start` and `end` are the moments at which it begins, and where its act ends.
 
-    `title`, `body`, `question`, `then` and `notes` are Markdown, with what is quoted as `literal` writes it.
+    `title`, `body`, `question`, `then`, `why` and `notes` are Markdown, with what is quoted as `literal` writes it.
+    `code` are the lines of the statements that it names, `map` is that of the file where the page shows it.
     `right` is the place of the right option. `done` says that the act is over, so that `then` and the right option are
-    shown; `chosen` is the option that the viewer has picked.
+    shown; `unfolded`, that `why` is; `chosen` is the option that the viewer has picked.
     """
 
     title: str
@@ -38,6 +42,10 @@ class RenderedPage:
     right: int | None = None
     then: str = ""
     notes: str = ""
+    why: str = ""
+    code: tuple[CodeLines, ...] = ()
+    map: FileMap | None = None
+    unfolded: bool = False
     done: bool = False
     chosen: int | None = None
 
@@ -62,13 +70,15 @@ def render_page(bound: BoundPage, session: Run, before: Moment) -> RenderedPage:
 
     start = bound.start(session, before)
     at_start = partial(filled, moment=start)
-    title, body, question, notes = map(at_start, (bound.title, bound.body, bound.question, bound.notes))
+    texts = bound.title, bound.body, bound.question, bound.notes, bound.why
+    title, body, question, notes, why = map(at_start, texts)
     figure = bound.figure.fill(session, start) if bound.figure is not None else ""
     options = tuple(option.fill(session, start) for option in bound.options)
     session.seek(start)
     end = bound.ending(session, start)
     right = bound.right(session, list(options))
-    return RenderedPage(title, body, start, end, figure, question, options, right, filled(bound.then, end), notes)
+    then = filled(bound.then, end)
+    return RenderedPage(title, body, start, end, figure, question, options, right, then, notes, why, bound.code)
 
 
 def render_pages(pages: list[BoundPage], session: Run) -> Iterator[RenderedPage]:
@@ -91,14 +101,21 @@ def page_lines(page: RenderedPage, width: int) -> list[Text]:
     """The text of a page, line by line, each at most `width` cells. The title and the figure are not in it."""
     blocks = [prose(page.body, width), _question(page, width)]
     if page.done and page.then:
-        blocks.append([Text.assemble(("▸ " if i == 0 else "  ", theme.STRONG), line)
-                       for i, line in enumerate(prose(page.then, width - 2))])  # fmt: skip
+        blocks.append(_marked("▸", page.then, width))
+    if page.unfolded and page.why:
+        blocks.append(_marked("?", page.why, width))
     lines: list[Text] = []
     for block in blocks:
         if block and lines:
             lines.append(Text())
         lines += block
     return lines
+
+
+def _marked(mark: str, text: str, width: int) -> list[Text]:
+    """A Markdown text with a mark before its first line."""
+    lines = prose(text, width - 2)
+    return [Text.assemble((f"{' ' if i else mark} ", theme.STRONG), line) for i, line in enumerate(lines)]
 
 
 def _question(page: RenderedPage, width: int) -> list[Text]:

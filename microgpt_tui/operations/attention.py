@@ -172,7 +172,7 @@ class _Picture:
             line.add(f"  {asks}", theme.DIM)
         line = board.picture.line()
         titles = (
-            ("key", 0, self.kind == SCORES), (f"{sign}k", self.margin, False),
+            ("key", 0, False), (f"{sign}k", self.margin, False),
             (self.score_title, self.margin + self.wide + 1, self.kind == SCORES),
             ("share of 100 %" if not frame.backward else _in_powers("∂share", self.share_power), self._share_column,
              self.kind == SHARES),
@@ -225,7 +225,7 @@ class _Picture:
             else:
                 line.add(between, shares.edge)
                 line.fit(percent(value if known else None), SHARE, style, target, right=True).add(end, shares.edge)
-                line.add(text, theme.NEW if here else theme.PLUS, target)
+                line.add(text, theme.HERE_BAR if here else theme.PLUS, target)
             line.to(self._value_column - 2).add("× ", theme.DIM)
             self._tiles(line, head.values[t])
             for _ in range(tall - 1):
@@ -235,7 +235,7 @@ class _Picture:
                 if frame.backward:
                     diverging(under, value, known, full, half, target)
                 else:
-                    under.add(text, theme.NEW if here else theme.PLUS, target)
+                    under.add(text, theme.HERE_BAR if here else theme.PLUS, target)
                 self._under(under.to(self._value_column), head.values[t])
             if spread:
                 board.picture.line()
@@ -327,7 +327,7 @@ class _Picture:
         shifted = frame.explain.children(exp)[0]
         self._how(f"the share of key {self.labels[t]}")
         score, less = frame.value(int(head.scores.rows[t])), frame.value(shifted)
-        largest = None if score is None or less is None else _largest(frame, head)
+        largest = _largest(frame, head)
         if board.width < NARROW:
             line = board.picture.line().add(f"  exp({number(score)} − {number(largest)}) = ", theme.DIM)
             line.add(plain(frame.value(exp)), board.style(exp, theme.STRONG), exp)
@@ -384,7 +384,7 @@ class _Picture:
                 figure = "·" if share is None else f"{100 * share:.0f}%"
                 line.fit(figure, 4, theme.TEXT, None if each is None else int(each[t]), right=True)
                 text = bar(share or 0.0, 1.0, width - 6) if width > 6 else ""
-                line.add(" ").fit(text, width - 5, theme.NEW if h == event.head else theme.PLUS)
+                line.add(" ").fit(text, width - 5, theme.HERE_BAR if h == event.head else theme.PLUS)
 
 
 def _largest(frame: Frame, head: Head) -> float | None:

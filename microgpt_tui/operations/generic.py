@@ -14,8 +14,8 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, heat_row, signed_strip, window
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Line
+from microgpt_tui.explanations.sentences import operand_names
 from microgpt_tui.operations.canvas import Board, Legend
-from microgpt_tui.texts.sentences import operand_names
 
 MOST_HALF = 3  # lines on either side of a strip's axis
 MOST_SIZE = 6  # characters a number

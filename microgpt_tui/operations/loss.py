@@ -13,8 +13,8 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import EIGHTHS, NUMBER, bar, window
 from microgpt_tui.drawing.numbers import number, percent, plain
 from microgpt_tui.drawing.picture import Line
+from microgpt_tui.explanations.facts import judged
 from microgpt_tui.operations.canvas import Board, Legend
-from microgpt_tui.texts.facts import judged
 
 AXIS = 7  # characters for the numbers on the curve's axis
 MOST_TALL = 3  # lines of a bar
@@ -105,7 +105,7 @@ def _curve(board: Board, p: float | None, loss: float | None, axis: int, height:
                 line.add(" ◂ ", theme.TEXT).add(words, theme.TEXT)
                 x = width
                 continue
-            style = theme.NEW if x == here else theme.TEXT if x == guess else theme.FAINT
+            style = theme.HERE_BAR if x == here else theme.TEXT if x == guess else theme.FAINT
             line.add(EIGHTHS[fill - 1] if fill else " ", style, out if x == here else None)
             x += 1
 

@@ -203,7 +203,7 @@ class _Picture:
             line.add(bar(share, board.scale, self.bar), theme.TARGET if target else self._bar_style(i), row)
 
     def _bar_style(self, i: int) -> Style:
-        return theme.NEW if i == self.chosen else theme.PLUS
+        return theme.HERE_BAR if i == self.chosen else theme.PLUS
 
     def arithmetic(self) -> None:
         """How the share of the chosen token came about, in numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,15 +14,17 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import NUMBER, Cells, as_matrix, half_row, heat_row, heat_under, heatmap, window
 from microgpt_tui.drawing.numbers import number, plain
-from microgpt_tui.drawing.picture import Picture, beside
-from microgpt_tui.operations.canvas import Board, Legend
+from microgpt_tui.drawing.picture import Line, Picture, beside
+from microgpt_tui.operations.canvas import Board, Legend, first_fitting
 from microgpt_tui.operations.row_labels import both_labels, labels_of
 
-BETWEEN, CLOSE = 11, 9  # characters between two maps, for the words that lead from one to the next; the least of them
-NARROW = 3  # where these words have no room
+WIDE, CLOSE, NARROW = (11, 11), (9, 6), (3, 3)
+"""Characters between the maps, for the words that lead from one to the next; the least of them; without words."""
 WIDEST = 4  # characters of a cell of such a map
 MAP_GAP, LEAST_MAP = 3, 6  # characters between two maps of `draw_terms`, and of the narrowest
 MOST_CELL = 4  # characters of a cell
+MOST_HALVES = 6  # half lines of a row of cells
+BESIDE = 18  # characters beside a map from which on its title stands there
 LEAST_WORDS = 66  # characters of a picture from which on they have
 
 
@@ -102,10 +105,9 @@ def draw_update(board: Board) -> None:
     names = labels_of(frame, frame.event.name)
     margin = max(cell_len(name) for name in names) + 2
     height = board.height - (after is not None)
-    between = BETWEEN if board.width >= LEAST_WORDS else NARROW
-    each = (board.width - margin - 2 * between) // 3
-    closer = (board.width - margin - 2 * CLOSE) // 3
-    if between == BETWEEN and each // columns < min(closer // columns, MOST_CELL):  # larger cells that way
+    between = WIDE if board.width >= LEAST_WORDS else NARROW
+    each, closer = ((board.width - margin - sum(gaps)) // 3 for gaps in (between, CLOSE))
+    if between == WIDE and each // columns < min(closer // columns, MOST_CELL):  # larger cells that way
         between, each = CLOSE, closer
     across = min(each, columns) * min((height - 2) * 2, rows)
     down = min(board.width - margin, columns) * min((height // 3 - 1) * 2, rows)
@@ -118,9 +120,10 @@ def draw_update(board: Board) -> None:
             drawn = _drawn(board, part, names if place == 0 else [], each, height - 2, (i, j))
             picture = beside(picture, drawn, 0) if place else drawn
             if place < 2:
-                picture = beside(picture, _between(part.words if between >= CLOSE else (), between, drawn.height), 0)
+                leads = part.words if between != NARROW else ()
+                picture = beside(picture, _between(leads, between[place], drawn.height), 0)
         line = picture.line()
-        _, top, bottom = _rows_shown(frame, rows, height - 2, i)
+        top, bottom = window(rows, 2 * (height - 2) // _halves(frame, rows, columns, each, 2 * (height - 2)), i)
         first = maps[0].under if (top, bottom) == (0, rows) else f"rows {top}–{bottom - 1}"
         under = [first, *(part.under for part in maps[1:])]
         for words, start, end in zip(under, starts, [*starts[1:], board.width + 1], strict=True):
@@ -174,7 +177,7 @@ def _maps(frame: Frame) -> list[_Map]:
     )
     return [
         _Map("gradient g", g, scales[0], "sum over positions", words),
-        _Map("step", step, scales[1], "−rate · m^/√v^", ("", "", "", "w + step", "", "──▶")),
+        _Map("step", step, scales[1], "−rate · m^/√v^", ("", "", "", "w +", "step", "", "──▶")),
         _Map("weight", moved, scales[2], "used from now on", ()),
     ]
 
@@ -182,39 +185,76 @@ def _maps(frame: Frame) -> list[_Map]:
 def _drawn(
     board: Board, part: _Map, names: list[str], width: int, height: int, at: tuple[int, int], note: str = ""
 ) -> Picture:
-    """One map in so many lines after its title, cut around the chosen weight to what fits."""
+    """One map after its title, in so many lines, cut around the chosen weight to what fits.
+
+    Where much room is left at its right, the title stands there, and the map has its line as well.
+    """
     frame, cells = board.frame, part.cells
     rows, columns = cells.values.shape
-    size = max(1, min(MOST_CELL, width // columns))
-    if frame.where.digits and columns * NUMBER <= width:
-        size = NUMBER
-    tall = 2 if size > 1 and 2 * rows <= height else 1
-    halves, top, bottom = _rows_shown(frame, rows, height, at[0])
+    size = _size(frame, columns, width)
+    beside_it = width - columns * size - 2
+    aside = bool(note) and beside_it >= BESIDE
+    room = 2 * height + aside  # half lines; beside its title a map has a line more, less a gap before the next one
+    halves = _halves(frame, rows, columns, width, room)
+    top, bottom = window(rows, max(1, room // halves), at[0])
     left, right = window(columns, max(1, width // size), at[1])
     margin = max(cell_len(name) for name in names) + 2 if names else 0
-    picture = Picture()
-    cut = "" if (top, bottom) == (0, rows) else f" · rows {top}–{bottom - 1}"
-    cut += "" if (left, right) == (0, columns) else f" · columns {left}–{right - 1}"
+    shown = _Shown(part, top, bottom, slice(left, right), size, halves, margin)
+    which = "" if (top, bottom) == (0, rows) else f"rows {top}–{bottom - 1}"
+    which += "" if (left, right) == (0, columns) else f" · columns {left}–{right - 1}"
     scale = f" ±{plain(part.scale)}"
+    if aside:
+        picture = _rows(board, shown, names, at[0])
+        title = first_fitting(beside_it, f"{part.title}{scale}", f"{part.title.split()[0]}{scale}")
+        told = [title, *textwrap.wrap(note, beside_it), which]
+        for i, (line, text) in enumerate(zip(picture.lines, told, strict=False)):
+            line.to(margin + columns * size + 2).add(text, theme.DIM if i else theme.STRONG)
+        picture.lines += [Line() for _ in range(height + 1 - picture.height)]
+        return picture
     title = next((t for t in (part.title, part.title.split()[0]) if len(t) + len(scale) <= width), part.title[0])
+    picture = Picture()
     line = picture.line(" " * margin).add(title, theme.STRONG).add(scale, theme.DIM)
-    for text in (cut, f"   {note}" if note else ""):
+    for text in (f" · {which.removeprefix(' · ')}" if which else "", f"   {note}" if note else ""):
         line.add(text if cell_len(text) <= width + margin - line.width else "", theme.DIM)
-    for r in range(top, bottom, 2 if halves else 1):
-        line = picture.line()
-        here = at[0] in ((r, r + 1) if halves else (r,))
-        if names:
-            pair = names[r : min(r + 2, bottom)] if halves else names[r : r + 1]
-            label = _named(names, r, at[0]) if here else both_labels(pair, margin - 2)
-            line.fit(label, margin - 2, theme.NEW if here else theme.DIM, right=True)
+    return picture.below(_rows(board, shown, names, at[0]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shown:
+    """What of a map is drawn, and how: rows and columns, characters of a cell, half lines of a row, those of labels."""
+
+    part: _Map
+    top: int
+    bottom: int
+    columns: slice
+    size: int
+    halves: int
+    margin: int
+
+
+def _rows(board: Board, shown: _Shown, names: list[str], chosen: int) -> Picture:
+    """The rows of a map, without its title."""
+    selected, picture = board.frame.selected, Picture()
+    cells, size, scale = shown.part.cells[:, shown.columns], shown.size, shown.part.scale
+    named: set[int] = set()
+    for half in range(0, (shown.bottom - shown.top) * shown.halves, 2):
+        upper, lower = (shown.top + at // shown.halves for at in (half, half + 1))
+        line, inside = picture.line(), lower < shown.bottom
+        pair = [row for row in sorted({upper, lower}) if row < shown.bottom]
+        if names and (shown.halves == 1 or (upper == lower and upper not in named)):
+            here = chosen in pair
+            label = _named(names, upper, chosen) if here else both_labels([names[i] for i in pair], shown.margin - 2)
+            line.fit(label, shown.margin - 2, theme.NEW if here else theme.DIM, right=True)
             line.add("▸ " if here else "  ", theme.NEW)
-        if halves:
-            lower = cells[r + 1, left:right] if r + 1 < bottom else None
-            half_row(line, cells[r, left:right], lower, size, part.scale, frame.selected)
+        line.to(shown.margin)
+        if upper != lower:
+            marked = selected if shown.halves == 1 else None
+            half_row(line, cells[upper], cells[lower] if inside else None, size, scale, marked)
+        elif upper in named:
+            heat_under(line, cells[upper], size, scale)
         else:
-            heat_row(line, cells[r, left:right], size, frame.selected, part.scale)
-        for _ in range(tall - 1):
-            heat_under(picture.line(" " * margin), cells[r, left:right], size, part.scale)
+            heat_row(line, cells[upper], size, selected, scale)
+            named.add(upper)
     return picture
 
 
@@ -224,10 +264,20 @@ def _named(names: list[str], first: int, i: int) -> str:
     return head + names[i] if i != first and head.endswith(" ") and names[i] == str(i) else names[i]
 
 
-def _rows_shown(frame: Frame, rows: int, height: int, i: int) -> tuple[bool, int, int]:
-    """Whether a line holds two rows of a map, and which rows are drawn in so many lines: those around row i."""
-    halves = rows > height and not theme.signs_only and not frame.where.digits
-    return halves, *window(rows, height * 2 if halves else height, i)
+def _size(frame: Frame, columns: int, width: int) -> int:
+    """The characters of a cell."""
+    if frame.where.digits and columns * NUMBER <= width:
+        return NUMBER
+    return max(1, min(MOST_CELL, width // columns))
+
+
+def _halves(frame: Frame, rows: int, columns: int, width: int, room: int) -> int:
+    """The half lines of a row of cells, of so many: whole lines where it is told by characters, two for narrow ones."""
+    size = _size(frame, columns, width)
+    most = MOST_HALVES if size > 1 else 2
+    if theme.signs_only or frame.where.digits:
+        return 2 * max(1, min(most // 2, room // 2 // rows))
+    return max(1, min(most, room // rows))
 
 
 def _between(words: tuple[str, ...], width: int, height: int) -> Picture:

@@ -8,8 +8,8 @@ from microgpt_tui.debugger.run_controller import Live
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.explanations.sentences import sentences
 from microgpt_tui.panes.base import Pane, wrapped
-from microgpt_tui.texts.sentences import sentences
 
 
 class Explanation(Pane, can_focus=False):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.explanations.sentences import hints
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.texts.sentences import hints
 
 GAP = 3  # cells between two hints
 

@@ -131,16 +131,23 @@ def _planned(
 
 
 def spotlit(names: Sequence[str], room: Size) -> Split:
-    """A split for some panes, the first of them with the most room, and those that stand beside them."""
-    first, second, *rest = dict.fromkeys((*names, *registry.companions("middle")))
-    lower = max(9, room.height // 3)
-    main = below((REST, first), (lower, second)) if room.height >= 24 else below((REST, first))
+    """A split for some panes, all of which it shows, the first with the most room, and those that stand beside them."""
+    lit = list(dict.fromkeys(names))
+    first, second, *_ = dict.fromkeys((*lit, *registry.companions("middle")))
+    tall, lower = room.height >= 24, max(9, room.height // 3)
     if room.width < 100:
-        return main
-    left, right, *_ = dict.fromkeys(name for name in (*names, *registry.companions("sides")) if name in rest)
-    return (
-        in_columns((28, left), (REST, main), (38, right)) if room.width >= 130 else in_columns((28, left), (REST, main))
+        others = in_columns(*((REST, name) for name in lit[1:] or [second]))
+        if tall:
+            return below((REST, first), (lower, others))
+        return in_columns(*((REST, name) for name in lit))
+    main = below((REST, first), (lower, second)) if tall else below((REST, first))
+    beside = [name for name in lit if name not in panes_of(main)]
+    left, right, *_ = dict.fromkeys(
+        name for name in (*beside, *registry.companions("sides")) if name not in panes_of(main)
     )
+    if room.width >= 130:
+        return in_columns((28, left), (REST, main), (38, below(*((REST, name) for name in beside[1:] or [right]))))
+    return in_columns((28, below(*((REST, name) for name in beside or [left]))), (REST, main))
 
 
 def renamed(split: Split, names: Mapping[str, Split | str]) -> Split:

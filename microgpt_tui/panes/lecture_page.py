@@ -10,11 +10,15 @@ from textual.renderables.digits import Digits
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import prose
 from microgpt_tui.drawing.picture import Line, Picture, measured
+from microgpt_tui.lectures.file_map import FileMap
 from microgpt_tui.lectures.player import LectureStatus
-from microgpt_tui.lectures.rendered_page import RenderedPage, page_lines
+from microgpt_tui.lectures.rendered_page import LEAST_CODE, RenderedPage, page_lines
+from microgpt_tui.panes.source import lit_lines
 from microgpt_tui.widgets.picture_view import PictureView
 
 FIGURE, DIGITS_NEED = 2, 5  # lines for a figure in letters, and the least for one in large digits
+MAP_WIDE = 60  # cells from which a line of the map has room for the chapter
+ROWS = 4  # of the screen that a line of code may take
 
 
 class LecturePage(PictureView):
@@ -33,6 +37,11 @@ class LecturePage(PictureView):
         picture.lines += _title(self.chapter, self.rendered.title, width)
         picture.line()
         lines = page_lines(self.rendered, width)
+        figure = FIGURE if self.rendered.figure else 0
+        room = height - picture.height - figure - len(lines)
+        picture.lines += cut_code(code_lines(self.rendered, width), max(room, LEAST_CODE), width)
+        if self.rendered.map is not None:
+            picture.lines += file_map_lines(self.rendered.map, width)
         if self.rendered.figure:
             self._figure(picture, self.rendered.figure, width, height - picture.height - len(lines))
         picture.lines += [_line(text) for text in lines]
@@ -57,7 +66,50 @@ class LecturePage(PictureView):
         if self.rendered is None:
             return 2
         title, figure = _title(self.chapter, self.rendered.title, width), FIGURE if self.rendered.figure else 0
-        return len(title) + 1 + figure + len(page_lines(self.rendered.revealed(), width))
+        code = len(code_lines(self.rendered, width))
+        if self.rendered.map is not None:
+            code += len(file_map_lines(self.rendered.map, width))
+        return len(title) + 1 + figure + code + len(page_lines(self.rendered.revealed(), width))
+
+
+def code_lines(page: RenderedPage, width: int) -> list[Line]:
+    """The statements that a page is about, lit, with the file that they stand in."""
+    lines: list[Line] = []
+    for block in page.code:
+        rows = lit_lines(block.code, block.lines, width, ROWS)
+        if rows[0].width + measured(block.label)[1] < width:
+            rows[0].to(width - measured(block.label)[1]).add(block.label, theme.DIM)
+        else:
+            lines.append(Line().most(block.label, width, theme.DIM))
+        lines += rows
+    return lines
+
+
+def file_map_lines(shown: FileMap, width: int) -> list[Line]:
+    """Which chapter each part of the file belongs to: a line for each chapter, or two where they are narrow."""
+    lines: list[Line] = []
+    ranges = max((len(chapter.lines) for chapter in shown.chapters), default=0) if shown.has_lines else 0
+    for chapter in shown.chapters:
+        line = Line()
+        if shown.has_lines:
+            line.add(f"{chapter.lines:>{ranges}}  ", theme.FAINT)
+        if width >= MAP_WIDE:
+            line.fit(chapter.largest.label, (width - ranges) // 2, theme.NEW)
+            line.add(f" {chapter.place + 1:>3}  ", theme.STRONG)
+            lines.append(line.most(chapter.title, width - line.width, theme.TEXT))
+        else:
+            lines.append(line.most(chapter.largest.label, width - line.width, theme.NEW))
+            title = Line().add(f"{chapter.place + 1:>{ranges + 3}}  ", theme.STRONG)
+            lines.append(title.most(chapter.title, width - title.width, theme.TEXT))
+    return [*lines, Line()]
+
+
+def cut_code(lines: list[Line], room: int, width: int) -> list[Line]:
+    """As many of the lines as there is room for, and how many more there are."""
+    if len(lines) <= room:
+        return lines
+    left = len(lines) - room + 1
+    return [*lines[: room - 1], Line().most(f"… {left} more", width, theme.DIM)]
 
 
 def _title(chapter: str, title: str, width: int) -> list[Line]:

@@ -18,12 +18,13 @@ from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture, measured
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.map_lines import WAYS, MapLine, MapState, map_lines, stem, taken_rows
+from microgpt_tui.panes.map_lines import WAYS, MapLine, MapState, enlarged, map_lines, stem, stem_below, taken_rows
 from microgpt_tui.panes.map_update import matrices, whole_update
-from microgpt_tui.panes.map_zoomed import whole_network, zoomed_layout
+from microgpt_tui.panes.map_zoomed import draw_cells, whole_network, zoomed_layout
 from microgpt_tui.panes.tokens import DONE, HERE
 
 WIDE = 60  # columns from which on the tensors themselves are drawn
+COLOURS = 6  # columns before the numbers of a tensor, below its name
 POSITION = 4  # columns of a position below the network
 
 
@@ -49,7 +50,7 @@ class Map(Pane):
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         if frame.phase is Phase.UPDATE:
-            return whole_update(frame, width) if width >= WIDE else matrices(frame, width, height)
+            return whole_update(frame, width, height) if width >= WIDE else matrices(frame, width, height)
         if width >= WIDE:
             return whole_network(frame, width, height)
         return _column(frame, width, height)
@@ -133,6 +134,7 @@ def _column(frame: Frame, width: int, height: int) -> Picture:
     if state.folding is not None:
         folding, rows = state.folding, below
     lines = map_lines(state, WAYS[folding])
+    larger = enlarged(state.network, lines, height - len(lines) - 1 - len(rows) - 2)
     picture, known = Picture(), _drawn_lines(state, width)
     for line in reversed(lines):
         if line.nodes and state.holds(line.nodes):
@@ -142,8 +144,14 @@ def _column(frame: Frame, width: int, height: int) -> Picture:
             known[key] = drawn = Line().add(" ")
             _column_line(drawn, state, line, width - 1)
         picture.lines.append(known[key])
+        if line in larger:
+            _colours(picture.line(" "), state, line, width - 1)
     _taken(picture.line(" "), state, width - 1)
     picture.lines += rows
+    if larger:
+        while picture.height + 1 < height:
+            picture.line()
+        picture.line(" ").most("each row on its own scale", width - 1, theme.DIM)
     return picture
 
 
@@ -196,6 +204,17 @@ def _column_line(drawn: Line, state: MapState, line: MapLine, width: int) -> Non
             drawn.add(note, theme.DIM)
         drawn.to(width - len(number))
         drawn.add(number, theme.NEW if style is theme.NOW else theme.TEXT if number != "·" else theme.FAINT)
+
+
+def _colours(drawn: Line, state: MapState, line: MapLine, width: int) -> None:
+    """The numbers of a tensor, of all heads, below its name: cells on a scale of their own."""
+    drawn.extend(stem_below(state, line, 2)).to(COLOURS)
+    node = line.nodes[0]
+    rows = np.concatenate([event.rows.ravel() for event in node.events])
+    done = state.all_done(node)
+    cells = state.frame.shown(rows)
+    if bool(cells.known.any()) and (done or not state.frame.backward):
+        draw_cells(drawn, cells, width - drawn.width, state.target(node), below=True)
 
 
 def _folded_layer(drawn: Line, state: MapState, line: MapLine, width: int) -> None:
@@ -293,9 +312,10 @@ def positions(frame: Frame, width: int) -> list[Line]:
         full = 3 * over // max(len(ends), 1)
         thirds.add(" ")
         if pos == here and full < 3:
-            thirds.add(DONE * full, lit, target).add(HERE, theme.NEW, target).add("·" * (2 - full), theme.FAINT, target)
+            thirds.add(DONE * full, lit, target).add(HERE, theme.HERE_BAR, target)
+            thirds.add("·" * (2 - full), theme.FAINT, target)
         else:
-            thirds.add(DONE * full, theme.NEW if pos == here else lit, target)
+            thirds.add(DONE * full, theme.HERE_BAR if pos == here else lit, target)
             thirds.add("·" * (3 - full), theme.FAINT, target)
     if last < program.n:
         names.add("›", theme.DIM)

@@ -270,6 +270,44 @@ def _with_gaps(network: Network, lines: Sequence[MapLine]) -> Iterator[MapLine]:
         before = line
 
 
+def enlarged(network: Network, lines: Sequence[MapLine], spare: int) -> set[MapLine]:
+    """Which lines get another line below, of so many that are left: those of one tensor with several numbers.
+
+    The stream comes first, then the heads, then one branch after the other; each of these is enlarged whole or not.
+    """
+    if theme.signs_only or spare <= 0:  # characters are told once
+        return set()
+    groups: dict[tuple[int, int], list[MapLine]] = {}
+    for line in lines:
+        if len(line.nodes) != 1 or line.folded or line.nodes[0].event.rows.size == 1:
+            continue
+        node = line.nodes[0]
+        branch = network.branch_of(node)
+        if node.place in network.spine:
+            group = 0, 0
+        elif len(node.events) > 1:
+            group = 1, 0
+        else:
+            group = (3, 0) if branch is None else (2, branch.start)
+        groups.setdefault(group, []).append(line)
+    found: set[MapLine] = set()
+    for _, group_lines in sorted(groups.items()):
+        if len(found) + len(group_lines) <= spare:
+            found.update(group_lines)
+    return found
+
+
+def stem_below(state: MapState, line: MapLine, arm: int) -> Line:
+    """The stream and the branch below a line of one tensor."""
+    network, node, branch = state.network, line.nodes[0], line.branch
+    done = state.lit if state.all_done(node) else theme.FAINT
+    if branch is None:
+        return Line().add("┃" if network.spine else " ", done)
+    carried = network.nodes[branch.end if state.frame.backward else branch.start]
+    drawn = Line().add("┃", state.lit if state.all_done(carried) else theme.FAINT)
+    return drawn if node.place == branch.members.start else drawn.add(" " * arm + "│", done)
+
+
 def stem(state: MapState, line: MapLine, arm: int) -> Line:
     """The stream and the branch at the left of a line; a branch stands `arm` cells off the stream."""
     drawn, network = Line(), state.network

@@ -50,7 +50,7 @@ def matrices(frame: Frame, width: int, height: int) -> Picture:
     return picture
 
 
-def whole_update(frame: Frame, width: int) -> Picture:
+def whole_update(frame: Frame, width: int, height: int) -> Picture:
     """The same with shapes, and the norms of the gradient, of the step and of the weights before it."""
     picture, events = Picture(), frame.program.events(Phase.UPDATE)
     shares = _step_shares(frame)
@@ -60,7 +60,10 @@ def whole_update(frame: Frame, width: int) -> Picture:
     for word in ("|gradient|", "|step|", "|weight|"):
         head.fit(word, FIGURE + 1, theme.DIM, right=True)
     head.add("  step/weight", theme.DIM)
+    gaps = height >= 2 * len(events) + 3
     for event in events:
+        if gaps:
+            picture.line()
         if event is frame.stage_event:
             picture.focus = picture.height
         line = picture.line(" ")
@@ -70,7 +73,7 @@ def whole_update(frame: Frame, width: int) -> Picture:
         for figure in (None, None, None) if norms is None else (norms.gradient, norms.update, norms.weight):
             style = theme.FAINT if figure is None else theme.TEXT
             line.fit(plain(figure), FIGURE + 1, style, right=True)
-        _share(line, shares.get(event.name), scale, min(width - 1, line.width + SHARE + 40))
+        _share(line, shares.get(event.name), scale, width - 1)
     picture.line()
     moved = sum(s.rows.size for s in events if s.last <= frame.moment.tick)
     total = frame.program.n_params

@@ -16,13 +16,15 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, heat, window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture, beside, measured
-from microgpt_tui.panes.map_lines import WAYS, MapLine, MapState, map_lines, stem, taken_rows
+from microgpt_tui.panes.map_lines import WAYS, MapLine, MapState, enlarged, map_lines, stem, stem_below, taken_rows
 from microgpt_tui.panes.tokens import DONE, HERE, TO_COME
 
 SIDES = 110  # columns from which on the map has something at its sides
 LEFT, RIGHT = 27, 21  # columns of the sides
 NORM, GAP = 7, 2
 WIDEST = 4  # columns of a cell
+TALLEST = 3  # lines of it
+BELOW = 3  # lines below the network: what it is made from, and how to read it
 LEGEND = "each tensor on its own scale · ↑ what it feeds  ↓ what feeds it  ←→ beside it · a click goes there"
 
 
@@ -80,7 +82,12 @@ def _middle(state: MapState, width: int, height: int) -> Picture:
     folding, named = zoomed_layout(state, height)
     if state.folding is not None:
         folding, named = state.folding, True
-    picture = _lines(state, map_lines(state, WAYS[folding], alone=True), columns, named)
+    lines = map_lines(state, WAYS[folding], alone=True)
+    numbered = set(_above_heads(lines)) if named else set()
+    spare = height - len(lines) - len(numbered) - BELOW
+    larger = enlarged(state.network, lines, spare)
+    more = dict.fromkeys(larger, min(TALLEST - 1, spare // len(larger))) if larger else {}
+    picture = _lines(state, lines, columns, numbered, more)
     first = state.network.nodes[0]
     last = picture.line(" ").add("┗", state.lit if state.all_done(first) else theme.FAINT).to(columns.arm + 4)
     last.most(taken_rows(state, first), width - last.width, theme.NEW if state.uses_it(first) else theme.DIM)
@@ -105,9 +112,11 @@ def _above_heads(lines: Sequence[MapLine]) -> Iterator[MapLine]:
             yield line
 
 
-def _lines(state: MapState, lines: Sequence[MapLine], columns: _Columns, named: bool) -> Picture:
+def _lines(
+    state: MapState, lines: Sequence[MapLine], columns: _Columns, numbered: set[MapLine], more: dict[MapLine, int]
+) -> Picture:
+    """The lines of the network, some with the names of heads below, and with so many `more` lines of cells."""
     picture = Picture()
-    numbered = set(_above_heads(lines)) if named else set()
     for line in reversed(lines):
         if line.nodes and state.holds(line.nodes):
             picture.focus = picture.height
@@ -120,18 +129,29 @@ def _lines(state: MapState, lines: Sequence[MapLine], columns: _Columns, named: 
             drawn.add(state.frame.called("layer", line.layer), style, state.target(node))
         else:
             _name(drawn, state, node, line.folded)
-        drawn.to(columns.cells)
-        heads = len(node.events) > 1
-        if heads and columns.head:
-            for place, event in enumerate(node.events):
-                _cells(drawn.to(columns.cells + place * columns.head), state, event, columns.head - 1)
-        else:
-            event = next((e for e in node.events if e.head == state.frame.head), node.event)
-            _cells(drawn, state, event, columns.room)
-            _norm(drawn, state, event)
+        _tensor(drawn.to(columns.cells), state, node, columns)
+        if len(node.events) == 1 or not columns.head:
+            _norm(drawn, state, _shown_of(state, node))
+        for _ in range(more.get(line, 0)):
+            below = picture.line(" ").extend(stem_below(state, line, columns.arm))
+            _tensor(below.to(columns.cells), state, node, columns, below=True)
         if line in numbered:
             _head_names(picture.line(" ").extend(stem(state, line, columns.arm)), state, node, columns)
     return picture
+
+
+def _shown_of(state: MapState, node: Node) -> Event:
+    """Its tensor, or that of the head that is at work or chosen."""
+    return next((e for e in node.events if e.head == state.frame.head), node.event)
+
+
+def _tensor(drawn: Line, state: MapState, node: Node, columns: _Columns, below: bool = False) -> None:
+    """The numbers of a node: of all heads side by side, or of one of them. `below` its first line are colours alone."""
+    if len(node.events) > 1 and columns.head:
+        for place, event in enumerate(node.events):
+            _cells(drawn.to(columns.cells + place * columns.head), state, event, columns.head - 1, below)
+    else:
+        _cells(drawn, state, _shown_of(state, node), columns.room, below)
 
 
 def _norm(drawn: Line, state: MapState, event: Event) -> None:
@@ -175,7 +195,7 @@ def _note(state: MapState, node: Node) -> str:
     return f" ◂kept {state.frame.pos}" if node in state.network.kept and state.frame.pos else ""
 
 
-def _cells(drawn: Line, state: MapState, event: Event, room: int) -> None:
+def _cells(drawn: Line, state: MapState, event: Event, room: int, below: bool) -> None:
     """The numbers of a tensor as cells on a scale of their own; as many as fit."""
     rows = event.rows.ravel()
     if len(rows) == 1:
@@ -183,10 +203,14 @@ def _cells(drawn: Line, state: MapState, event: Event, room: int) -> None:
     done = state.is_done(event.place)
     cells = state.frame.shown(rows)
     begun = bool(cells.known.any()) and (done or not state.frame.backward)
-    _draw_cells(drawn, cells, room, state.target_of(event), begun)
+    if begun or not below:
+        draw_cells(drawn, cells, room, state.target_of(event), begun, below)
 
 
-def _draw_cells(drawn: Line, cells: Cells, room: int, target: Moment | None, begun: bool = True) -> None:
+def draw_cells(
+    drawn: Line, cells: Cells, room: int, target: Moment | None, begun: bool = True, below: bool = False
+) -> None:
+    """Numbers as cells, as many as fit, and how many more there are; dots where they are still to be made."""
     n = len(cells)
     size = max(1, min(WIDEST, room // n))
     more = f"+{n - max(0, room - len(str(n)) - 1)}" if n > room > 5 else ""
@@ -199,7 +223,7 @@ def _draw_cells(drawn: Line, cells: Cells, room: int, target: Moment | None, beg
         text, style = heat(value, known, scale, size)
         drawn.add(text, style, target)
     if more and n:
-        drawn.add(more, theme.DIM, target)
+        drawn.add("" if below else more, theme.DIM, target)
 
 
 # The left side.
@@ -227,7 +251,7 @@ def _all_positions(state: MapState, width: int) -> Picture:
             here = pos == state.here.pos and state.holds(nodes)
             done = end.tick <= frame.moment.tick
             mark = HERE if here else DONE if done else TO_COME
-            line.add(f"  {mark}", theme.NEW if here else state.lit if done else theme.DIM, end)
+            line.add(f"  {mark}", theme.HERE_BAR if here else state.lit if done else theme.DIM, end)
     picture.line()
     return picture
 
@@ -275,7 +299,7 @@ def _kept(state: MapState, width: int, height: int) -> Picture:
             line.to(label + i * (room + 1))
             event = node.event
             end = state.ends[event.name, pos, event.layer, event.head]
-            _draw_cells(line, frame.shown(rows[pos]), room, end, end.tick <= frame.moment.tick)
+            draw_cells(line, frame.shown(rows[pos]), room, end, end.tick <= frame.moment.tick)
     return picture
 
 

@@ -156,9 +156,10 @@ def _top(board: Board, cells: Cells, share: bool = True) -> None:
     line = board.picture.line("top:", theme.DIM)
     for i in np.argsort(-cells.values, kind="stable")[:TOP]:
         target = int(i) == board.frame.program.targets[board.frame.pos]
-        text = f" {board.frame.token_name(int(i))}{'◎' if target else ''} {_figure(float(cells.values[i]), share)} "
-        if line.width + cell_len(text.rstrip()) <= board.width:
-            line.most(text, board.width - line.width, theme.TARGET if target else theme.TEXT)
+        text = f" {board.frame.token_name(int(i))}{'◎' if target else ''} {_figure(float(cells.values[i]), share)}"
+        if line.width + cell_len(text) > board.width:
+            return
+        line.add(text, theme.TARGET if target else theme.TEXT).add(" " * (line.width < board.width))
 
 
 def _loss(board: Board) -> None:

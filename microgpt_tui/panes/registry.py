@@ -75,7 +75,6 @@ class PaneSpec:
     id: str
     kind: type[Pane]
     key: str | None
-    tooltip: str = ""
     display: str | None = None
     spots: tuple[PanePlace, ...] = ()
     yields: int = 0
@@ -88,75 +87,74 @@ class PaneSpec:
         """What its key does."""
         if self.key is None:
             return None
-        return Key(f"pane.{self.id}", self.key, f"pane('{self.id}')", self.id, self.tooltip, self.display, group="Look")
+        return Key(f"pane.{self.id}", self.key, f"pane('{self.id}')", self.display, group="look")
 
 
-MAP = "Choose the map; again for the outline of the step"
 PANES: tuple[PaneSpec, ...] = (
-    PaneSpec("map", Map, "1", MAP, behind="program", companion=(3, 1), spots=(
+    PaneSpec("map", Map, "1", behind="program", companion=(3, 1), spots=(
         PanePlace("low", ALL, "left", order=0),
         PanePlace("normal", ALL, "left", order=0),
         PanePlace("wide", ALL, "left", order=0),
         PanePlace("largest", ALL, "left", order=0),
     )),
-    PaneSpec("stage", Stage, "2", "Choose the stage", companion=(1, 4), spots=(
+    PaneSpec("stage", Stage, "2", companion=(1, 4), spots=(
         PanePlace("narrow", ALL, "middle", order=0),
         PanePlace("low", ALL, "middle", order=0),
         PanePlace("normal", ALL, "middle", order=0),
         PanePlace("wide", ALL, "middle", order=0),
         PanePlace("largest", ALL, "middle", order=0),
     )),
-    PaneSpec("source", Source, "3", "Choose the source", yields=8, companion=(4, 3), spots=(
+    PaneSpec("source", Source, "3", yields=8, companion=(4, 3), spots=(
         PanePlace("low", BOTH, "foot", order=1),
         PanePlace("normal", BOTH, "right", 9, order=0),
         PanePlace("wide", BOTH, "right", 11, order=0),
         PanePlace("largest", BOTH, "right", 11, order=0),
     )),
-    PaneSpec("inspector", Inspector, "4", "Choose the inspector: one number", yields=9, companion=(2, 2), spots=(
+    PaneSpec("inspector", Inspector, "4", yields=9, companion=(2, 2), spots=(
         PanePlace("low", BOTH, "foot", order=0),
         PanePlace("normal", BOTH, "right", order=1),
         PanePlace("wide", BOTH, "right", order=1),
         PanePlace("largest", BOTH, "right", order=1),
     )),
-    PaneSpec("qkv", QKV, "5", "Choose queries, keys and values", yields=1, spots=(
+    PaneSpec("qkv", QKV, "5", yields=1, spots=(
         PanePlace("largest", BOTH, "foot", order=1),
     )),
-    PaneSpec("attention", Attention, "6", "Choose the attention weights", yields=4, spots=(
+    PaneSpec("attention", Attention, "6", yields=4, spots=(
         PanePlace("normal", FORWARD, "right", 8, order=2, head=True),
         PanePlace("wide", FORWARD, "right", 12, order=2, head=True),
         PanePlace("largest", FORWARD, "right", 14, order=2),
     )),
-    PaneSpec("residual", Residual, "7", "Choose the residual stream", yields=2, spots=(
+    PaneSpec("residual", Residual, "7", yields=2, spots=(
         PanePlace("largest", BOTH, "foot", order=0),
     )),
-    PaneSpec("prediction", Prediction, "8", "Choose the prediction", yields=6, spots=(
+    PaneSpec("prediction", Prediction, "8", yields=6, spots=(
         PanePlace("largest", BOTH, "foot", 34, order=2),
     )),
-    PaneSpec("gradients", Gradients, "9", "Choose the gradients of the matrices", yields=5, spots=(
+    PaneSpec("gradients", Gradients, "9", yields=5, spots=(
         PanePlace("normal", BACKWARD, "right", 8, order=2),
         PanePlace("wide", BACKWARD, "right", 12, order=2),
         PanePlace("largest", BACKWARD, "right", 14, order=2),
     )),
-    PaneSpec("adam", Adam, "0", "Choose Adam's arithmetic", yields=7, spots=(
+    PaneSpec("adam", Adam, "0", yields=7, spots=(
         PanePlace("low", UPDATE, "foot", order=0),
         PanePlace("normal", UPDATE, "foot", order=0),
         PanePlace("wide", UPDATE, "foot", order=0),
         PanePlace("largest", UPDATE, "foot", order=0),
     )),
-    PaneSpec("training", Training, "equals_sign", "Choose the loss curve", "=", yields=3, spots=(
+    PaneSpec("training", Training, "equals_sign", "=", yields=3, spots=(
         PanePlace("normal", FORWARD, "right", 8, order=2, head=False),
         PanePlace("wide", FORWARD, "right", 12, order=2, head=False),
         PanePlace("largest", BOTH, "right", 12, order=3),
     )),
-    PaneSpec("output", Output, "u", "Choose the output: what a script has printed", lit=False, spots=(
+    PaneSpec("output", Output, "u", lit=False, spots=(
         PanePlace("largest", BOTH, "foot", order=3),
         PanePlace("largest", UPDATE, "foot", 62, order=1),
     )),
     PaneSpec("program", Program, None),
-    PaneSpec("watches", Watches, "v", "Choose the watches; d takes one away"),
-    PaneSpec("why", Why, "Y", "Why: of a prediction, a gradient, an update"),
-    PaneSpec("graph", Graph, "G", "Graph: the scalars around the selected one"),
-    PaneSpec("embeddings", Embeddings, "V", "Embeddings: the vectors of tokens and positions in two dimensions"),
+    PaneSpec("watches", Watches, "v"),
+    PaneSpec("why", Why, "Y"),
+    PaneSpec("graph", Graph, "G"),
+    PaneSpec("embeddings", Embeddings, "V"),
     PaneSpec("comparison", Comparison, None, lit=False),
 )  # fmt: skip
 ONLY_SCRIPTS = frozenset({"output"})

@@ -27,7 +27,10 @@ CALLER, CALLED = "▴", "▾"
 MOST_CALLERS = 2
 
 HANGING = 2  # cells that the later rows of a line stand to the right
-WORD = re.compile(r"[^\s,(\[]*[\s,(\[]+|[^\s,(\[]+")
+ATOM = r"""(?:"[^"]*"|'[^']*'|[^\s,(\[])"""
+"""A string, or a character that no row ends after."""
+WORD = re.compile(rf"{ATOM}*[\s,(\[]+|{ATOM}+")
+CLOSING = ")]},: "
 
 Column = tuple[int, int]
 """Characters of a line, from and up to."""
@@ -189,26 +192,45 @@ def _rows(segments: Sequence[Segment], columns: Column | None, width: int, most:
 
 
 def _wrapped(pieces: Sequence[Piece], width: int) -> list[list[Piece]]:
-    """Pieces of code in rows that end after a blank, a comma or an opening bracket where they can."""
-    rows: list[list[Piece]] = [[]]
-    left = width
-    for segment, lit in pieces:
-        for word in WORD.findall(segment.text):
-            size = cell_len(word.rstrip())
-            if size > left and rows[-1]:
-                rows.append([(Segment(" " * HANGING), False)])
-                left = width - HANGING
-            rest = word
-            while cell_len(rest.rstrip()) > left:  # longer than a row
-                part = set_cell_size(rest, left).rstrip()
-                rows[-1].append((Segment(part, segment.style), lit))
-                rest = rest[len(part) :]
-                rows.append([(Segment(" " * HANGING), False)])
-                left = width - HANGING
-            rest = rest if cell_len(rest) <= left else rest.rstrip()
-            rows[-1].append((Segment(rest, segment.style), lit))
-            left -= cell_len(rest)
+    """Pieces of code in rows; all but the first stand a little to the right."""
+    text = "".join(segment.text for segment, _ in pieces)
+    starts = _row_starts(text, width)
+    rows: list[list[Piece]] = []
+    for start, following in zip(starts, [*starts[1:], len(text)], strict=True):
+        row: list[Piece] = [(Segment(" " * HANGING), False)] if start else []
+        at, end = 0, following
+        if cell_len(text[start:following]) > width - HANGING * bool(start):
+            end = start + len(text[start:following].rstrip())
+        for segment, lit in pieces:
+            part = segment.text[max(start - at, 0) : max(end - at, 0)]
+            at += len(segment.text)
+            if part:
+                row.append((Segment(part, segment.style), lit))
+        rows.append(row)
     return rows
+
+
+def _row_starts(text: str, width: int) -> list[int]:
+    """Where the rows of a code begin: after a blank, a comma or an opening bracket, in no word or string that fits.
+
+    Of a word that is longer than a row, the brackets that close go to the next one.
+    """
+    starts, left = [0], width
+    for found in WORD.finditer(text):
+        word, at = found[0], found.start()
+        size, bare = cell_len(word.rstrip()), cell_len(word.rstrip(CLOSING))
+        if size > left and at > starts[-1] and not (size > width - HANGING and bare <= left):
+            starts.append(at)
+            left = width - HANGING
+        while cell_len(word.rstrip()) > left:
+            part = word.rstrip(CLOSING)
+            if not 0 < cell_len(part) <= left:
+                part = set_cell_size(word, left).rstrip()
+            word, at = word[len(part) :], at + len(part)
+            starts.append(at)
+            left = width - HANGING
+        left -= cell_len(word)
+    return starts
 
 
 def _stripped(source: SourceLine) -> tuple[list[Segment], Column | None]:
@@ -229,6 +251,21 @@ def line_at_work(frame: Frame, width: int) -> Line:
     for segment, lit in shortened_line(segments, width - cell_len(place) - 2, columns):
         code.add(segment.text, segment.style + theme.EXPRESSION if lit and segment.style else segment.style)
     return code.to(width - cell_len(place)).add(place, theme.DIM)
+
+
+def lit_lines(code: CodeText, numbers: Sequence[int], width: int, rows: int) -> list[Line]:
+    """These lines of a code, lit, with their numbers; each over at most so many rows, moved left as one."""
+    indent = min((_indentation(text) for i in numbers if (text := _lines(code)[i - 1]).strip()), default=0)
+    segments = _dedented(code, theme.CODE, indent)
+    gutter = max((len(_gutter(code, i)) for i in numbers), default=0)
+    found = []
+    for i in numbers:
+        for place, row in enumerate(_rows(segments[i - 1], None, width - gutter - 1, rows)):
+            line = Line().add(f"{'' if place else _gutter(code, i):>{gutter}} ", theme.NEW)
+            for segment, _ in row:
+                line.add(segment.text, (segment.style or theme.TEXT) + theme.AT_WORK)
+            found.append(line)
+    return found
 
 
 class Source(Pane):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.explanations.sentences import title_of
 from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.source import line_at_work
-from microgpt_tui.texts.sentences import title_of
 
 LEAST = 10  # lines from which there is room for a line of source
 

@@ -101,7 +101,7 @@ def _signs(frame: Frame, phase: Phase, cells: int) -> dict[int, tuple[str, Style
         end = Moment(frame.moment.step, phase, event.last)
         signs[_cell(frame, end, cells)] = "◆", theme.WARNING, end
     if here >= 0:
-        signs[here] = "◉" if here in signs else "●", theme.NEW, None
+        signs[here] = "◉" if here in signs else "●", theme.HERE_BAR, None
     for letter, moment in sorted(frame.around.annotations.marks.items()):
         if (moment.step, moment.phase) == (frame.moment.step, phase):
             cell = _cell(frame, moment, cells)

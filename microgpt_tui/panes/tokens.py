@@ -16,8 +16,8 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.numbers import percent, plain
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.explanations.facts import judged
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.texts.facts import judged
 
 DONE, HERE, TO_COME = "■", "▣", "□"
 LONGEST_NAME = 18  # cells of a document that is called by its own text

@@ -24,10 +24,12 @@ from microgpt_tui.debugger.keys import KeyCommands
 from microgpt_tui.dialogs.help import HelpScreen, inference_help
 from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.explanations.sentences import texts
 from microgpt_tui.inference import lists, pictures
 from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, InferenceState, Position, Temperature
 from microgpt_tui.inference.worker import DocumentWorker
+from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.picture_view import PictureView
 
@@ -83,11 +85,11 @@ class InferenceScreen(Passing[None]):
             view.draggable = target
             yield view
         with Horizontal(id="side-by-side"):
-            yield PictureView("bars", "What comes next")
-            yield PictureView("inside", "What it listens to")
-            yield PictureView("beam", "Beam")
-        yield PictureView("draw", "The draw")
-        yield PictureView("names", "Names at training steps")
+            yield PictureView("bars", texts()["inference"]["bars"].title)
+            yield PictureView("inside", texts()["inference"]["inside"].title)
+            yield PictureView("beam", texts()["inference"]["beam"].title)
+        yield PictureView("draw", texts()["inference"]["draw"].title)
+        yield PictureView("names", texts()["inference"]["names"].title)
         yield PictureView("legend")
         yield PictureView("keys")
 
@@ -123,8 +125,13 @@ class InferenceScreen(Passing[None]):
             self.state = replace(self.state, pending="searching ...")
             self._documents.search(walk.tokenizer.decode(walk.ids[1:]), walk.strategy.temperature)
         elif self.has_class("-names"):
-            self.state = replace(self.state, pending="training on to other steps ...")
-            self._documents.sample(self.state.steps, walk.strategy, walk.prefix, f"names {self.state.sequence}")
+            self.state = replace(self.state, pending=say("screens.inference.training_on_other_steps"))
+            self._documents.sample(
+                self.state.steps,
+                walk.strategy,
+                walk.prefix,
+                f"names {self.state.sequence}",
+            )
 
     @on(DocumentWorker.Found)
     def found(self, message: DocumentWorker.Found) -> None:
@@ -191,11 +198,11 @@ class InferenceScreen(Passing[None]):
         if walk.here.pos != before:
             self._moved()
         elif way < 0:
-            more = "; p goes back to the name before" if walk.before else ""
-            self.notify(f"This is the first position: nothing has been read but BOS{more}.", timeout=3)
+            more = "_but_names_before" if walk.before else ""
+            self.notify(say(f"screens.inference.first_position{more}"), timeout=3)
         elif walk.over:
-            why = "BOS was drawn" if walk.ended else "The context is full"
-            self.notify(f"{why}: the name is over. n begins the next one, p goes back.", timeout=3)
+            why = "bos" if walk.ended else "full"
+            self.notify(say(f"screens.inference.over.{why}"), timeout=3)
 
     def _other_name(self, way: int) -> bool:
         """From the end of a name to the next one, from the first position to the end of the one before; else False."""
@@ -239,7 +246,7 @@ class InferenceScreen(Passing[None]):
         elif s.top_p:
             self._change(replace(s, top_p=round(min(max(s.top_p + way * 0.05, 0.05), 1.0), 2)))
         else:
-            self.notify("m chooses top-k or top-p; then ↑ and ↓ change k or p.", timeout=3)
+            self.notify(say("screens.inference.m_chooses_top_k"), timeout=3)
 
     def action_anew(self, way: int) -> None:
         self._begin(max(self.state.sequence + way, 0), self.state.walk.prefix)
@@ -262,9 +269,11 @@ class InferenceScreen(Passing[None]):
 
     def action_prefix(self) -> None:
         walk = self.state.walk
-        hint = "Characters of the documents; nothing at all begins with BOS alone."
+        hint = say("screens.inference.characters_documents_nothing_at")
         read = partial(self._walk, self.state.sequence, strategy=walk.strategy)
-        self.app.push_screen(AskScreen("What documents begin with", hint, read, walk.prefix), self._go_to)
+        self.app.push_screen(
+            AskScreen(say("screens.inference.what_documents_begin_with"), hint, read, walk.prefix), self._go_to
+        )
 
     def action_layer(self) -> None:
         self.state = replace(self.state, layer=(self.state.layer + 1) % max(self.session.config.n_layer, 1))
@@ -277,4 +286,4 @@ class InferenceScreen(Passing[None]):
         self._moved()
 
     def action_help(self) -> None:
-        self.app.push_screen(HelpScreen("Inference", inference_help()))
+        self.app.push_screen(HelpScreen(texts()["inference"]["walk"].title, inference_help()))

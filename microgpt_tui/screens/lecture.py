@@ -246,6 +246,8 @@ class LectureScreen(DebuggerScreen):
         if action == "pick":
             rendered = player.rendered
             return player.next is Press.REVEAL and rendered is not None and parameters[0] < len(rendered.options)  # type: ignore[operator]
+        if action == "why":
+            return player.bound.page.why is not None
         if action == "explore":
             return not self.grid.zoomed and not self.grid.chosen
         return True
@@ -292,6 +294,10 @@ class LectureScreen(DebuggerScreen):
         self.player.predicted = option
         self._show_page()
 
+    def action_why(self) -> None:
+        self.player.unfolded = not self.player.unfolded
+        self._show_page()
+
     def action_blank(self) -> None:
         self.toggle_class("-blank")
         self._show_status()
@@ -318,7 +324,8 @@ class LectureScreen(DebuggerScreen):
             self.action_come_back()
         else:
             lecture = self.player.lecture
-            self.app.push_screen(ChaptersScreen(lecture.course, lecture.place), self._begin)
+            chapters = ChaptersScreen(lecture.course, lecture.place, lecture.page, lecture.code)
+            self.app.push_screen(chapters, self._begin)
 
     def action_come_back(self) -> None:
         """From exploring back to the page, as it was."""
@@ -328,10 +335,10 @@ class LectureScreen(DebuggerScreen):
         if (page := self.player.rendered) is not None:
             self._bring(page.end if self.player.done else page.start)
 
-    def _begin(self, chosen: tuple[Course, int] | None) -> None:
+    def _begin(self, chosen: tuple[Course, int, int] | None) -> None:
         if chosen is not None:
-            course, place = chosen
-            self.post_message(self.ChapterLeft(self, course, (place, 0)))
+            course, place, page = chosen
+            self.post_message(self.ChapterLeft(self, course, (place, page)))
 
     def action_hide(self) -> None:
         self.player.lecture.hidden = not self.player.lecture.hidden

@@ -24,9 +24,10 @@ from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.storage.startup import ScriptStart, Start
+from microgpt_tui.texts.say import say
 
 WIDTH = 60
-DOING = "shuffling the documents, recording the model's graph …"
+DOING = say("screens.loading.shuffling_documents_recording_model")
 BETWEEN = 0.1  # seconds from one report to the next
 PATIENCE = 1.0  # seconds; what takes longer with plain loops, such as a large model, waits for the compiled ones
 
@@ -39,7 +40,15 @@ class LoadingScreen(Screen[None]):
     LoadingScreen Static {{ width: {WIDTH}; height: 3; }}
     """
     doing = "…"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,escape", "stop", "stop", id="opening.stop", tooltip="Stop")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "q,escape",
+            "stop",
+            say("screens.loading.stop"),
+            id="opening.stop",
+            tooltip=say("screens.loading.stop_opening"),
+        )
+    ]
 
     @dataclass
     class Ready(Message):
@@ -98,7 +107,7 @@ class LoadingScreen(Screen[None]):
         except Stopped:
             return
         except MemoryError:
-            error = DataError("there is not enough memory for this; give less data, or choose a smaller model")
+            error = DataError(say("screens.loading.there_not_enough_memory"))
             self.post_message(self.Failed(error))
             return
         except EngineError as error:
@@ -113,7 +122,7 @@ class LoadingScreen(Screen[None]):
     def _report(self, doing: str, share: float, at_once: bool = False) -> None:
         """Say what is done, now and then; `at_once` where it goes on for long without another report."""
         if self._stopped:
-            raise Stopped("opening was stopped")
+            raise Stopped(say("screens.loading.opening_was_stopped"))
         now = time.monotonic()
         if at_once or now - self._reported_at > BETWEEN:
             self._reported_at = now
@@ -146,7 +155,7 @@ class OpeningScreen(LoadingScreen):
             target = start.moment(session.program)
             steps = max(target.step - session.step, 0) + 1
             if not session.loops.compiled and can_compile() and session.seconds_a_step() * steps > PATIENCE:
-                self._report("getting the loops ready (compiled once, then kept) …", 0.0, at_once=True)
+                self._report(say("screens.loading.getting_loops_ready_compiled"), 0.0, at_once=True)
                 warm_up()
                 session.loops.become(loops())
             session.seek(target, on_step=partial(self._trained, target.step))
@@ -159,14 +168,15 @@ class OpeningScreen(LoadingScreen):
         return self._stopped
 
     def _trained(self, until: int, step: int, loss: float) -> bool:
-        self._report(f"training: step {step} of {until}, loss {loss:.4f}", step / until)
+        if step % 10 == 0:
+            self._report(say("screens.loading.training_step_loss", step=step, until=until, loss=loss), step / until)
         return self._stopped
 
 
 class ScriptLoadingScreen(LoadingScreen):
     """Starts a script, lets it run to a training step, and records that."""
 
-    doing = "starting the script …"
+    doing = say("screens.loading.starting_script")
 
     def __init__(self, start: ScriptStart) -> None:
         super().__init__()
@@ -185,10 +195,11 @@ class ScriptLoadingScreen(LoadingScreen):
         return self.Ready(run, "; ".join(file.notes) or None)
 
     def _made(self, scalars: int) -> None:
-        self._report(f"recording training step {self.start.step}: {scalars:,} scalars", 1.0, at_once=True)
+        doing = say("screens.loading.recording_training_step_scalars", step=self.start.step, scalars=scalars)
+        self._report(doing, 1.0, at_once=True)
 
     def _step_done(self, step: int, loss: float) -> bool:
         until = self.start.step
         share = (step + 1) / until if until else 0.0
-        self._report(f"running the script: step {step} of {until}, loss {loss:.4f}", share)
+        self._report(say("screens.loading.running_script_step_loss", step=step, until=until, loss=loss), share)
         return self._stopped

@@ -15,9 +15,9 @@ from textual.widget import Widget
 
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import prose
+from microgpt_tui.explanations.sentences import lecture_words
 from microgpt_tui.lectures.lecture import minutes
 from microgpt_tui.lectures.speaker_notes import Audience, Notes
-from microgpt_tui.texts.sentences import lecture_words
 
 Lines = Callable[[int], list[Text]]
 """The lines of a text, for a width."""

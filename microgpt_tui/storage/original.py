@@ -6,9 +6,7 @@ A copy is run only if the user has named it or asked for it to be fetched, never
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from engine.script.source_file import ScriptFile
 from engine.script.source_table import OwnLines, SourceTable, match
 from engine.timeline.explainer import CodeText
 from engine.verify import NotComparable, verify
-from microgpt_tui.storage.names_download import PATIENCE, PIECE, Progress, reason_of
+from microgpt_tui.storage.download import DownloadError, download
 from microgpt_tui.storage.paths import cache_folder
 
 URL = (
@@ -77,13 +75,15 @@ def lines_to_show(given: Path | None, tell: Tell) -> Found:
             return Found(error=f"{error}.")
         except (MemoryError, OSError, RuntimeError) as error:  # the system's; the debugger goes on without
             return Found(error=f"The lines of {given} cannot be told: {first_cause(error)}.")
-    here = Path(FILE)
-    lines = _lines_if_kept(here)
-    if lines is None:
-        lines = _lines_if_kept(fetched())
+    here, lines = Path(FILE), lines_at_hand()
     if lines is not None and lines.path == here:
         return Found(lines)
     return Found(lines, OF_FOLDER if here.is_file() else "" if lines else GET)
+
+
+def lines_at_hand() -> OwnLines | None:
+    """The lines of a copy that has been looked at before: of the one in this folder, else of the fetched one."""
+    return _lines_if_kept(Path(FILE)) or _lines_if_kept(fetched())
 
 
 def _lines_if_kept(path: Path) -> OwnLines | None:
@@ -173,22 +173,15 @@ def _by_hand() -> str:
 
 
 def _download(tell: Tell) -> bytes:
-    import pooch
-    from pooch.downloaders import HTTPDownloader
-    from requests import RequestException
-
     def report(done: int, of: int) -> None:
         if max(done, of) > LARGEST:
             raise DataError(f"what {URL} gives is larger than {LARGEST:,} bytes, and so is no {FILE}; it is not kept")
         tell("fetching", done, of)
 
-    pooch.get_logger().setLevel(logging.WARNING)
-    received = io.BytesIO()
     try:
-        HTTPDownloader(progressbar=Progress(report), chunk_size=PIECE, timeout=PATIENCE)(URL, received, None)
-    except RequestException as error:
-        raise DataError(f"{FILE} cannot be fetched ({reason_of(error)}); try again online, or {_by_hand()}") from None
-    return received.getvalue()
+        return download(URL, report)
+    except DownloadError as error:
+        raise DataError(f"{FILE} cannot be fetched ({error}); try again online, or {_by_hand()}") from None
 
 
 def _check(unproven: Path, tell: Tell) -> None:

@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+from microgpt_tui.texts.say import say
+
 CLIENT_FOLDER = "MICROGPT_TUI_CLIENT_FOLDER"
 """The variable that `serve` sets for each client process: its temporary folder."""
 
@@ -59,10 +61,7 @@ class PathError(ValueError):
 def typed_path(text: str) -> Path:
     """The path, with ~ at its beginning expanded. Raises PathError for an address or an empty text."""
     if not text.strip():
-        raise PathError("is empty; give the path of a file")
+        raise PathError(say("storage.paths.empty_give_path_file"))
     if ADDRESS.match(text):
-        raise PathError(
-            f"is an address on the internet, not a file; download it (curl -LO {shlex.quote(text)}) "
-            "and give the path of the file"
-        )
+        raise PathError(say("storage.paths.address_on_internet_not", text=shlex.quote(text)))
     return Path(os.path.expanduser(text))

@@ -24,6 +24,7 @@ from engine.timeline.events import Moment
 from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.drawing.terminal_text import shell_word
 from microgpt_tui.storage.paths import state_folder
+from microgpt_tui.texts.say import say
 
 VERSION = 1
 MAX_BYTES = 2**24  # of the JSON file, which usually has some thousands
@@ -88,8 +89,7 @@ def write_session(session: SavedSession, run: Checkpoint | None = None, displace
             write_whole(path, content)
     except OSError as error:
         raise CheckpointError(
-            f"where you are cannot be kept: {session_file()} cannot be written ({error.strerror}); "
-            "make room or give yourself the right to write there"
+            say("storage.saved_session.where_you_cannot_be", session_file=session_file(), strerror=error.strerror)
         ) from None
     return False
 
@@ -123,16 +123,22 @@ def load_session(earlier: bool = False) -> SavedSession:
         return _parse(json.loads(read_whole(path, MAX_BYTES)))
     except FileNotFoundError:
         if earlier:
-            raise CheckpointError(
-                "there is no earlier session to return to; microgpt-tui --resume returns to the last one"
-            ) from None
-        raise CheckpointError("nothing has been left to return to; open the debugger without --resume") from None
+            raise CheckpointError(say("storage.saved_session.there_no_earlier_session")) from None
+        raise CheckpointError(say("storage.saved_session.nothing_has_been_left")) from None
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}); open the debugger without --resume") from None
+        raise CheckpointError(
+            say("storage.saved_session.cannot_be_read_open", path=path, strerror=error.strerror)
+        ) from None
     except (validate.Unfit, ValueError, RecursionError) as error:
-        why = error if isinstance(error, validate.Unfit) else "it is cut off or no JSON"
-        rest = f"microgpt-tui open {shell_word(run)} opens the run" if run.is_file() else "open the debugger anew"
-        raise CheckpointError(f"where you were cannot be read: {why}; {_set_aside(path)}; {rest}") from None
+        why = error if isinstance(error, validate.Unfit) else say("storage.saved_session.cut_off_or_no")
+        rest = (
+            say("storage.saved_session.microgpt_tui_open_opens", run=shell_word(run))
+            if run.is_file()
+            else say("storage.saved_session.open_debugger_anew")
+        )
+        raise CheckpointError(
+            say("storage.saved_session.where_you_were_cannot", why=why, path=_set_aside(path), rest=rest)
+        ) from None
 
 
 def load_run(session: SavedSession, earlier: bool = False) -> tuple[Checkpoint | None, str | None]:
@@ -143,7 +149,7 @@ def load_run(session: SavedSession, earlier: bool = False) -> tuple[Checkpoint |
     try:
         run = load(path)
     except CheckpointError as error:
-        return None, f"The run was trained anew: {error}; {_set_aside(path)}."
+        return None, say("storage.saved_session.run_was_trained_anew", error=error, path=_set_aside(path))
     fits = run.config == session.config and run.origin.sha256 == session.origin.sha256
     return (run if fits else None), None
 
@@ -154,8 +160,8 @@ def _set_aside(path: Path) -> str:
     try:
         os.replace(path, aside)
     except OSError as error:
-        return f"{path} could not be renamed ({error.strerror})"
-    return f"the file is now {aside}"
+        return say("storage.saved_session.could_not_be_renamed", path=path, strerror=error.strerror)
+    return say("storage.saved_session.file_now", aside=aside)
 
 
 def _parse(value: Any) -> SavedSession:
@@ -164,9 +170,11 @@ def _parse(value: Any) -> SavedSession:
     values: JsonObject = {f.name: described.get(f.name) for f in fields(SavedSession)}
     for name, kind in (("breakpoints", list), ("watches", list), ("marks", dict), ("checks", list)):
         if not isinstance(values[name], kind):
-            raise validate.Unfit(f"its {name} are {shortened_repr(values[name])}")
+            raise validate.Unfit(
+                say("storage.saved_session.wrong_entry", name=name, value=shortened_repr(values[name]))
+            )
     if not all(isinstance(values[name], str | None) for name in ("zoomed", "pane", "branch")):
-        raise validate.Unfit("its panes have no names")
+        raise validate.Unfit(say("storage.saved_session.its_panes_have_no"))
     for name, parse in (("config", validate.config), ("origin", validate.origin), ("where", _focus)):
         values[name] = parse(values[name])
     return SavedSession(**values)
@@ -182,4 +190,4 @@ def _focus(value: Any) -> Focus:
         fit = all(isinstance(n, int | None) and (n or 0) >= 0 for n in numbers)
         if names_fit and fit and all(isinstance(n, int) and n >= 0 for n in kept):
             return Focus(**value | {"moment": validate.moment(value["moment"]), "kept": tuple(kept)})
-    raise validate.Unfit("it does not say what was looked at")
+    raise validate.Unfit(say("storage.saved_session.does_not_say_what"))

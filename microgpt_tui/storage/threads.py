@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 from engine.errors import EngineError, is_out_of_threads
+from microgpt_tui.texts.say import say
 
-NO_THREADS = "the system allows no more threads; close other programs, or raise its limits (ulimit -u and -v)"
+NO_THREADS = say("storage.threads.system_allows_no_more")
 NEEDED = 3  # by the debugger: to write to the terminal, to read keys, and to compute
 
 

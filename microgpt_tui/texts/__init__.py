@@ -1,1 +1,1 @@
-"""What the program says, as data, and its languages. Must not import panes or screens."""
+"""What the program says, as data: a folder for each language. Must not import anything else of the program."""

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from aiohttp import web
 from yarl import URL
 
+from microgpt_tui.texts.say import say
 from microgpt_tui.web.pages import ASK, ENTER, note
 
 PAUSE = 1.0  # seconds until the answer to a wrong token
@@ -47,9 +48,7 @@ class Public:
             name and url.scheme in ("http", "https") and not (url.raw_user or url.raw_query_string or url.raw_fragment)
         )
         if not (fits and re.fullmatch(r"[A-Za-z0-9.:_-]+", name) and re.fullmatch(r"[A-Za-z0-9._~/-]*", url.raw_path)):
-            raise ValueError(
-                f"{text!r} is no address of a page; write one like https://example.org/ or https://example.org/debugger/"
-            )
+            raise ValueError(say("web.access.no_address_page_write", text=text))
         host = f"[{name}]" if ":" in name else name
         port = "" if url.is_default_port() else f":{url.port}"
         return cls(url.scheme, host + port, f"{url.raw_path.rstrip('/')}/")
@@ -80,19 +79,17 @@ class AccessControl:
         host = host_of(request)
         if self._token is None and not (is_loopback(host_name(host)) or self._is_public(host)):
             return note(
-                "This debugger answers to http://127.0.0.1 and http://localhost only; to reach it through another "
-                "address, start it with --public-url and that address.",
+                say("web.access.debugger_answers_http_http"),
                 status=403,
             )
         if self._foreign(request):
             return note(
-                "This debugger takes nothing from the pages of others; if this is its own page behind a proxy, start "
-                "it with --public-url and the page's address.",
+                say("web.access.debugger_takes_nothing_from"),
                 status=403,
             )
         path = request.rel_url.raw_path
         if len(path) > MAX_PATH or max(map(len, path.split("/"))) > MAX_NAME:
-            return note("There is no such page.", status=404)
+            return note(say("web.access.there_no_such_page"), status=404)
         if self._token is None or self._is_token(request.cookies.get(self._cookie)):
             return await handler(request)
         return await self._ask(request)
@@ -102,9 +99,9 @@ class AccessControl:
             async with asyncio.timeout(WHOLE_FORM):
                 offered = await _offered(request)
         except TimeoutError:
-            answer = note("The form took too long; send it again.", ASK, status=408)
+            answer = note(say("web.access.form_took_too_long"), ASK, status=408)
         except web.RequestPayloadError:
-            answer = note("The form cannot be read; send it again.", ASK, status=400)
+            answer = note(say("web.access.form_cannot_be_read"), ASK, status=400)
         else:
             return await self._answer(request, offered)
         answer.force_close()  # the rest of the request cannot be understood
@@ -112,12 +109,12 @@ class AccessControl:
 
     async def _answer(self, request: web.Request, offered: str | None) -> web.Response:
         if offered is None:
-            return note("This debugger asks for the token that it printed when it was started.", ASK, status=401)
+            return note(say("web.access.debugger_asks_token_printed"), ASK, status=401)
         if not self._is_token(offered):
             await asyncio.sleep(PAUSE)
-            return note("That is not the token; it is in the terminal where the debugger was started.", ASK, status=403)
+            return note(say("web.access.not_token_terminal_where"), ASK, status=403)
         # Not a redirect: a browser that came from elsewhere would follow it without a strict cookie.
-        answer = note("Come in.", ENTER)
+        answer = note(say("web.access.come"), ENTER)
         encrypted = self._public is not None and self._public.scheme == "https" and self._is_public(host_of(request))
         answer.set_cookie(self._cookie, offered, httponly=True, samesite="Strict", secure=encrypted)
         return answer

@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from microgpt_tui.texts.say import say
 from microgpt_tui.web.reports import Reports, trouble
 
 try:
@@ -48,7 +49,7 @@ class Connection(web.RequestHandler):
         self._timer: asyncio.TimerHandle | None = None
         self._answering = False
         self._began = False  # whether a request has begun that is not answered
-        self.address = "a client"
+        self.address = say("web.connections.client")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the time for the first request."""
@@ -68,7 +69,7 @@ class Connection(web.RequestHandler):
         """Receive a part of a request; the first one starts the time for the whole request."""
         if not self._answering:
             if not self._began and data.startswith(TLS):
-                sentence = f"{self.address} asked for https, which only a proxy before this server understands"
+                sentence = say("web.connections.asked_https_which_only", address=self.address)
                 self._all.reports.say("https", sentence)
                 return self.drop()
             self._began = True
@@ -99,9 +100,9 @@ class Connection(web.RequestHandler):
         """Report a request that could not be read or answered, without a traceback."""
         error = how.get("exc_info")
         if isinstance(error, HttpProcessingError):
-            self._all.reports.say("unreadable", f"{self.address} sent what is no request for a page; it is refused")
+            self._all.reports.say("unreadable", say("web.connections.sent_what_no_request", address=self.address))
         else:
-            what = str(args[0] % args[1:]) if args else "a request failed"
+            what = str(args[0] % args[1:]) if args else say("web.connections.request_failed")
             self._all.reports.say(("failed", type(error)), trouble(what, error))
 
     def _start_timer(self) -> None:
@@ -115,7 +116,7 @@ class Connection(web.RequestHandler):
     def _too_slow(self) -> None:
         self._timer = None
         if self._began:  # browsers open connections that they may never use; these are not reported
-            sentence = f"{self.address} sent no whole request in {self._all.whole:g} seconds; its connection is closed"
+            sentence = say("web.connections.sent_no_whole_request", address=self.address, whole=self._all.whole)
             self._all.reports.say("slow", sentence)
         self.drop()
 
@@ -140,8 +141,7 @@ class Connections:
         oldest = next(other for other, network in self._open.items() if network == largest)
         self.reports.say(
             "many",
-            f"there are more than {self._most} connections, most of them from {oldest.address}; "
-            "the oldest from there are closed",
+            say("web.connections.there_more_than_connections", most=self._most, address=oldest.address),
         )
         self.remove(oldest)
         oldest.drop()
@@ -188,7 +188,6 @@ def max_connections(clients: int) -> int:
     rest = MOST if soft == unlimited else min(MOST, soft - others)
     if rest < FEWEST:
         raise ValueError(
-            f"{clients} visitors need {others + FEWEST} open files, and the system allows {soft} (ulimit -n); "
-            "give fewer --visitors, or allow more"
+            say("web.connections.visitors_need_open_files", clients=clients, needed=others + FEWEST, soft=soft)
         )
     return rest

@@ -16,6 +16,7 @@ from textual.app import App
 from textual.drivers.web_driver import WebDriver
 from textual.message import Message
 
+from microgpt_tui.texts.say import say
 from microgpt_tui.web.protocol import PasteLimit, Unpacker, packet
 
 MAX_PASTE = 10_000  # characters; every input is one line
@@ -103,5 +104,5 @@ class ClientDriver(WebDriver):
         return sum(pump.message_queue_size for pump in pumps)
 
     def _say_cut(self) -> None:
-        sentence = f"Only the first {MAX_PASTE:,} characters of the paste were taken."
+        sentence = say("web.driver.only_first_characters_paste", max_paste=MAX_PASTE)
         self._loop.call_soon_threadsafe(self._app.notify, sentence)

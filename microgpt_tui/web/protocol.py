@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from microgpt_tui.texts.say import say
+
 READY = b"__GANGLION__\n"
 """The line that a process writes before its first packet."""
 
@@ -30,7 +32,7 @@ def bounded_size(width: Any, height: Any) -> tuple[int, int]:
     try:
         size = int(width), int(height)
     except (TypeError, OverflowError):
-        raise ValueError(f"{width!r} by {height!r} is no size") from None
+        raise ValueError(say("web.protocol.by_no_size", width=width, height=height)) from None
     columns, rows = (min(max(n, low), high) for n, low, high in zip(size, SMALLEST, LARGEST, strict=True))
     return columns, rows
 

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 
+from microgpt_tui.texts.say import say
+
 PERIOD = 60.0  # seconds in which a kind is reported once
 
 
@@ -35,7 +37,7 @@ class Reports:
         more = self._more.pop(kind)
         last = self._last.pop(kind, "")
         if more:
-            self._start(kind, f"{more} more of this kind in {self._period:g} seconds, the last one: {last}")
+            self._start(kind, say("web.reports.more_kind_seconds_last", more=more, period=self._period, last=last))
 
 
 class ReportHandler(logging.Handler):
@@ -67,4 +69,4 @@ def logged_to(reports: Reports) -> Iterator[None]:
 
 def trouble(what: str, error: BaseException | None) -> str:
     """A sentence about an unexpected error."""
-    return f"the web server says: {what}" + (f" ({type(error).__name__}: {error})" if error else "")
+    return say("web.reports.web_server_says", what=what) + (f" ({type(error).__name__}: {error})" if error else "")

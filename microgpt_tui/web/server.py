@@ -15,6 +15,7 @@ import textual_serve
 from aiohttp import WSMsgType, web
 
 from engine.errors import is_out_of_memory, is_out_of_threads
+from microgpt_tui.texts.say import say
 from microgpt_tui.web import pages
 from microgpt_tui.web.access import AccessControl, Public
 from microgpt_tui.web.client_process import GRACE, ClientProcess
@@ -23,7 +24,7 @@ from microgpt_tui.web.protocol import bounded_size, for_process
 from microgpt_tui.web.reports import logged_to
 
 HEARTBEAT = 15.0  # seconds between two pings
-NO_PROCESS = "the system starts no more processes; close other programs, raise its limits, or give fewer --visitors"
+NO_PROCESS = say("web.server.system_starts_no_more")
 MAX_MESSAGE = 2**17  # bytes of a page's message: the longest paste, with all its characters escaped
 
 
@@ -78,24 +79,35 @@ class Server:
     def _full(self) -> web.Response | None:
         if self._present < self._places:
             return None
-        places = "The one place is" if self._places == 1 else f"All {self._places} places are"
-        return pages.note(f"{places} taken; try again when somebody has left.", pages.AGAIN, status=503)
+        return pages.note(say("web.server.full", n=self._places), pages.AGAIN, status=503)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         try:
             size = bounded_size(request.query.get("width", 80), request.query.get("height", 24))
         except ValueError:
-            return pages.note("The page asks for a terminal of no size; load it anew.", pages.AGAIN, status=400)
+            return pages.note(say("web.server.page_asks_terminal_no"), pages.AGAIN, status=400)
         if full := self._full():
             return full
         if not web.WebSocketResponse().can_prepare(request):
-            return pages.note("This is the address of a websocket, and no page.", pages.AGAIN, status=400)
+            return pages.note(say("web.server.address_websocket_no_page"), pages.AGAIN, status=400)
         if isinstance(request.protocol, Connection):
             request.protocol.release()
         page, number = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE), next(self._numbers)
-        client = ClientProcess(self._arguments, page.send_bytes, lambda line: self._show(f"visitor {number}: {line}"))
+        client = ClientProcess(
+            self._arguments,
+            page.send_bytes,
+            lambda line: self._show(say("web.server.visitor", number=number, says=line)),
+        )
         self._clients.add(client)
-        self._show(f"visitor {number} came from {request.remote} ({self._present} of {self._places} here)")
+        self._show(
+            say(
+                "web.server.visitor_came_from_here",
+                number=number,
+                remote=request.remote,
+                present=self._present,
+                places=self._places,
+            )
+        )
         try:
             await page.prepare(request)
             try:
@@ -103,7 +115,7 @@ class Server:
             except (OSError, RuntimeError) as error:  # no process, or no thread to wait for its end
                 if not (is_out_of_threads(error) or is_out_of_memory(error)):
                     raise
-                self._show(f"visitor {number}: {NO_PROCESS}")
+                self._show(say("web.server.visitor", number=number, says=NO_PROCESS))
                 await page.close()
                 return page
             output = asyncio.create_task(_show_output(client, page))
@@ -113,7 +125,7 @@ class Server:
         finally:
             await client.end()
             self._clients.discard(client)
-            self._show(f"visitor {number} left ({self._present} of {self._places} here)")
+            self._show(say("web.server.visitor_left_here", number=number, present=self._present, places=self._places))
         return page
 
     async def _close(self, app: web.Application) -> None:

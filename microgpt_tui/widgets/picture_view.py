@@ -17,6 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from microgpt_tui.drawing.picture import Line, Picture, new
+from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.dim_filter import FADED
 
 DASH = " ─ "  # between two parts of a title
@@ -146,7 +147,10 @@ class PictureView(Widget):
         self.top = max(0, min(top, self.picture.height - height))
         hidden = self.picture.height > height
         last = min(self.top + height, self.picture.height)
-        note, self.note = self.note, f"{self.top + 1}-{last} of {self.picture.height}" if hidden else ""
+        note, self.note = (
+            self.note,
+            say("widgets.picture_view.of", first=self.top + 1, last=last, height=self.picture.height) if hidden else "",
+        )
         if note != self.note:
             self._repaint_border(self.outer_size.height - 1)
         self.refresh(self.content_size.region)

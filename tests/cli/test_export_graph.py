@@ -44,8 +44,17 @@ def test_more_steps_show_more_nodes() -> None:
 
 def test_the_graph_format_follows_from_the_file_name(tmp_path: Path) -> None:
     path = tmp_path / "g.dot"
-    assert invoke("export", "--graph", "loss", "-o", path, *SMALL).exit_code == 0
+    result = invoke("export", "--graph", "loss", "-o", path, *SMALL)
+    assert result.exit_code == 0
+    assert result.stdout == f"{path}\n"
     assert path.read_text("utf-8").startswith("digraph")
+
+
+def test_nothing_is_said_to_be_written_that_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "g.dot"
+    result = invoke("export", "--graph", "loss", "-o", path, *SMALL)
+    assert "there is no folder" in error_of(result)
+    assert result.stdout == ""
 
 
 @pytest.mark.parametrize(

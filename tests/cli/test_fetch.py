@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine import ScriptError
-from microgpt_tui.storage import original
+from microgpt_tui.storage import download, original
 from microgpt_tui.storage.paths import compiled_mark
 from tests.support import commands
 from tests.support.commands import error_of, in_terminal, invoke
@@ -26,7 +26,7 @@ def giving(text: str) -> Answer:
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(original, "PATIENCE", 0.2)
+    monkeypatch.setattr(download, "PATIENCE", 0.2)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

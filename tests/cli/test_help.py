@@ -55,7 +55,7 @@ def test_an_empty_width_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 HEAVY = {
-    "numpy", "numba", "textual", "safetensors", "psutil", "yaml", "markdown_it", "pooch", "requests", "aiohttp",
+    "numpy", "numba", "textual", "safetensors", "psutil", "yaml", "markdown_it", "requests", "aiohttp",
     "asyncio", "multiprocessing",
 }  # fmt: skip
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from engine.script import time_limit
-from engine.verify import compare
+from engine.verify import compare, probe
 from tests.support.commands import error_of, in_terminal, invoke, start
 from tests.support.wait import met
 
@@ -305,7 +307,7 @@ INCOMPARABLE = {
     "no documents": (("docs", "texts"), "no list of strings named docs when training starts"),
     "no matrices": (("state_dict", "matrices"), "no dictionary named state_dict when training starts"),
     "a size that fits nothing": (("n_head = 2", "n_head = 3"), "n_head 3 does not divide"),
-    "no moments": (("m, v = [0.0]", "m, v = 2 * [0.0]"), "no list m with one moment for each parameter"),
+    "no moments": (("m, v = [0.0]", "m, v = 2 * [0.0]"), "no list of one moment for each parameter named m when"),
     "a crash before": (("import math", "import math\n1 / 0"), "ZeroDivisionError: division by zero in line 4, before"),
     "a crash within": (("rate = ", "assert step < 2, 'no more'\n    rate = "), "AssertionError: no more in line"),
     "a crash like the engine's": (("0.01, 0.85", "1e9, 0.85"), "so does the engine: training stopped at step"),
@@ -340,13 +342,43 @@ INCOMPARABLE = {
         "(verify gives it no input) in line 3, before",
     ),
     "scalars without a number": (("self.data, self.sources", "self.value, self.sources"), "has no attribute 'data'"),
-    "no temperature": (("temperature", "heat"), "no number named temperature"),
+    "no temperature": (
+        ("temperature", "heat"),
+        "no number named temperature, which sampling needs; --samples 0 leaves samples out",
+    ),
 }
 
 
 @pytest.mark.parametrize(("change", "says"), INCOMPARABLE.values(), ids=INCOMPARABLE.keys())
 def test_a_copy_that_cannot_be_compared_is_reported(copy: Any, change: tuple[str, str], says: str) -> None:
     assert says in error_of(invoke("verify", copy(change)))
+
+
+def test_all_names_that_are_missing_are_told_at_once(copy: Any) -> None:
+    renamed = copy(
+        ("n_head", "heads"), ("beta1", "fade"), ("docs", "texts"), ("state_dict", "tables"), ("seed(42)", "x")
+    )
+    renamed.write_text(renamed.read_text().replace("random.x", "random.random()"))
+    assert error_of(invoke("verify", renamed)).endswith(
+        ": it has no number named n_head or beta1, no list of strings named docs, no dictionary named state_dict, "
+        "no call of random.seed when training starts; verify finds what it compares by the names that it has in "
+        "microgpt.py"
+    )
+
+
+def test_help_tells_the_names_that_it_needs() -> None:
+    told = " ".join(invoke("verify", "--help").stdout.replace("│", " ").split())
+    for name in (*probe.NUMBERS, "docs", "state_dict", "temperature", "random.seed"):
+        assert re.search(rf"\b{re.escape(name)}\b", told), name
+
+
+def test_another_python_runs_the_copy(copy: Any) -> None:
+    """The copy tells which one it is run by; one that cannot be run is told."""
+    said = copy(("import math", "import math, sys; assert sys.prefix == sys.base_prefix, sys.prefix"))
+    other = Path(sys.base_prefix, "bin", "python3")
+    assert invoke("verify", said, "--python", other).exit_code == 0
+    assert "AssertionError: " in error_of(invoke("verify", said))
+    assert "/no/such/python cannot be run" in error_of(invoke("verify", said, "--python", "/no/such/python"))
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def test_every_dot_product_of_the_model_is_found() -> None:
         expected += norm + 2 * layer + r.vocab_size * [c]
     assert r.dots.terms.tolist() == expected
     assert r.dots.ends.sum() >= r.dots.terms.sum()  # samplers have some as well
-    assert (r.op[r.rows[r.dots.starts + 2 * r.dots.terms - 1]] == ADD).all()
+    assert (r.op[r.rows_of(config.block_size)[r.dots.starts + 2 * r.dots.terms - 1]] == ADD).all()
 
 
 def dots_of(make: Any) -> list[int]:
@@ -182,8 +182,8 @@ def dots_of(make: Any) -> list[int]:
     op, child = np.frombuffer(tape.op, dtype=np.int8), np.frombuffer(tape.child, dtype=np.int32)
     live = op != LEAF
     live[:4] = True
-    rows = np.flatnonzero(op != LEAF).astype(np.int32)
-    return find_dots(op, child, live, np.array([zero], dtype=np.int32), rows).terms.tolist()  # type: ignore[no-any-return]
+    found = find_dots(op, child, live, np.array([zero], dtype=np.int32), [len(op)])
+    return found.terms.tolist()  # type: ignore[no-any-return]
 
 
 def shared_product(a: Value, b: Value, c: Value, d: Value) -> Value:

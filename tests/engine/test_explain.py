@@ -105,6 +105,17 @@ def test_every_scalar_has_a_name_a_formula_and_children_that_use_it() -> None:
         assert (explainer.children(row), explainer.formula(row), explainer.tensor(row)) == ([], [], None)
 
 
+def test_the_users_of_a_scalar_are_all_that_are_made_from_it() -> None:
+    session = session_after_backward()
+    explainer, users = TapeExplainer(session.view()), dict[int, list[int]]()
+    for row in session.program.rows.tolist():
+        for child in dict.fromkeys([] if session.recording.op[row] == NEG_MAX else explainer.children(row)):
+            users.setdefault(child, []).append(row)
+    assert len({len(its) for its in users.values()}) > 5
+    for row in range(session.program.loss_row + 1):
+        assert explainer.users(row) == users.get(row, [])
+
+
 def check_terms(terms: list[Term], grad: float) -> None:
     total = 0.0
     for term in terms:

@@ -88,6 +88,25 @@ def test_going_back_step_by_step_replays_few_steps() -> None:
     assert state(branch) != known[600]  # the run that it was copied from keeps its own
 
 
+def test_the_steps_just_run_are_gone_back_to_without_running_others() -> None:
+    session, known = Session(CONFIG, DOCS), {}
+    session.run(until=30, on_step=lambda step, loss: known.update({step + 1: state(session)}))
+    session.sample(1)
+    session.run(until=39, on_step=lambda step, loss: known.update({step + 1: state(session)}))
+    replayed = list[int]()
+    for step in (38, 37, 36, 35):
+        session.seek(Moment(step, Phase.BACKWARD, 5), lambda step, loss: replayed.append(step))
+        assert state(session) == known[step], step
+        assert session.generator.getstate() == session.history.keyframes[20].generator
+    assert not replayed
+    session.seek(Moment(34), lambda step, loss: replayed.append(step))
+    assert state(session) == known[34]
+    assert replayed == list(range(20, 34))
+    session.seek(Moment(60))
+    session.seek(Moment(12))
+    assert state(session) == known[12]
+
+
 @given(
     st.integers(1, 9), st.lists(st.integers(0, 70), max_size=3), st.lists(st.integers(0, 2000), min_size=1, max_size=9)
 )

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from engine import Config, ConfigError, Moment, Session
 from engine.autograd.dot_products import Dots
 from engine.autograd.kernels import LEAF
-from engine.autograd.tape import Operation, OperationRows, Tensor, operation
+from engine.autograd.tape import Lines, Operation, OperationRows, Tensor, operation
 from engine.model import gpt
-from engine.model.recording import Recording, Span, count_rows, most_rows, record
+from engine.model.recording import Recording, Span, Workspace, count_rows, most_rows, record
 from tests.engine.test_plain_oracle import configurations
 from tests.support.float_bits import DOCS, shown, tiny
 
@@ -111,6 +111,19 @@ def test_a_copy_without_memory_is_refused_with_a_sentence(monkeypatch: Any) -> N
     assert shown(session) == before
 
 
+def test_a_copy_holds_as_much_of_the_graph_as_its_documents_reach() -> None:
+    session = Session(tiny(block_size=5), DOCS)
+    whole, beside, held = session.workspace, Workspace.beside(session.recording, session.loops), []
+    for tokens in ([1], [2, 1], [2], [1, 2, 3, 3]):
+        for workspace in (whole, beside):
+            workspace.read(0, tokens, tokens[::-1])
+        for part in session.recording.parts_of(len(tokens)):
+            children = slice(2 * part.start, 2 * part.stop)
+            assert beside.child[children].tolist() == whole.child[children].tolist()
+        held.append(int(np.count_nonzero(beside.child)))
+    assert held[0] < held[1] == held[2] < held[3] < np.count_nonzero(whole.child)
+
+
 @given(configurations(widest=10), st.integers(1, 12))
 def test_operations_are_written_again_as_they_would_be_recorded(config: dict[str, Any], vocab_size: int) -> None:
     copied = record(Config(**config), vocab_size)
@@ -141,6 +154,6 @@ def _comparable(thing: Any) -> Any:
         return thing.dtype.str, thing.shape, thing.tolist()
     if isinstance(thing, dict):
         return {name: _comparable(each) for name, each in thing.items()}
-    if isinstance(thing, tuple | list):
+    if isinstance(thing, tuple | list | Lines):
         return [_comparable(each) for each in thing]
     return [_comparable(getattr(thing, f.name)) for f in fields(thing)] if isinstance(thing, FORMS) else thing

@@ -87,6 +87,14 @@ def run(tmp_path: Path) -> Session:
         ("wait: step\n---\n# T\n", 4, "write a key, head, layer, or a condition"),
         ("wait: space\n---\n# T\n", 4, "belongs to the lecture itself"),
         ("wait: n\n---\n# T\n---\n---\n# U\n", 8, "give this one a moment"),
+        ("code: gpt: y = softmax(...)\n---\n# T\n", 4, "has no statement 'gpt: y = softmax(...)'"),
+        ("code: |\n  loss = ...\n\n  gpd: ...\n---\n# T\n", 7, "has no function 'gpd'; there are gpt"),
+        ("see: '...'\n---\n# T\n", 4, "names no statement"),
+        ("why: |\n  a\n\n  {nosuch}\n---\n# T\n", 7, "nothing is called nosuch"),
+        ("why: |\n  a\n\n  > b\n---\n# T\n", 7, "a page cannot show a block quotation"),
+        ("why: |\n" + "  a\n\n" * 6 + "---\n# T\n", 5, "this has 11 lines in a window of 80 columns"),
+        ("code: 'linear: ...'\n---\n# T\n" + "a\n\n" * 6, 2, "this page has 11 lines"),
+        ("code: 'softmax: ...'\n---\n# T\n" + "a\n\n" * 5, 2, "has 9 lines in a window of 80 columns; 8 beside 3 of"),
     ],
 )
 def test_a_mistake_is_reported_with_its_line(tmp_path: Path, page: str, line: int, says: str) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from engine import Config, Session
+from engine.language.chosen import LANGUAGES
 from microgpt_tui.lectures.check import check_lecture
 from microgpt_tui.lectures.library import files, load_course
 from microgpt_tui.lectures.page import Chapter, Page, Play, Train, Wait
 from microgpt_tui.panes.registry import screen_names
-from microgpt_tui.texts.languages import LANGUAGES
 
 NAMES = ["map", "tokens", "autograd", "parameters", "parts", "attention", "mlp", "training", "adam", "inference"]
 

@@ -151,3 +151,18 @@ def test_texts_that_are_no_lecture(tmp_path: Path) -> None:
             file.write_bytes(data)
         with pytest.raises(LectureError, match=says):
             read_chapter(file)
+
+
+def test_code_is_read_as_it_is_written(tmp_path: Path) -> None:
+    text = (
+        "---\ncode: gpt: x = rmsnorm(...) #2\nsee: |\n  state_dict = {'wte': ...}\n\n  softmax: ...  # 1\n"
+        'why: "Why?"\n---\n# T\n---\ncode: "loss = ..."\nsee: ["a: b", \'#c\']\n---\n# U\n'
+    )
+    first, second = read_chapter(write(tmp_path, text)).pages
+    assert [(source.text, source.line) for source in first.code] == [("gpt: x = rmsnorm(...) #2", 2)]
+    assert [(source.text, source.line) for source in first.see] == [
+        ("state_dict = {'wte': ...}", 4), ("softmax: ...  # 1", 6),
+    ]  # fmt: skip
+    assert first.why is not None
+    assert first.why.text == "Why?"
+    assert [source.text for source in (*second.code, *second.see)] == ["loss = ...", "a: b", "#c"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.model.dataset import load_docs
-from microgpt_tui.storage import names_download
+from microgpt_tui.storage import download, names_download
 from microgpt_tui.storage.paths import compiled_mark
 from tests.support.commands import SMALL, invoke
 from tests.support.file_server import Answer, send, serving
@@ -48,7 +48,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "microgpt-tui"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(names_download, "SHA256", hashlib.sha256(NAMES).hexdigest())
-    monkeypatch.setattr(names_download, "PATIENCE", 0.2)
+    monkeypatch.setattr(download, "PATIENCE", 0.2)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

@@ -10,6 +10,7 @@ import pytest
 from engine import Config, Session
 from microgpt_tui.drawing.markdown import bare_marks, literal, parser, prose, without_literals
 from microgpt_tui.drawing.terminal_text import printable
+from microgpt_tui.explanations.sentences import lecture_words
 from microgpt_tui.export.handout import handout, printed
 from microgpt_tui.lectures.speaker_notes import Notes, SharedNotes, newest
 from microgpt_tui.speaker_app import NotesApp
@@ -89,7 +90,7 @@ async def test_the_lecture_and_its_notes_show_it(tmp_path: Path) -> None:
 
 async def test_the_handout_shows_it(tmp_path: Path) -> None:
     lecture = lecture_of(tmp_path, pages())
-    whole = handout("a", "en", "Answer", [await printed(lecture, run().restart_copy())])
+    whole = handout("a", "en", lecture_words("en"), [await printed(lecture, run().restart_copy())])
     looked = Looked()
     looked.feed(whole)
     assert looked.found == looked.links == []

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine import EngineError
+from microgpt_tui.explanations.sentences import lecture_words
 from microgpt_tui.export.handout import handout, printed
 from microgpt_tui.panes.registry import screen_names
 from tests.support.commands import invoke
@@ -179,7 +180,7 @@ async def test_nothing_in_a_handout_runs_or_is_loaded(tmp_path: Path) -> None:
     header = "\n".join(f"{key}: {quoted}" for key in keys) + f"\noptions: [a, {quoted}]\nanswer: 1"
     lecture = lecture_of(tmp_path, page(header, evil, evil).decode())
     for language in ("en", '"><script>'):
-        whole = handout(evil, language, "Answer", [await printed(lecture, session().restart_copy())])
+        whole = handout(evil, language, lecture_words("en"), [await printed(lecture, session().restart_copy())])
         looked = Looked()
         looked.feed(whole)
         assert looked.found == []

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from engine import Moment
 from engine.errors import EngineError
 from engine.script import findings
 from engine.script.check import check
 from engine.script.findings import ScriptFinding
 from engine.script.local_gradients import chosen_calls
 from engine.script.process import ScriptProcess
-from engine.script.run import ScriptOptions
+from engine.script.run import ScriptOptions, ScriptRun
+from engine.script.source_file import ScriptFile
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "scripts"
@@ -92,9 +94,15 @@ FAULTY = {
     "an update of other objects": (SMALL, MOVE, "p = p + -rate * p.grad", [(findings.NOT_MOVED, "loss = (net(x)")]),
     "a rate of 0": (SMALL, "rate = 0.05", "rate = 0.0", [(findings.NOT_MOVED, MOVE)]),
     "copies in the list": (SMALL, "params = [p for", "params = [Value(p.data) for", [(findings.NOT_MOVED, MOVE)]),
-    "a parameter that is not used": (SMALL, "w * x + b)", "w * x + b.data)", [(findings.NOT_IN_LOSS, MOVE)]),
+    "a parameter whose value is used": (
+        SMALL, "w * x + b)", "w * x + b.data)", [(findings.NOT_IN_LOSS, "w * x + b.data")],
+    ),
+    "a parameter that is not used": (SMALL, "w * x + b)", "w * x)", [(findings.NOT_IN_LOSS, MOVE)]),
     "a loss that is cut off from all parameters": (
-        SMALL, "loss = (net(x)", "loss = (Value(net(x).data)", [(findings.NOT_IN_LOSS, MOVE)],
+        SMALL, "loss = (net(x)", "loss = (Value(net(x).data)", [(findings.NOT_IN_LOSS, "loss = (Value(net(x)")],
+    ),
+    "a loss that is cut off by arithmetic": (
+        SMALL, "loss = (net(x)", "loss = (Value(2 * net(x).data)", [(findings.NOT_IN_LOSS, "return sum(w * h")],
     ),
     "two backward calls through the same numbers": (
         SMALL, "    loss.backward()\n", "    loss.backward()\n    loss.backward()\n", [(findings.NOT_ZEROED, ONE)],
@@ -107,6 +115,26 @@ FAULTY = {
     "a gradient that is too large": (SMALL, "(1 - t * t,)", "(1e200 * 1e200 * t,)", [(findings.NOT_FINITE, ONE)]),
     "a step that is too large": (
         SMALL, MOVE, "p.data -= 1e200 * 1e200 * p.grad", [(findings.NOT_FINITE, "p.data -= 1e200")],
+    ),
+    "infinity that is written over a parameter before backward": (
+        SMALL, "    loss.backward()", "    params[2].data = math.inf\n    loss.backward()",
+        [(findings.NOT_FINITE, "params[2].data =")],
+    ),
+    "infinity that is written over the loss": (
+        SMALL, "    loss.backward()", "    loss.data = math.inf\n    loss.backward()",
+        [(findings.NOT_FINITE, "loss.data =")],
+    ),
+    "infinity that is written in the forward phase": (
+        SMALL, "loss = (net(x)", "if x > 0: params[7].data = -math.inf\n        loss = (net(x)",
+        [(findings.NOT_FINITE, "if x > 0:")],
+    ),
+    "infinity that a closure computes with in backward": (
+        CLOSURES, "    loss.backward()", "    points[0][1].data = math.inf\n    loss.backward()",
+        [(findings.NOT_FINITE, "points[0][1].data =")],
+    ),
+    "nan that is written through a dictionary": (
+        SMALL, "    loss.backward()", "    setattr(params[2], 'data', math.nan)\n    loss.backward()",
+        [(findings.NOT_FINITE, "setattr(params[2]")],
     ),
     "an exception": (
         SMALL, "    print(step, loss.data)", "    quotient = 1 / (step - 1)", [(findings.EXCEPTION, "quotient = ")],
@@ -144,6 +172,11 @@ CORRECT = {
     "units that are off": (SMALL, ("h.relu() + h * 0.1", "(h + -9.0).relu() + h * 0.1")),
     "an infinite constant in a mask": (
         SMALL, ("more = [h.relu()", "more = [0.0 * Value(-math.inf).relu() + h.relu()"),
+    ),
+    "infinity that is written as a mask": (
+        SMALL,
+        ("    more = [", "    off = hidden[0] * 1.0\n    off.data = -math.inf\n    off = off + 1.0\n    more = ["),
+        ("in zip(weights[\"second\"], more))", "in zip(weights[\"second\"], more)) + off.relu() * 0.0"),
     ),
     "an expert that is not asked": (
         SMALL, ('"second": new(width)', '"expert0": new(width), "expert1": new(width), "expert2": new(width)'),
@@ -184,7 +217,7 @@ def test_nothing_is_found_in_a_correct_script(script: Path) -> None:
 def test_a_bias_that_the_update_leaves_out_is_found() -> None:
     """This one of the scripts updates what begins with W, and so never its bias."""
     found = one(SCRIPTS / "rnn.py")
-    assert (found.kind, found.numbers["names"]) == (findings.NOT_MOVED, ["net.bh"])
+    assert (found.kind, found.numbers["names"]) == (findings.NOT_MOVED, ["bh"])
 
 
 def one(path: Path, **how: Any) -> ScriptFinding:
@@ -206,7 +239,8 @@ def test_a_gelu_without_a_local_gradient_is_found() -> None:
 def test_experts_that_are_left_out_of_the_parameters_are_found() -> None:
     found = one(EXAMPLES / "experts.py", steps=1)
     assert (found.kind, found.source[:15]) == (findings.NOT_MOVED, "weight.data -= ")
-    assert found.numbers["names"][:2] == ["state_dict['layer0.router']", "state_dict['layer0.expert0.fc1']"]
+    assert found.numbers["names"][:2] == ["layer0.router", "layer0.expert0.fc1"]
+    assert found.numbers["holders"][0] == "state_dict['layer0.router']"
     assert (len(found.numbers["names"]), found.numbers["count"], found.numbers["moving"]) == (9, 1056, 704)
 
 
@@ -241,9 +275,36 @@ def test_what_is_said_of_data_and_of_adapters(tmp_path: Path) -> None:
     report = check(adapters)
     assert report.findings == []
     assert report.notes == [
-        "Nothing moves weights['first'], weights['second'] and weights['end'] (11 numbers); adapters move, so that is "
-        "taken to be meant."
+        "Nothing moves parameters first, second and end (11 numbers); adapters move, so that is taken to be meant."
     ]
+
+
+@pytest.mark.parametrize(
+    ("script", "old", "new"),
+    [
+        (CLOSURES, "[*self.w, self.b]", "self.w"),
+        (CLOSURES, "[*self.w, self.b]", "self.w[1:]"),
+        (CLOSURES, "for layer in self.layers for neuron in layer", "for layer in self.layers for neuron in layer[1:]"),
+        (SMALL, "for some in weights.values()", "for name, some in weights.items() if name != 'bias'"),
+    ],
+)
+def test_names_are_those_of_the_debugger(script: str, old: str, new: str, tmp_path: Path) -> None:
+    path = changed(script, tmp_path, (old, new))
+    names = {name for found in check(path).findings for name in found.numbers.get("names", ())}
+    run = ScriptRun(ScriptFile.read(path))
+    try:
+        run.seek(Moment(0))
+        assert names
+        assert {name.partition("[")[0] for name in names} <= set(run.program.parameters)
+    finally:
+        run.close()
+
+
+def test_the_sentence_and_the_numbers_tell_the_same_operand(tmp_path: Path) -> None:
+    """Both count from 1."""
+    found = one(changed(SMALL, tmp_path, ("(other.data, self.data)", "(other.data, 2 * self.data)")))
+    assert found.numbers["operand"] == 2
+    assert " by operand 2 at " in found.sentence
 
 
 def test_the_numbers_of_a_wrong_sum(tmp_path: Path) -> None:
@@ -287,17 +348,26 @@ def test_a_parameter_that_is_nan_before_the_first_step_that_is_looked_at(tmp_pat
     assert (found.kind, found.line, found.numbers["name"]) == (
         findings.NOT_FINITE,
         line_of(path, ONE),
-        "weights['bias']",
+        "bias",
     )
-    assert found.sentence == (
-        "The first number that is not finite is in step 3: weights['bias'] holds nan when the step begins."
-    )
+    assert found.sentence == ("The first number that is not finite is in step 3: bias holds nan when the step begins.")
 
 
 def test_steps_that_end_at_a_line(tmp_path: Path) -> None:
     path = changed(SMALL, tmp_path, ("(1 - t * t,)", "(1 - t,)"))
     found = one(path, options=ScriptOptions(step_at=str(line_of(path, "print(step"))))
     assert found.kind == findings.LOCAL_GRADIENT
+
+
+@pytest.mark.parametrize(
+    ("count", "says"), [(300, "line {} is not reached in 100 backward calls"), (9, "line {} is never reached after")]
+)
+def test_steps_that_end_at_a_line_that_is_not_reached(count: int, says: str, tmp_path: Path) -> None:
+    late = "    if step > 999:\n        print('late')\n    print("
+    path = changed(SMALL, tmp_path, ("    print(", late), ("range(6)", f"range({count})"))
+    line = line_of(path, "print('late')")
+    with pytest.raises(EngineError, match=says.format(line)):
+        check(path, ScriptOptions(step_at=line))
 
 
 def test_a_script_with_fewer_steps_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:

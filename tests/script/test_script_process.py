@@ -217,6 +217,54 @@ def test_a_line_that_is_not_reached_is_told(tmp_path: Path) -> None:
     assert f"line {line} is never reached after a backward call" in refused(path, step_at=line)
 
 
+STEPS = (
+    TRAINING.replace("range(3)", "range(300)") + "    if step > 1000:\n        print(step)\n\n    print('end')\n# end\n"
+)
+
+
+NEVER, AGAIN = (
+    "line {} is never reached after a backward call; name a line",
+    "line {} is reached again before the update",
+)
+NOWHERE = "no step can end at line {}, which is in its class of scalars or after its last statement; name a line"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("class Scalar", NEVER),
+        ("weights = [", NEVER),
+        ("for step in", NEVER),
+        ("        print(step)", NEVER),
+        ("        w.data -=", AGAIN),
+        ("        w.grad = 0", AGAIN),
+        ("        self.data", NOWHERE),
+        ("# end", NOWHERE),
+    ],
+)
+def test_a_line_where_no_step_can_end_is_told(line: str, says: str, tmp_path: Path) -> None:
+    path = written(tmp_path, STEPS)
+    number = next(i for i, each in enumerate(path.read_text().splitlines(), 1) if each.startswith(line))
+    assert says.format(number) in refused(path, 1, step_at=number)
+
+
+@pytest.mark.parametrize(
+    "line", ["    loss = (", "    loss.backward()", "    for w", "    if step", "", "    print('end')"]
+)
+def test_steps_end_at_any_line_that_each_of_them_reaches(line: str, tmp_path: Path) -> None:
+    """At a blank line that is the statement after it."""
+    path = written(tmp_path, STEPS)
+    lines = path.read_text().splitlines()
+    number = max(i for i, each in enumerate(lines, 1) if each.startswith(line) and (line or not each))
+    with ScriptProcess(path, step_at=number) as process:
+        process.run_out()
+        at_line = process.losses
+    with ScriptProcess(path) as process:
+        process.run_out()
+        assert at_line == process.losses[: len(at_line)]
+    assert len(at_line) >= 2
+
+
 def test_demos_are_no_training_steps(tmp_path: Path) -> None:
     demo = """
     a, b = Scalar(2.0), Scalar(-3.0)

@@ -14,7 +14,7 @@ import pytest
 
 from engine import Config, Session
 from engine.autograd.tape import Rows
-from engine.timeline.events import Moment, Phase
+from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.app import ThemedApp
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.drawing import theme
@@ -25,6 +25,9 @@ from microgpt_tui.export.headless import screenshots
 from microgpt_tui.operations.attention import head_of
 from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.arrangement import Arrangement
+from microgpt_tui.panes.map import Map
+from microgpt_tui.panes.registry import PANES
+from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.storage.paths import CLIENT_FOLDER
 from tests.support.harness import SMALL
@@ -232,3 +235,54 @@ def _lab(colour: str) -> tuple[float, float, float]:
     z = (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089
     x, y, z = (c ** (1 / 3) if c > 0.008856 else 7.787 * c + 16 / 116 for c in (x, y, z))
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+@pytest.mark.parametrize("colours", theme.THEMES.values(), ids=theme.THEMES)
+def test_what_is_here_is_yellow(colours: theme.Colours) -> None:
+    assert theme.contrast(colours.here_bar, colours.background) >= 3
+    assert distance(colours.here_bar, colours.plus) > 25
+    assert distance(colours.here_bar, colours.target) > 25
+    for colour in (colours.marker, colours.here_bar, colours.now):
+        _, a, b = _lab(colour)
+        assert 80 <= math.degrees(math.atan2(b, a)) <= 105, colour  # yellow: neither orange nor green
+        assert math.hypot(a, b) > 45, colour  # and not grey
+    _, a, b = _lab(colours.here_bar)
+    assert math.hypot(a, b) > 60  # nor brown, where it fills a space
+
+
+BAR = re.compile(r"[▀-▟■-▣● ]+")
+"""What fills a space instead of being read."""
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_bars_of_what_is_here_have_the_colour_of_bars(phase: Phase) -> None:
+    theme.use("microgpt-light")
+    run, light = Session(CONFIG, DOCS), theme.THEMES["microgpt-light"]
+    seen = 0
+    for event in run.program.events(phase):
+        run.seek(Moment(0, phase, event.last))
+        frame = Frame(run.view(), Focus(run.moment))
+        pictures = [draw(frame, 100, 40)]
+        pictures += [spec.kind(spec.id).draw(frame, 40, 20) for spec in PANES]
+        pictures += [Map("map").draw(frame, 120, 40), Timeline("timeline").draw(frame, 120, 1)]
+        for line in (line for picture in pictures for line in picture.lines):
+            for segment in line.segments:
+                if segment.style and segment.style.color and segment.text.strip() and BAR.fullmatch(segment.text):
+                    assert segment.style.color.name != light.now, (event.name, segment.text)
+                    seen += segment.style.color.name == light.here_bar
+    assert seen
+
+
+@pytest.mark.parametrize("name", theme.THEMES)
+def test_without_colours_the_row_at_work_stands_out(name: str) -> None:
+    theme.use(name)
+    theme.few_colours(True)
+    for value in (-0.5, 0.5):
+        (_, lit), (_, faint) = (heat(value, True, 1.0, 2, lit) for lit in (True, False))
+        assert lit is not None
+        assert faint is not None
+        assert lit.color is not None
+        assert faint.color is not None
+        assert (lit.bold, bool(faint.bold)) == (True, False)
+        brightest = sorted((lit.color.name, faint.color.name), key=lambda c: theme.contrast(c, theme.BACKGROUND))
+        assert brightest == [faint.color.name, lit.color.name]

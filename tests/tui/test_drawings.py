@@ -265,6 +265,17 @@ def test_exponentials_are_shown_as_they_are_computed() -> None:
         assert all(plain(float(v)) in text for v in frame.view.data(exps[:4]).values)
 
 
+@pytest.mark.parametrize("size", ROOMS)
+@pytest.mark.parametrize(
+    ("name", "title"), [("attn_logits", "q·k/√4"), ("attn_weights", "share of 100 %"), ("head_out", "value")]
+)
+def test_only_the_column_in_the_making_has_a_lit_title(name: str, title: str, size: tuple[int, int]) -> None:
+    for inside in (1, 0):
+        picture = draw(at("usual", Phase.FORWARD, name, 1, 1, inside), *size)
+        lit = [s.text.strip() for s in picture.lines[1].segments if s.style == theme.NEW and s.text.strip()]
+        assert lit == [title]
+
+
 # The loss.
 
 
@@ -279,7 +290,7 @@ def test_the_loss_is_a_point_on_the_curve(size: tuple[int, int]) -> None:
     assert columns.pop() - left == int(p * (size[0] - left))
     lit = [style for text, style in looks(picture, row) if text == "█"]
     assert lit
-    assert all(style == theme.NEW for style in lit)
+    assert all(style == theme.HERE_BAR for style in lit)
     assert f"guessing among {frame.program.tokenizer.vocab_size}: {plain(float(np.log(27)))}" in picture.text()
 
 
@@ -449,6 +460,37 @@ def test_a_wide_matrix_is_whole_in_its_three_maps_where_there_is_room() -> None:
     assert "again: loss" in picture.text() or frame.moment.tick < frame.program.ticks(Phase.UPDATE)
 
 
+@pytest.mark.parametrize("name", ["layer0.attn_wq", "wpe"])
+def test_maps_of_the_update_use_the_height(name: str) -> None:
+    frame = at("usual", Phase.UPDATE, name)
+    for height in (28, 29):
+        picture = draw(frame, 128, height)
+        assert height - picture.height <= len(frame.event.rows) // 2
+        tall = {
+            sum(any(t == row for _, _, t in line.spots) for line in picture.lines) for row in frame.event.rows[:, 0]
+        }
+        assert tall == {1, 2}  # the spots of a line with two rows stand for the upper one
+
+
+def test_a_wide_matrix_has_its_words_beside_it_and_loses_no_line_to_them() -> None:
+    frame = at("usual", Phase.UPDATE, "layer0.mlp_fc2")
+    picture = draw(frame, 88, 18)
+    seen = {target for line in picture.lines for _, _, target in line.spots} & {
+        int(row) for row in frame.event.rows.flat
+    }
+    rows = {int(row) for row in frame.event.rows[:, 0]} & seen
+    assert len(rows) == 6  # of two rows in a line, the upper one
+    for y in (5, 11, 17):  # half a line parts each map from the next
+        below = {s.style.bgcolor for s in picture.lines[y].segments if s.style and "▀" in s.text}
+        assert {back.name for back in below if back} == {theme.BACKGROUND}
+    labels = re.findall(r"^ *(\d+)(▸| ) ", picture.text(), re.MULTILINE)
+    assert len(labels) == 18
+    first = int(labels[0][0])
+    assert all(int(label) == first + 2 * (i % 6) for i, (label, chosen) in enumerate(labels) if chosen != "▸")
+    assert re.search(r"gradient g ±\S+$", picture.text(), re.MULTILINE)
+    assert "…" not in picture.text()
+
+
 def test_maps_of_the_update_move_together_where_that_makes_their_cells_larger() -> None:
     frame = at("usual", Phase.UPDATE, "lm_head")
     first = int(frame.event.rows[0, 0])
@@ -461,8 +503,8 @@ def test_maps_of_the_update_move_together_where_that_makes_their_cells_larger() 
     labels = max(map(len, labels_of(frame, "lm_head"))) + 2
     columns = frame.event.rows.shape[1]
     assert cell(labels + 3 * 3 * columns + 2 * 11) == 3
-    assert cell(labels + 3 * 3 * columns + 2 * 9) == 3
-    assert cell(labels + 3 * 3 * columns + 2 * 9 - 1) == 2
+    assert cell(labels + 3 * 3 * columns + 9 + 6) == 3
+    assert cell(labels + 3 * 3 * columns + 9 + 6 - 1) == 2
 
 
 def test_the_rule_of_the_update_is_said_on_the_smallest_screen() -> None:

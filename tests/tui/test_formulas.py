@@ -179,13 +179,24 @@ def _root(frame: Frame, found: re.Match[str], *_: object) -> None:
 
 
 def _exponential(frame: Frame, found: re.Match[str], *_: object) -> None:
+    is_largest(frame, found[2], found[0])
     if found[3] != "·":
         true(f"{found[1]} − {found[2]}", found[3], found[0])
     if "·" not in (found[3], found[4]):
         true(f"exp({found[3]})", found[4], found[0])
 
 
+def is_largest(frame: Frame, text: str, where: object) -> None:
+    """The largest score is told as soon as all scores are made."""
+    scores = frame.view.data(frame.operation.operands["logits"])
+    if scores.known.all():
+        is_value(float(scores.values.max()), text, where)
+    else:
+        assert text == "·", where
+
+
 def _exp_of_difference(frame: Frame, found: re.Match[str], *_: object) -> None:
+    is_largest(frame, found[2], found[0])
     if found[3] != "·":
         true(f"exp({found[1]} − {found[2]})", found[3], found[0])
 

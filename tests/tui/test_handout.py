@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from microgpt_tui.cli import cli
 from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.explanations.sentences import lecture_words
 from microgpt_tui.export.handout import handout, printed
 from microgpt_tui.lectures.library import find
 from tests.support.harness import session
@@ -34,7 +35,7 @@ class Texts(HTMLParser):
 async def test_every_page_has_its_text_picture_and_answer(tmp_path: Path) -> None:
     hostile = PAGES.replace("Small steps", "Small <b>steps</b>")
     chapter = await printed(lecture_of(tmp_path, hostile), session().restart_copy())
-    whole = handout("small", "en", "Answer", [chapter])
+    whole = handout("small", "en", lecture_words("en"), [chapter])
     found = Texts()
     found.feed(whole)
     assert found.tags.count("article") == found.tags.count("svg") == 6
@@ -48,9 +49,19 @@ async def test_every_page_has_its_text_picture_and_answer(tmp_path: Path) -> Non
     assert re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?(?!#)", whole) == []
 
 
+async def test_code_and_reasons_of_a_page_are_printed(tmp_path: Path) -> None:
+    page = "---\nmoment: step 0\ncode: gpt: q = linear(...)\nwhy: Because of `{doc}` & more.\n---\n# T\n"
+    chapter = await printed(lecture_of(tmp_path, page), session().restart_copy())
+    found = Texts()
+    found.feed(handout("small", "en", lecture_words("en"), [chapter]))
+    (number,) = chapter.pages[0][0].code[0].lines
+    assert f'{number} q = name("q", linear(x, w[f"layer{{li}}.attn_wq"]), li)' in found.words
+    assert f"Because of {session().docs[0]} & more." in found.words
+
+
 async def test_the_same_lecture_makes_the_same_bytes(tmp_path: Path) -> None:
     first, second = [
-        handout("small", "en", "Answer", [await printed(lecture_of(tmp_path), session().restart_copy())])
+        handout("small", "en", lecture_words("en"), [await printed(lecture_of(tmp_path), session().restart_copy())])
         for _ in range(2)
     ]
     assert first == second

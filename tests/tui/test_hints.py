@@ -8,13 +8,14 @@ from functools import cache
 import pytest
 
 from engine import Config, Session
+from engine.language.chosen import LANGUAGES
 from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Context, Frame
+from microgpt_tui.explanations.sentences import hints, texts
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.hint_line import HintLine
 from microgpt_tui.panes.source import Source, line_at_work
 from microgpt_tui.panes.stage import Stage
-from microgpt_tui.texts.sentences import hints, texts
 from microgpt_tui.widgets.picture_view import title_within
 from tests.support.harness import at, debugger, screen, text
 
@@ -55,13 +56,17 @@ def test_every_pane_has_a_hint_and_none_is_cut() -> None:
             assert words == hints(around(at(Moment(3, tick=100)), pane))[: len(words)]
 
 
-def test_keys_in_hints_are_keys_of_the_program() -> None:
+MOUSE = {"en": ("click", "mouse"), "ko": ("마우스", "누르기")}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_keys_in_hints_are_keys_of_the_program(language: str) -> None:
     keys = registry.all_keys()
     known = {key.display or key.keys for key in keys} | {name for key in keys for name in key.keys.split(",")}
-    for kinds in texts("en").values():
+    for kinds in texts(language).values():
         for each in (entry.keys for entry in kinds.values()):
             for key in (part.partition(":")[0] for part in each.split("; ") if ":" in part):
-                assert key.startswith(("click", "mouse")) or all(one in known for one in key.split()), key
+                assert any(word in key for word in MOUSE[language]) or all(one in known for one in key.split()), key
 
 
 async def test_the_hint_follows_the_chosen_pane() -> None:

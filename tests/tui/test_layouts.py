@@ -9,14 +9,15 @@ import pytest
 from textual.geometry import Region, Size
 
 from engine.timeline.events import PHASES, Phase
+from microgpt_tui.explanations.sentences import pane_text, texts
 from microgpt_tui.panes import arrangement, registry
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import panes_of, plan, regions, spotlit, usual
 from microgpt_tui.panes.registry import companions
-from microgpt_tui.texts.sentences import pane_text, texts
 from tests.support.harness import debugger, drawn, go, screen, text
 
+SMALL = [(80, 9), (80, 14), (66, 24), (100, 15), (130, 15)]  # what a page of a lecture leaves
 SIZES = [(80, 24), (100, 24), (100, 30), (119, 40), (120, 36), (160, 45), (160, 60), (200, 50), (200, 60), (240, 80)]
 FIVE = [(80, 24), (100, 30), (120, 36), (160, 45), (200, 60)]
 STRIPS = {(80, 24): 8, (100, 30): 7, (120, 36): 8, (160, 45): 8, (200, 60): 9}  # lines around the panes
@@ -27,13 +28,16 @@ def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrangement, "settings_folder", lambda: tmp_path)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES, *SMALL])
 def test_any_panes_can_be_lit(size: tuple[int, int]) -> None:
     for count in (1, 2, 3):
         for names in permutations((*companions("middle"), "qkv", "adam"), count):
-            shown = list(panes_of(spotlit(names, Size(*size))))
-            assert names[0] in shown
+            split = spotlit(names, Size(*size))
+            shown = list(panes_of(split))
+            assert set(names) <= set(shown)
             assert len(shown) == len(set(shown))
+            room = Region(0, 0, *size)
+            assert sum(place.area for _, place in regions(split, room)) == room.area
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,13 @@ import pytest
 from textual.pilot import Pilot
 
 from engine import Moment, Phase
+from engine.model import gpt
+from engine.script.source_table import OwnLines, SourceTable
+from engine.timeline.explainer import CodeText
 from microgpt_tui.debugger.frame import Choice
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.rendered_page import RenderedPage
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.lecture_page import LecturePage
@@ -22,6 +27,7 @@ from tests.support.lecture_harness import PAGES, lecture_app, lecture_of, lectur
 from tests.support.wait import PATIENCE
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
+SHAPE = Path(__file__).parents[1] / "lectures" / "same_shape.py"
 
 
 def moment_of(pilot: Pilot[None]) -> tuple[int, str, str, int | None]:
@@ -342,3 +348,96 @@ async def test_a_page_that_is_turned_before_its_moment_shows_no_warning(
         assert shown.player.lecture.page == 1
         assert shown.session.moment == shown.player.rendered_pages[1].start
         assert "stopped" not in notes(pilot)
+
+
+CODE = """\
+---
+chapter: Small steps
+moment: step 0 forward q@pos=1
+spotlight: [stage, source]
+code: gpt: q = linear(...)
+see: "linear: ..."
+why: |
+  Because {doc} wants it.
+---
+# The query
+---
+moment: step 0
+---
+# No reasons
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_statements_of_a_page_stand_on_it_with_their_lines(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with lecture_app(lecture_of(tmp_path, CODE), size) as pilot:
+        shown = text(pilot).splitlines()
+        code = Path(gpt.__file__).read_text(encoding="utf-8").splitlines()
+        for start in ('q = name("q", linear(x, w', "return [sum(wi * xi"):
+            (number,) = (i for i, line in enumerate(code, 1) if line.strip().startswith(start))
+            assert any(re.search(rf"\b{number} +{re.escape(start)}", line) for line in shown)
+        assert any("engine/model/gpt.py" in line for line in shown)
+
+
+async def test_w_unfolds_the_reasons_of_a_page_that_has_any(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path, CODE)) as pilot:
+        reasons = f"Because {lecture_screen(pilot).session.program.doc} wants it."
+        assert reasons not in text(pilot)
+        assert "w Why?" in text(pilot)
+        await pilot.press("w")
+        assert reasons in text(pilot)
+        await pilot.press("w")
+        assert reasons not in text(pilot)
+        await pilot.press("w", "right", "left")
+        assert reasons not in text(pilot)
+        await pilot.press("right")
+        assert "w Why?" not in text(pilot)
+
+
+MAP = """\
+---
+chapter: All of it
+moment: step 0
+spotlight: none
+code: file
+---
+# The file
+---
+code: "linear: ..."
+---
+# Linear
+---
+code: |
+  gpt: q = ...
+  gpt: k = ...
+---
+# Queries and keys
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_map_of_the_file_stands_on_its_page(tmp_path: Path, size: tuple[int, int]) -> None:
+    lecture = lecture_of(tmp_path, MAP)
+    lecture.code = CodeFinder(OwnLines(SourceTable({}, {}, {}, (), {}), SHAPE, CodeText(SHAPE.read_text())))
+    async with lecture_app(lecture, size) as pilot:
+        lines = SHAPE.read_text().splitlines()
+        first = next(i for i, line in enumerate(lines, 1) if line.strip().startswith("q = "))
+        assert re.search(rf"{first}-{first + 1} \+1 +gpt: q … k", text(pilot))
+        assert "All of it" in text(pilot).split("gpt: q … k")[1]
+
+
+async def test_l_leads_to_the_page_of_a_line_of_the_file(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path, MAP, chapters=1)) as pilot:
+        await pilot.press("l")
+        assert "3 pages" in text(pilot)
+        await pilot.press("f")
+        assert re.search(r"linear: return.* 1\.2 +Linear", text(pilot))
+        await pilot.press("down", "enter")
+        assert pilot.app.destinations == [(0, 2)]  # type: ignore[attr-defined]
+
+
+async def test_a_course_without_code_has_no_map(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
+        await pilot.press("l", "f")
+        assert "microgpt.py" not in text(pilot)
+        assert "6 pages" in text(pilot)

@@ -255,6 +255,44 @@ def test_zoomed_it_shows_the_tensors_and_what_stands_around_them() -> None:
     assert len(kept) == 3
 
 
+LARGE, LARGE_COLUMN = (198, 48), (26, 38)
+
+
+@pytest.mark.parametrize("size", [(158, 34), LARGE, (26, 34), LARGE_COLUMN])
+@pytest.mark.parametrize("phase", [Phase.FORWARD, Phase.BACKWARD])
+def test_it_uses_the_height_for_larger_cells(size: tuple[int, int], phase: Phase) -> None:
+    frame = at("plain", phase, "q", 2)
+    picture = draw(frame, size)
+    assert picture.height <= size[1]
+    blank = [line for line in picture.text().splitlines() if not line.strip(" ")]
+    assert len(blank) <= size[1] // 5, picture.text()
+    stream = {"embed_norm"} if phase is Phase.FORWARD else {"mlp_residual", "attn_residual"}
+    for tensor in stream:
+        end = next(end for place, end in frame.ends.items() if place[:2] == (tensor, 2))
+        assert sum(any(target == end for _, _, target in line.spots) for line in picture.lines) >= 2
+
+
+def test_what_is_not_made_has_no_colours_below_its_name() -> None:
+    frame = at("plain", Phase.FORWARD, "q", 2)
+    for size in (LARGE, LARGE_COLUMN):
+        picture = draw(frame, size)
+        later = {end for place, end in frame.ends.items() if end.tick > frame.moment.tick}
+        for line in picture.lines:
+            for segment in line.segments:
+                coloured = segment.style and segment.style.bgcolor and segment.style != theme.NOW
+                targets = {target for _, _, target in line.spots}
+                assert not coloured or not targets <= later, segment
+
+
+@pytest.mark.parametrize("height", [12, 30])
+def test_zoomed_bars_of_the_update_reach_as_far_as_there_is_room(height: int) -> None:
+    picture = draw(at("plain", Phase.UPDATE, "layer0.mlp_fc2"), (118, height))
+    assert picture.height <= height
+    assert max(line.count("█") for line in picture.text().splitlines()) > 20
+    names = [y for y, line in enumerate(picture.text().splitlines()) if "×" in line]
+    assert names[1] - names[0] == (2 if height == 30 else 1)
+
+
 def test_zoomed_on_a_small_terminal_branches_that_are_not_at_work_fold() -> None:
     lines = draw(at("plain", Phase.FORWARD, "attn_weights", 2, 0, 1), SMALL).text().splitlines()
     assert any(line.startswith(" ○◀─ ") and "x + mlp" in line for line in lines)

@@ -14,6 +14,8 @@ from engine.expressions.watch import Watch, watch_text
 from engine.sampling.stepper import SampleStepper
 from engine.sampling.strategy import DecodingStrategy
 from microgpt_tui.debugger.frame import Focus, Frame
+from microgpt_tui.explanations import sentences as texts_module
+from microgpt_tui.explanations.sentences import sentences, texts, title_of
 from microgpt_tui.inference.pictures import inside
 from microgpt_tui.inference.state import InferenceState
 from microgpt_tui.operations import registry
@@ -26,8 +28,6 @@ from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.qkv import QKV
 from microgpt_tui.panes.residual import Residual
 from microgpt_tui.panes.why import Why
-from microgpt_tui.texts import sentences as texts_module
-from microgpt_tui.texts.sentences import sentences, texts, title_of
 from tests.support.changed_model import Change
 from tests.support.harness import DOCS, at, debugger, go, name, notes, screen, session, text, until
 

@@ -14,9 +14,9 @@ import pytest
 from textual.pilot import Pilot
 
 from microgpt_tui.drawing import theme
+from microgpt_tui.explanations.sentences import lecture_words
 from microgpt_tui.lectures.speaker_notes import Audience
 from microgpt_tui.speaker_app import NotesApp
-from microgpt_tui.texts.sentences import lecture_words
 from tests.support.harness import text, until
 from tests.support.lecture_harness import CONFIG, PAGE, PAGES, sharing
 from tests.support.terminal import needs_tmux, terminal

@@ -12,17 +12,18 @@ import pytest
 from textual.geometry import Size
 
 import microgpt_tui.screens
+from engine.language.catalog import read_part
 from engine.timeline.events import Phase
 from microgpt_tui.app import ThemedApp
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.keys import IN_LECTURE
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.explanations.sentences import texts
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import panes_of, plan
 from microgpt_tui.panes.registry import FORWARD, PanePlace, PaneSpec
-from microgpt_tui.texts.sentences import texts
 from tests.support.harness import session, text, until
 from tests.support.lecture_harness import lecture_app, lecture_of, lecture_screen
 
@@ -40,12 +41,15 @@ class Mirror(Pane):
         return picture
 
 
-MIRROR = PaneSpec("mirror", Mirror, "j", "Choose the mirror", spots=(PanePlace("normal", FORWARD, "right", 6),))
+MIRROR = PaneSpec("mirror", Mirror, "j", spots=(PanePlace("normal", FORWARD, "right", 6),))
 
 
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """One more entry; and the debugger's module, whose bindings are made when it is imported, as it is then."""
+    """One more entry, with its texts; and the debugger's module, whose bindings are made when it is imported."""
+    of_keys = read_part("microgpt_tui.texts", "en", "keys")
+    monkeypatch.setitem(of_keys["short"], "pane_mirror", "mirror")
+    monkeypatch.setitem(of_keys["tooltip"], "pane_mirror", "Choose the mirror")
     monkeypatch.setattr(registry, "PANES", (*registry.PANES, MIRROR))
     name = "microgpt_tui.screens.debugger"
     monkeypatch.setattr(microgpt_tui.screens, "debugger", sys.modules[name])
@@ -66,7 +70,7 @@ def test_ids_are_there_once_and_every_pane_is_told_of() -> None:
     ids = registry.ids()
     assert len(set(ids)) == len(ids)
     assert set(ids) <= set(texts()["pane"])
-    assert all(spec.tooltip for spec in registry.PANES if spec.key)
+    assert all(spec.binding.tooltip for spec in registry.PANES if spec.binding)
 
 
 def test_every_pane_that_lectures_can_light_stands_in_their_reference() -> None:

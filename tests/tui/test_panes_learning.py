@@ -17,6 +17,7 @@ from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.cli import why_report
 from microgpt_tui.debugger.frame import Choice, Context, Focus, Frame
 from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import EIGHTHS
 from microgpt_tui.drawing.curve import columns, curve, sparkline
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line, Picture
@@ -374,10 +375,19 @@ def test_a_curve_says_what_a_column_is_and_where_its_ends_are() -> None:
 
 def test_a_sparkline_shows_signs_without_colour() -> None:
     line = sparkline(Line(), [1.0, -0.5, 0.0], 10, lambda i: i)
-    assert "".join(s.text for s in line.segments) == "█▄0"
+    assert "".join(s.text for s in line.segments) == "▆▅0"
     style = line.segments[1].style
     assert style is not None
     assert style.reverse
+
+
+def test_curves_in_lines_one_above_the_other_do_not_touch() -> None:
+    values = [sign * i / 40 for i in range(1, 41) for sign in (1, -1)]
+    for segment in sparkline(Line(), values, len(values), lambda i: i).segments:
+        assert segment.style is not None
+        places = [EIGHTHS.index(char) for char in segment.text]
+        filled = [7 - place if segment.style.reverse else place + 1 for place in places]
+        assert all(1 <= eighths <= 6 for eighths in filled), segment
 
 
 def test_the_loss_of_the_step_that_is_going_on_stands_on_the_curve() -> None:

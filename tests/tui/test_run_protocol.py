@@ -41,6 +41,7 @@ from engine.timeline.update import Optimizer, UpdateStep, UpdateTerm
 from engine.timeline.view import Reading, View
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Focus, Frame
+from microgpt_tui.explanations.sentences import sentences, title_of
 from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.inspector import Inspector
 from microgpt_tui.panes.registry import PANES
@@ -49,7 +50,6 @@ from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.texts.sentences import sentences, title_of
 
 W, B, HALF, Y, LOSS = (0, 1), 2, 3, 4, 5  # rows: loss = y / 2, y = w[0] · w[1] · b
 NAMES = {0: "w[0]", 1: "w[1]", B: "b", HALF: "0.5", Y: "y", LOSS: "loss"}

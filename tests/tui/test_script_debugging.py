@@ -21,6 +21,7 @@ from engine.script.source_file import ScriptFile
 from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger import run_controller
 from microgpt_tui.debugger.frame import Focus, Frame
+from microgpt_tui.explanations.sentences import hints, sentences, title_of
 from microgpt_tui.operations.attention import KINDS, head_of
 from microgpt_tui.panes import embeddings
 from microgpt_tui.panes.adam import Adam
@@ -33,7 +34,6 @@ from microgpt_tui.panes.registry import PANES, lacking
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.texts.sentences import hints, sentences, title_of
 from tests.support.commands import error_of, invoke
 from tests.support.harness import debugger, go, name, notes, screen, text, until
 from tests.support.terminal import Terminal, needs_tmux, terminal

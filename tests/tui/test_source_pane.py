@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,31 @@ def test_a_long_line_without_a_known_expression_is_seen_whole_where_there_are_ro
     rows = [words(line.segments)[6:].strip() for line in picture.lines if line.segments[-1].style == theme.AT_WORK]
     assert len(rows) > 1
     assert "".join(rows).replace(" ", "") == LINES[5].strip().replace(" ", "")
+
+
+TOKEN = re.compile(r"""f?"[^"]*"|\w+""")
+
+
+@pytest.mark.parametrize("width", range(28, 80, 3))
+def test_no_string_or_name_that_fits_is_divided(width: int) -> None:
+    run = session()
+    divided = 0
+    for event in run.program.events(Phase.FORWARD):
+        for tick in (event.first + 1, event.last):
+            run.seek(Moment(0, Phase.FORWARD, tick))
+            frame = Frame(run.view(), Focus(run.moment))
+            picture = Source("source").draw(frame, width, 20)
+            assert picture.focus is not None
+            rows = [words(line.segments) for line in picture.lines]
+            shown = [rows[picture.focus], *takewhile(lambda row: not row[:6].strip(), rows[picture.focus + 1 :])]
+            text = [row[6:].strip() for row in shown if row.strip()]
+            whole = frame.source.path.read_text(encoding="utf-8").split("\n")[frame.source.line - 1]
+            if len(text) > 1 and "…" not in "".join(text):
+                divided += 1
+                for token in TOKEN.findall(whole):
+                    if len(token) <= width - 6 - 2:
+                        assert any(token in row for row in text), (token, text)
+    assert divided or width > 60
 
 
 def test_a_line_without_a_known_expression_loses_its_middle() -> None:

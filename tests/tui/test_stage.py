@@ -13,12 +13,12 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, cell, heat, heatmap, window
 from microgpt_tui.drawing.numbers import brief, number, percent
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.explanations.sentences import sentences, texts, title_of
 from microgpt_tui.operations.registry import GENERIC, draw, drawing_of
 from microgpt_tui.panes.inspector import Inspector
 from microgpt_tui.panes.program import Program
 from microgpt_tui.panes.source import Source
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.texts.sentences import sentences, texts, title_of
 from tests.support.harness import at, session
 
 

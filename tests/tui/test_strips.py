@@ -11,12 +11,12 @@ from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Context, Frame
 from microgpt_tui.debugger.run_controller import PACES, Live
 from microgpt_tui.drawing import theme
+from microgpt_tui.explanations.sentences import title_of
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Share, Timeline
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.texts.sentences import title_of
 from tests.support.harness import DOCS, SMALL, at, session
 
 WIDTHS = (80, 100, 120, 160, 200)

@@ -7,6 +7,7 @@ class gets none.
 from __future__ import annotations
 
 import ast
+import sys
 import types
 from typing import Any, Callable
 
@@ -14,6 +15,7 @@ from .scalar_class import DATA
 
 FLAG = "__microgpt_tui_recording__"
 HOOK = "__microgpt_tui_hook__"
+IS_FUNCTION = 0x02  # flag of a code with local variables: of a function, not of a class
 SIMPLE = (
     ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.BinOp, ast.operator, ast.UnaryOp, ast.unaryop,
     ast.expr_context, ast.Slice, ast.Tuple,
@@ -38,6 +40,10 @@ class Sources:
         self.texts: list[list[str]] = []
         self.loops: list[list[tuple[int, int, list[str]]]] = []
         self.sites: list[Site] = []
+        self.ends_steps = False
+        """Whether there is a hook where the user lets steps end."""
+        self._qualified: dict[int, tuple[types.CodeType, str]] = {}
+        """Codes, kept so that their id stays theirs, and their qualified names."""
         self.prepare: Callable[[ast.Module], ast.Module] = lambda tree: tree
         """What is done to a syntax tree first."""
         self.hidden_writes = False
@@ -56,7 +62,23 @@ class Sources:
         hooked = hooks.visit(tree)
         self.hidden_writes |= written != hooks.watched
         code: types.CodeType = compile(ast.fix_missing_locations(hooked), path, "exec", dont_inherit=True)
+        if sys.version_info < (3, 11):
+            self._qualify(code, "")
         return code
+
+    def _qualify(self, code: types.CodeType, prefix: str) -> None:
+        """Note the qualified names of the functions in a module, a class or a function."""
+        for each in code.co_consts:
+            if isinstance(each, types.CodeType):
+                name = prefix + each.co_name
+                self._qualified[id(each)] = (each, name)
+                self._qualify(each, f"{name}.<locals>." if each.co_flags & IS_FUNCTION else f"{name}.")
+
+    def name_of(self, code: types.CodeType) -> str:
+        """The qualified name of a function. Before Python 3.11 its code does not tell it."""
+        if sys.version_info >= (3, 11):
+            return code.co_qualname
+        return self._qualified.get(id(code), (code, code.co_name))[1]
 
     def add(self, path: str) -> None:
         """Take in a file that gets no hooks, for its positions."""
@@ -171,7 +193,8 @@ class _Hooks(ast.NodeTransformer):
         for each in body:
             if each.lineno == self._step_line:
                 self._step_line = 0
-                out.append(ast.Expr(self._call("step_at", [], each), lineno=each.lineno, col_offset=0))
+                self.sources.ends_steps = True
+                out.append(ast.copy_location(ast.Expr(self._call("step_at", [], each)), each))
             done = self.visit(each)
             out += done if isinstance(done, list) else [done]
         return out

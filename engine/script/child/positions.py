@@ -77,7 +77,7 @@ class Positions:
             if file is None:
                 found = -1
             else:
-                name = getattr(code, "co_qualname", code.co_name)
+                name = self.sources.name_of(code)
                 found = self.number((file, *expression_at(code, last), name))
             known[last] = found
         return found

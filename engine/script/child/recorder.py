@@ -64,7 +64,10 @@ class Recorder:
         self.record: StepRecord | None = None
         self.phase = ""
         """While something is watched: forward, backward, or after, that is after a backward call."""
-        self.step_at_line = False
+        self.step_at_line = ""
+        """What the line is called where the user lets steps end."""
+        self._at_line: BackwardCall | None = None
+        """The backward call of the step that ended there last."""
         self._target: int | None = None
         self._until: int | None = None
         self._most_calls: int | None = None
@@ -272,6 +275,11 @@ class Recorder:
 
     def _give_up(self, record: StepRecord, frame: Any) -> None:
         """Stop at a step whose backward calls move nothing, and send what was recorded of it."""
+        if self.step_at_line:
+            raise Unrecordable(
+                f"{self.step_at_line} is not reached in {record.calls:,} backward calls; name a line that each step "
+                "reaches once"
+            )
         self._send(record, False, frame)
         self._stop()
         self.wait()
@@ -279,7 +287,14 @@ class Recorder:
     def step_at(self) -> None:
         """At the line where a training step ends, if the user has named one."""
         if self._pending is not None:
+            self._at_line = self._pending
             self._done(self._pending)
+            self._at_line.look_again()
+        elif self._at_line is not None and self._at_line.moved():
+            raise Unrecordable(
+                f"{self.step_at_line} is reached again before the update is over, so no step can end there; name a "
+                "line that each step reaches once"
+            )
 
     def ended(self, whole: bool, frame: Any = None) -> None:
         """The script has ended; `whole` says whether it came to its end, `frame` where it was stopped."""
@@ -290,7 +305,8 @@ class Recorder:
             if record is not None and record.kept:
                 self.wait()
         elif record is not None:
-            if whole and self._most_calls is not None and record.kept and record.backward is not None:
+            giving_up = self._most_calls is not None and not self.step_at_line
+            if whole and giving_up and record.kept and record.backward is not None:
                 self._give_up(record, frame)
                 return
             if not whole and record.kept and any(self.class_of(each).kids(each) for each in record.nodes):
@@ -413,18 +429,19 @@ class Recorder:
 
         def set_data(self: Any, value: Any) -> None:
             if get_frame(1).f_code is not init_code:
-                add_write((self, value, len(nodes), value_of(self)))
+                frame = get_frame(1)
+                add_write((self, value, len(nodes), value_of(self), place(frame.f_code, frame.f_lasti)))
             put(self, value)
 
         def set_data_after(self: Any, value: Any) -> None:
             if not making:
+                frame = get_frame(1)
                 if id(self) in params:
-                    frame = get_frame(1)
                     if not updates:
                         recorder._first_update(frame)
                     updates.append((self, value, place(frame.f_code, frame.f_lasti)))
                 else:
-                    add_write((self, value, len(nodes), value_of(self)))
+                    add_write((self, value, len(nodes), value_of(self), place(frame.f_code, frame.f_lasti)))
             put(self, value)
 
         def init_after(self: Any, *args: Any, **named: Any) -> None:
@@ -641,7 +658,7 @@ class Recorder:
             groupby(record.nodes, self.class_of) if len(self.classes) > 1 else ((self.classes[0], record.nodes),)
         ):
             values += map(scalar.data_of, some)
-        first = {id(each): old for each, _, _, old in reversed(record.wrote)}
+        first = {id(each): old for each, _, _, old, _ in reversed(record.wrote)}
         if first:
             values = [first.get(id(each), value) for each, value in zip(record.nodes, values)]
         try:
@@ -701,8 +718,9 @@ class Recorder:
         if self.phase != "forward" or record is None or self.sources.hidden_writes:
             return
         if isinstance(thing, self.kinds):
-            value = getattr(thing, self.class_of(thing).data_name)
-            record.wrote.append((thing, value, len(record.nodes), self._written))
+            value, frame = getattr(thing, self.class_of(thing).data_name), sys._getframe(1)
+            at = self.positions.place(frame.f_code, frame.f_lasti)
+            record.wrote.append((thing, value, len(record.nodes), self._written, at))
 
     def _name(self, site: int, name: str, value: Any) -> None:
         record = self.record
@@ -761,7 +779,7 @@ class Recorder:
                     inner = {**values, **inner}
                 else:
                     serial = {"": self.positions.serial(frame)}
-                    out.append((getattr(code, "co_qualname", code.co_name), {**serial, **values, **inner}))
+                    out.append((self.sources.name_of(code), {**serial, **values, **inner}))
                     inner = {}
             frame = frame.f_back
         out.reverse()

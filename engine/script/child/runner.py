@@ -73,7 +73,7 @@ class Runner:
         if self.probe is not None:
             self.recorder = _probe(channel, *self.probe)
             self.sources.prepare = self.recorder.prepare
-        self.recorder.step_at_line = start.get("step_at") is not None
+        self.recorder.step_at_line = self._place(start["step_at"]) if start.get("step_at") else ""
         self.thread = threading.get_ident()
 
     def _is_user(self, kind: type) -> bool:
@@ -174,17 +174,24 @@ class Runner:
             raise Unrecordable(f"it never calls {self.recorder.classes[-1].backward_name}, so it has no training step")
         if self.recorder.step_at_line and not self.recorder.step:
             raise Unrecordable(
-                f"{self._place(self.start['step_at'])} is never reached after a backward call; name another line"
+                f"{self.recorder.step_at_line} is never reached after a backward call; name a line that each step "
+                "reaches once"
             )
 
     def _code(self) -> types.CodeType:
         try:
-            return self.sources.compile(self.start["source"], self.path, self.start.get("step_at"))
+            code = self.sources.compile(self.start["source"], self.path, self.start.get("step_at"))
         except SyntaxError as error:
             where = self._place(error.lineno) if error.lineno else "it"
             raise Unrecordable(f"{where} is not Python ({error.msg})") from None
         except (ValueError, RecursionError) as error:
             raise Unrecordable(f"it is not Python ({error})") from None
+        if self.recorder.step_at_line and not self.sources.ends_steps:
+            raise Unrecordable(
+                f"no step can end at {self.recorder.step_at_line}, which is in its class of scalars or after its last "
+                "statement; name a line that each step reaches once"
+            )
+        return code
 
     def _prepare(self, module: types.ModuleType) -> None:
         """Make the process look to the script as one that it has for itself."""

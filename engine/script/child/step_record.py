@@ -16,6 +16,10 @@ class BackwardCall:
         self.data = list(map(data_of, params))
         self.stack = stack
 
+    def look_again(self) -> None:
+        """Let `moved` tell of what moves from now on."""
+        self.data = list(map(self._data_of, self.params))
+
     def moved(self) -> bool:
         """Whether a parameter has another value than it had at the call."""
         return any(now != before for now, before in zip(map(self._data_of, self.params), self.data))
@@ -38,8 +42,8 @@ class StepRecord:
         self.methods = array("i")
         self.operands: dict[int, Any] = {}
         """Operands of scalars that do not keep them in order, and those that are plain numbers."""
-        self.wrote: list[tuple[Any, Any, int, Any]] = []
-        """Writes of data in the forward phase: scalar, value, how many scalars there were, value before."""
+        self.wrote: list[tuple[Any, Any, int, Any, int]] = []
+        """Writes of data in the forward phase: scalar, value, how many scalars there were, value before, position."""
         self.names: list[tuple[int, int, str, Any, Any, int]] = []
         """What names held: how many scalars there were, hook, name, scalars, context, stack."""
         self.single: dict[int, int] = {}
@@ -87,7 +91,7 @@ class StepRecord:
             times.append(left)
             left += i in now
         self.operands = {now[i]: each for i, each in self.operands.items() if i in now}
-        self.wrote = [(each, value, times[at], old) for each, value, at, old in self.wrote]
+        self.wrote = [(each, value, times[at], *rest) for each, value, at, *rest in self.wrote]
         self.names = [(times[at], *rest) for at, *rest in self.names]
         self.nodes = [self.nodes[i] for i in places]
         self.stacks = array("i", [self.stacks[i] for i in places])

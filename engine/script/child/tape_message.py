@@ -215,8 +215,8 @@ class _Rows:
     def _outset(self) -> Callable[[Any], tuple[float, int, int]]:
         """Tells value at the start of the step, stack and method of a scalar that is older than it."""
         record, made = self.record, self.made
-        first = {id(each): old for each, _, _, old in reversed(record.wrote)}
-        last = {id(each): new for each, new, time, _ in record.wrote if time <= self.begin}
+        first = {id(each): old for each, _, _, old, _ in reversed(record.wrote)}
+        last = {id(each): new for each, new, time, *_ in record.wrote if time <= self.begin}
 
         def outset(each: Any) -> tuple[float, int, int]:
             key = id(each)
@@ -247,15 +247,16 @@ class _Rows:
 
     def writes(self, arrays: dict[str, array[Any]]) -> None:
         """Writes of data in the forward phase."""
-        tick, row, value = array("i"), array("i"), array("d")
-        for each, new, at, _ in self.record.wrote:
+        tick, row, value, position = array("i"), array("i"), array("d"), array("i")
+        for each, new, at, _, place in self.record.wrote:
             if id(each) in self.of and self.begin <= at <= self.record.end and at - self.begin < len(self.ticks):
                 if at == self.begin and self.made.get(id(each), at) < self.begin:
                     continue  # before the first step
                 tick.append(self.ticks[at - self.begin])
                 row.append(self.of[id(each)])
                 value.append(float(new))
-        arrays.update(write_tick=tick, write_row=row, write_value=value)
+                position.append(place)
+        arrays.update(write_tick=tick, write_row=row, write_value=value, write_position=position)
 
     # The backward phase and the update.
 

@@ -10,10 +10,16 @@ from string import Template
 
 from aiohttp import web
 
+from engine.language.chosen import language
+from microgpt_tui.texts.say import say
+
 # All addresses are relative: behind a proxy the page may be anywhere.
-ASK = '<form method="post" action="./"><input type="password" name="token" autofocus><button>Enter</button></form>'
+ASK = (
+    '<form method="post" action="./"><input type="password" name="token" autofocus>'
+    f"<button>{say('web.pages.enter')}</button></form>"
+)
 ENTER = '<meta http-equiv="refresh" content="0; url=./">'
-AGAIN = '<p><a href="./">Try again</a></p>'
+AGAIN = f'<p><a href="./">{say("web.pages.try_again")}</a></p>'
 
 HEADERS = {
     # Nothing from outside, whatever somebody may get into the page; and no page of others around this one.
@@ -45,7 +51,8 @@ def protector(public: str | None) -> Callable[[web.Request, web.StreamResponse],
 
 def terminal() -> web.Response:
     """The page with the terminal, which connects to the websocket beside it."""
-    return _page("terminal.html", 200)
+    words = {name: escape(say(f"web.terminal.{name}")) for name in ("opening", "ended", "again")}
+    return _page("terminal.html", 200, **words)
 
 
 def note(sentence: str, more: str = "", *, status: int = 200) -> web.Response:
@@ -54,5 +61,5 @@ def note(sentence: str, more: str = "", *, status: int = 200) -> web.Response:
 
 
 def _page(name: str, status: int, **parts: str) -> web.Response:
-    text = Template(files(__name__).joinpath(name).read_text(encoding="utf-8")).substitute(parts)
+    text = Template(files(__name__).joinpath(name).read_text(encoding="utf-8")).substitute(parts, language=language())
     return web.Response(text=text, content_type="text/html", status=status)

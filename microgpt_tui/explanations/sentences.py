@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
+from engine.language.catalog import fill, read_part
+from engine.language.chosen import LANGUAGES, language
 from engine.timeline.events import Event, Phase
 from engine.timeline.update import ADAM
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import matrix_name
-from microgpt_tui.texts.facts import facts, variant_of
-from microgpt_tui.texts.languages import usual_language
+from microgpt_tui.explanations.facts import facts, variant_of
+from microgpt_tui.texts.say import say
 
+_TEXTS = "microgpt_tui.texts"
 OF_CHANGEABLE = ("e:", "g:")  # what if, and gradient checks
-PANE_KEYS = "z: all the room; P: stay in every phase; < >: trade places; tab: the next pane; esc: leave"
+PANE_KEYS = say("explanations.sentences.pane_keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +40,25 @@ class Text:
     keys: str = ""
 
 
-@cache
-def texts(language: str | None = None) -> dict[str, dict[str, Text]]:
-    """All texts of a language: by phase and operation, under "pane" by the pane's id, and of "inference".
+def texts(of: str | None = None) -> dict[str, dict[str, Text]]:
+    """All texts of a language, the chosen one unless another is named.
 
-    In each phase "generic" is the text of operations that have none of their own.
-
-    Without one, that of the user's terminal; English where there are no such texts yet.
+    They stand by phase and operation, under "pane" by the pane's id, and under "inference". In each phase "generic" is
+    the text of operations that have none of their own.
     """
-    folder = Path(__file__).parent
-    file = folder / f"{language or usual_language()}.toml"
-    raw = tomllib.loads((file if file.is_file() else folder / "en.toml").read_text(encoding="utf-8"))
+    return _texts(of or language())
+
+
+@cache
+def _texts(chosen: str) -> dict[str, dict[str, Text]]:
+    raw = read_part(_TEXTS, chosen, "events") or read_part(_TEXTS, LANGUAGES[0], "events")
     return {phase: {kind: Text(**entry) for kind, entry in kinds.items()} for phase, kinds in raw.items()}
 
 
 @cache
-def lecture_words(language: str) -> dict[str, str]:
-    """What a lecture says besides its pages; English where a language is not known."""
-    raw = tomllib.loads(Path(__file__).with_name("lecture_ui.toml").read_text(encoding="utf-8"))
-    words: dict[str, str] = raw["en"] | raw.get(language, {})
-    return words
+def lecture_words(of: str) -> dict[str, str]:
+    """What a lecture in a language says besides its pages; English where that language is not known."""
+    return read_part(_TEXTS, LANGUAGES[0], "lecture") | read_part(_TEXTS, of, "lecture")
 
 
 def pane_text(pane: str) -> Text | None:
@@ -85,8 +85,8 @@ def is_formula(operation: Event) -> bool:
 def title_of(frame: Frame) -> str:
     """The heading of the operation on the stage."""
     if not frame.program.ticks(frame.phase):
-        return f"no {frame.phase} phase in this step"
-    return _text_of(frame).title.format_map(_words(frame))
+        return say("explanations.sentences.no_phase_step", phase=say(f"explanations.phase.{frame.phase}"))
+    return fill(_text_of(frame).title, _words(frame))
 
 
 def sentences(frame: Frame) -> tuple[str, ...]:
@@ -95,11 +95,11 @@ def sentences(frame: Frame) -> tuple[str, ...]:
     The first is left out while its numbers are not known.
     """
     if not frame.program.ticks(frame.phase):
-        return (f"This step has no {frame.phase} phase: the script stopped before it.",)
+        return (say("explanations.sentences.step_has_no_phase", phase=say(f"explanations.phase.{frame.phase}")),)
     text, words = _text_of(frame), _words(frame) | facts(frame)
     now = getattr(text, f"now_{variant_of(frame)}", "") or text.now
     try:
-        first = (now.format(**words),) if now else ()
+        first = (fill(now, words),) if now else ()
     except KeyError:  # a number of it is not computed yet
         first = ()
     found = (*first, *_known([text.what, text.why, text.read], words))
@@ -111,7 +111,7 @@ def _known(sentences: Sequence[str], words: Mapping[str, str]) -> Iterator[str]:
     """Those of the sentences whose words are known: a step that has broken off lacks some."""
     for sentence in sentences:
         with suppress(KeyError):
-            yield sentence.format_map(words)
+            yield fill(sentence, words)
 
 
 def hints(frame: Frame) -> list[str]:
@@ -126,7 +126,7 @@ def hints(frame: Frame) -> list[str]:
         arrows=arrows, head=frame.called("head", frame.operation.head or 0)
     )
     first, *others = (hint for hint in keys.split("; ") if frame.view.changeable or hint[:2] not in OF_CHANGEABLE)
-    return [first, *(["2: ←→ as well"] if pane is None else []), *others]
+    return [first, *([say("explanations.sentences.as_well")] if pane is None else []), *others]
 
 
 def _words(frame: Frame) -> dict[str, str]:
@@ -137,10 +137,13 @@ def _words(frame: Frame) -> dict[str, str]:
     words["matrix"] = matrix_name(event.matrix or event.name)
     words["formula"] = event.formula
     if is_formula(event) or event.kind not in texts()[frame.phase]:  # no other text names them: it takes time
-        words["operands"] = ", ".join(operand_names(frame).values()) or "plain numbers"
+        words["operands"] = ", ".join(operand_names(frame).values()) or say("explanations.sentences.plain_numbers")
     words["head"] = frame.called("head", event.head) if event.head is not None else event.name
     if event.pos is not None:
-        words |= {"reads": frame.token(event.pos), "target": frame.target(event.pos) or "the target"}
+        words |= {
+            "reads": frame.token(event.pos),
+            "target": frame.target(event.pos) or say("explanations.sentences.target"),
+        }
     return words
 
 

@@ -1,0 +1,108 @@
+"""Texts by key: their language, their number, their particles, and what is said where one is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from engine.language.catalog import Catalog
+from engine.language.chosen import language, use_language, usual_language
+from engine.language.particles import with_particle
+from microgpt_tui.texts.asked_language import asked_language
+
+
+@pytest.fixture
+def catalog(tmp_path, monkeypatch) -> Iterator[Catalog]:
+    package = tmp_path / "someones_texts"
+    for name, text in {
+        "en": 'plain = "a {{sign}}"\n[deep]\nsteps = { one = "{n} step", other = "{n:,} steps" }\nonly = "English"\n',
+        "ko": '[deep]\nsteps = { other = "{n:,}스텝" }\nreads = "{name:을/를} {x:+.2f}만큼"\n'
+        'quoted = "{name!r:은/는}"\n',
+    }.items():
+        (package / name).mkdir(parents=True)
+        (package / name / "part.toml").write_text(text, encoding="utf-8")
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    before = language()
+    yield Catalog("someones_texts")
+    use_language(before)
+
+
+def test_text_in_the_chosen_language(catalog):
+    assert [catalog("part.deep.steps", n=n) for n in (1, 2, 3000)] == ["1 step", "2 steps", "3,000 steps"]
+    use_language("ko")
+    assert [catalog("part.deep.steps", n=n) for n in (1, 3000)] == ["1스텝", "3,000스텝"]
+    assert catalog("part.deep.reads", name="점수", x=0.5) == "점수를 +0.50만큼"
+    assert catalog("part.deep.quoted", name="값") == "'값'은"
+    assert catalog("part.deep.only") == "English"
+    use_language("kok")
+    assert language() == "ko"
+
+
+def test_missing_text(catalog):
+    for key in ("part.deep.nothing", "part.deep", "part.deep.steps.one.more", "nothing.at.all"):
+        with pytest.raises(KeyError):
+            catalog(key)
+
+
+def test_missing_value(catalog):
+    with pytest.raises(KeyError):
+        catalog("part.deep.steps", other=1)
+    use_language("ko")
+    for values in ({"name": "점수"}, {"x": 0.5}):
+        with pytest.raises(KeyError):
+            catalog("part.deep.reads", **values)
+
+
+def test_text_as_it_is_without_values(catalog):
+    assert catalog("part.plain") == "a {{sign}}"
+    assert catalog("part.plain", other=1) == "a {sign}"
+
+
+@pytest.mark.parametrize(
+    ("word", "forms", "whole"),
+    [
+        ("행렬", "은/는", "행렬은"),
+        ("점수", "은/는", "점수는"),
+        ("행렬", "으로/로", "행렬로"),
+        ("값", "으로/로", "값으로"),
+        ("wte[3]", "이/가", "wte[3]이"),
+        ("attn_weights[2]", "이/가", "attn_weights[2]가"),
+        ("7", "으로/로", "7로"),
+        ("10", "을/를", "10을"),
+        ("q", "과/와", "q와"),
+        ("logit", "이/가", "logit이"),
+        ("tensor", "이/가", "tensor가"),
+        ("embedding", "을/를", "embedding을"),
+        ("'ㄱ'", "을/를", "'ㄱ'을"),
+        ("ㅏ", "을/를", "ㅏ를"),
+        ("…", "을/를", "…를"),
+    ],
+)
+def test_particles(word, forms, whole):
+    assert with_particle(word, forms) == whole
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "wanted"),
+    [
+        ([], {}, "en"),
+        ([], {"LANG": "ko_KR.UTF-8"}, "ko"),
+        ([], {"LANG": "ko"}, "ko"),
+        ([], {"LANG": "kok_IN.UTF-8"}, "en"),
+        ([], {"LC_ALL": "C.UTF-8", "LANG": "ko_KR.UTF-8"}, "en"),
+        ([], {"LC_ALL": "", "LANG": "ko_KR.UTF-8"}, "ko"),
+        ([], {"MICROGPT_TUI_LANG": "en", "LANG": "ko_KR.UTF-8"}, "en"),
+        ([], {"MICROGPT_TUI_LANG": "xx", "LANG": "ko_KR.UTF-8"}, "ko"),
+        (["--lang", "ko"], {"MICROGPT_TUI_LANG": "en"}, "ko"),
+        (["lecture", "--lang=ko"], {}, "ko"),
+        (["debug", "x.py", "--", "--lang", "ko"], {}, "en"),
+        (["--lang"], {"LANG": "ko"}, "ko"),
+        (["--lang", "nonsense"], {}, "en"),
+    ],
+)
+def test_asked_language(arguments, environment, wanted):
+    assert asked_language(arguments, environment) == wanted
+    if not arguments:
+        assert usual_language(environment) == wanted

@@ -1,0 +1,255 @@
+"""Every text of the program stands in the files of texts, in every language, under a key that is used."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+from rich.errors import StyleSyntaxError
+from rich.style import Style
+
+from engine.language.chosen import LANGUAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = {"engine": ROOT / "engine" / "language", "microgpt_tui": ROOT / "microgpt_tui" / "texts"}
+READ_WHOLE = {"microgpt_tui": ("events", "lecture")}  # by other means than `say`: explanations/sentences.py
+
+IN_CODE = {  # parts of the program whose texts still stand in their code
+    "engine/autograd",
+    "engine/model/recording.py",
+    "engine/run",
+    "engine/script",
+    "engine/verify",
+    "microgpt_tui/app.py",
+    "microgpt_tui/cli",
+    "microgpt_tui/debugger",
+    "microgpt_tui/drawing/markdown.py",
+    "microgpt_tui/export/handout.py",
+    "microgpt_tui/lectures",
+    "microgpt_tui/operations",
+    "microgpt_tui/panes",
+    "microgpt_tui/screens/debugger.py",
+    "microgpt_tui/screens/lecture.py",
+    "microgpt_tui/screens/speaker_notes.py",
+    "microgpt_tui/storage/original.py",
+}
+WORDS = re.compile(r"[A-Za-z]{2,}[,.:;]? [A-Za-z({]|\ban? [a-z]{3,}")
+TAG = re.compile(r"<[^<>]*>")
+LABEL = re.compile(r"[A-Z][a-z]{2,}[.:]?")  # the engine has none: there, such a word is the name of a class
+WORD = re.compile(r"[A-Za-z]{3,}")  # in what is drawn, even a single one
+DRAWN = {"add", "most", "fit", "line", "append", "Binding"}  # calls whose arguments are read by people
+INTERNAL = {"AssertionError", "NotImplementedError", "KeyError", "RuntimeError", "TypeError", "IndexError"}
+NO_TEXTS = {  # by file: what only looks like text
+    "engine/__init__.py": {"module {} has no attribute {}"},  # as Python says it
+    "engine/errors.py": {  # what libraries say, to be recognised
+        "Cannot allocate memory",
+        "cannot map zero-fill pages",
+        "failed to map segment",
+        "not permitted",
+        "can't start new thread",
+    },
+    "microgpt_tui/__init__.py": {"module {} has no attribute {}"},
+    "microgpt_tui/export/graph.py": {  # DOT
+        "digraph {} {\n  rankdir=LR;\n  node [shape=box];\n{}\n}\n",
+        "  more{} [shape=plaintext, label={}];",
+        "  {} -> {} [style=dashed];",
+    },
+    "microgpt_tui/__main__.py": {  # said where there may be no memory to read a file
+        "error: there is not enough memory to start; free some, or raise its limit (ulimit -v)\n"
+    },
+    "microgpt_tui/export/moment_picture.py": {"microgpt-tui: {}"},
+    "microgpt_tui/export/html.py": {"linear-gradient(to {},{} {},{} 0) 0/1ch", "text-decoration:underline {}"},
+    "microgpt_tui/module_path.py": {  # a program
+        "import sys; sys.path.insert(0, {}); from microgpt_tui.__main__ import main; "
+        "sys.path.append(sys.path.pop(0)); main()"
+    },
+    "microgpt_tui/screens/inference.py": {"names {}"},  # a seed
+    "microgpt_tui/web/access.py": {"Host", "Origin", "Strict", "Upgrade"},  # of HTTP
+    "microgpt_tui/web/pages/__init__.py": {"Host"},
+}
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """The syntax trees of the program, by path."""
+    files = sorted(path for package in FOLDERS for path in (ROOT / package).rglob("*.py"))
+    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in files}
+
+
+@cache
+def texts(package: str, language: str) -> dict[str, list[str]]:
+    """The texts of a language by key: the forms of each."""
+    found: dict[str, list[str]] = {}
+
+    def collect(key: str, entry: object) -> None:
+        if isinstance(entry, str):
+            found[key] = [entry]
+        elif isinstance(entry, dict) and "other" in entry:
+            found[key] = list(entry.values())
+        elif isinstance(entry, dict):
+            for name, inner in entry.items():
+                collect(f"{key}.{name}", inner)
+        else:
+            raise AssertionError(f"{package} {language}: {key} is no text")
+
+    for file in sorted((FOLDERS[package] / language).glob("*.toml")):
+        collect(file.stem, tomllib.loads(file.read_text(encoding="utf-8")))
+    return found
+
+
+def fields(template: str) -> set[str]:
+    """What a template speaks of."""
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+def calls(package: str) -> list[tuple[str, int, ast.Call]]:
+    """Every call of `say` in a package: path, line, call."""
+    return [
+        (path, node.lineno, node)
+        for path, tree in modules().items()
+        if path.startswith(f"{package}/")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say"
+    ]
+
+
+def pattern(key: ast.expr, at: str) -> str:
+    """A regular expression of the keys that a call may ask for. The beginning of a key is always written out."""
+    if isinstance(key, ast.Constant) and isinstance(key.value, str):
+        return re.escape(key.value)
+    if isinstance(key, ast.IfExp):
+        return f"(?:{pattern(key.body, at)}|{pattern(key.orelse, at)})"
+    assert isinstance(key, ast.JoinedStr), f"{at}: write the key of a text where it is asked for"
+    first = key.values[0]
+    assert isinstance(first, ast.Constant), f"{at}: write the beginning of the key"
+    assert "." in first.value, f"{at}: write the part that the text stands in"
+    return "".join(re.escape(v.value) if isinstance(v, ast.Constant) else r"[\w-]*" for v in key.values)
+
+
+@pytest.mark.parametrize("package", FOLDERS)
+def test_every_key_asked_for_is_there_with_its_values(package):
+    known = texts(package, LANGUAGES[0])
+    for path, line, call in calls(package):
+        at = f"{path}:{line}"
+        keys = [key for key in known if re.fullmatch(pattern(call.args[0], at), key)]
+        assert keys, f"{at}: no such text"
+        given = {keyword.arg for keyword in call.keywords}
+        if None not in given:
+            for key in keys:
+                missing = {field for form in known[key] for field in fields(form)} - given
+                assert not missing, f"{at}: {key} speaks of {missing}"
+
+
+@pytest.mark.parametrize("package", FOLDERS)
+def test_every_text_is_asked_for(package):
+    patterns = [pattern(call.args[0], f"{path}:{line}") for path, line, call in calls(package)]
+    asked = re.compile("|".join(patterns) or "(?!)")
+    whole = READ_WHOLE.get(package, ())
+    unused = [
+        key for key in texts(package, LANGUAGES[0]) if key.split(".")[0] not in whole and not asked.fullmatch(key)
+    ]
+    assert not unused
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+@pytest.mark.parametrize("package", FOLDERS)
+def test_languages_have_the_same_texts(package, language):
+    english, other = texts(package, LANGUAGES[0]), texts(package, language)
+    assert english.keys() == other.keys()
+    for key, forms in english.items():
+        spoken = {field for form in forms for field in fields(form)} - {"n"}
+        assert {field for form in other[key] for field in fields(form)} - {"n"} == spoken, key
+        assert all(form.strip() for form in other[key]) or not any(form.strip() for form in forms), key
+
+
+def is_text(value: str, labels: bool) -> bool:
+    """Whether a string looks like something said to a person: two words or, if labels are looked for, one of those."""
+    value = TAG.sub(" ", value)
+    if not WORDS.search(value) and not (labels and LABEL.fullmatch(value)):
+        return False
+    try:
+        Style.parse(value)  # such as "bold red"
+    except StyleSyntaxError:
+        return True
+    return False
+
+
+def read_by_people(call: ast.Call) -> list[ast.expr]:
+    """The strings that a call draws or describes a key with, also those that a condition chooses between."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if name not in DRAWN:
+        return []
+    waiting: list[ast.expr] = call.args[2:3] if name == "Binding" else call.args[:1]
+    found = []
+    while waiting:
+        match waiting.pop():
+            case ast.IfExp(body=body, orelse=orelse):
+                waiting += [body, orelse]
+            case ast.BinOp(left=left, right=right):
+                waiting += [left, right]
+            case (ast.Constant() | ast.JoinedStr()) as text:
+                found.append(text)
+    return found
+
+
+def without_texts(tree: ast.Module) -> set[ast.AST]:
+    """The nodes of a module that nobody but a programmer reads: docstrings, errors of programmers, style sheets."""
+    found: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Constant()):
+                found.add(node.value)
+            case ast.Raise(exc=ast.Call(func=ast.Name(id=name))) if name in INTERNAL:
+                found |= set(ast.walk(node))
+            case ast.Assert(msg=message) if message is not None:
+                found |= set(ast.walk(message))
+            case ast.Assign(targets=[ast.Name(id="DEFAULT_CSS" | "CSS" | "STYLE" | "FONTS")]):
+                found |= set(ast.walk(node))
+            case ast.JoinedStr(values=values):  # seen as a whole
+                found |= set(values)
+    return found
+
+
+def text_nodes(tree: ast.Module, labels: bool = True) -> list[tuple[ast.expr, str]]:
+    """The strings of a module that look like text, each with what it says; {} stands for what is filled in."""
+    left_out = without_texts(tree)
+    drawn = {each for node in ast.walk(tree) if labels and isinstance(node, ast.Call) for each in read_by_people(node)}
+    found: list[tuple[ast.expr, str]] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.JoinedStr(values=values):
+                value = "".join(str(v.value) if isinstance(v, ast.Constant) else "{}" for v in values)
+            case ast.Constant(value=str(value)):
+                pass
+            case _:
+                continue
+        if node not in left_out and (is_text(value, labels) or (node in drawn and WORD.search(TAG.sub(" ", value)))):
+            found.append((node, value))
+    return found
+
+
+def texts_in(tree: ast.Module, labels: bool = True) -> list[str]:
+    """The strings of a module that look like text, in the order of the alphabet."""
+    return sorted(value for _, value in text_nodes(tree, labels))
+
+
+@pytest.mark.parametrize("path", [path for path in modules() if not any(path.startswith(part) for part in IN_CODE)])
+def test_no_text_in_code(path):
+    found = text_nodes(modules()[path], labels=not path.startswith("engine/"))
+    assert not [(node.lineno, value) for node, value in found if value not in NO_TEXTS.get(path, ())]
+
+
+def test_text_in_code_is_found():
+    tree = ast.parse('"""A docstring."""\nraise ConfigError(f"no {x} here, use y")\nhint = "Choose the stage"\n')
+    assert texts_in(tree) == ["Choose the stage", "no {} here, use y"]
+    tree = ast.parse(
+        'line.add("gone" if x else f"{n} left").fit(name, 3)\nBinding("q", "quit", "leave")\nnames = ["wte"]\n'
+    )
+    assert texts_in(tree) == ["gone", "leave", "{} left"]
+    tree = ast.parse('style = "bold red"\nname = "attn_weights"\nraise KeyError("no such key")\nlabel = "Loss"\n')
+    assert texts_in(tree) == ["Loss"]
