@@ -20,7 +20,7 @@ from microgpt_tui.drawing.numbers import exact, number, percent, plain
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.operations.canvas import first_fitting
 from microgpt_tui.operations.row_labels import linear_rows
-from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.base import Pane, wrapped
 
 FUNCTIONS = ("exp", "log")  # operations whose sign says what they are
 PRODUCT = "×"  # what `Explainer.operation` calls a product
@@ -134,7 +134,7 @@ def _headed(
 
 def _words(text: str, width: int) -> Picture:
     picture = Picture()
-    for part in textwrap.wrap(text, max(1, width), subsequent_indent="  "):
+    for part in wrapped(text, max(1, width), "  "):
         picture.line(part, theme.DIM)
     return picture
 
@@ -196,7 +196,7 @@ class _Making:
         picture = _words(title, width)
         if title == f"made of {len(self.parts)}":  # an operation that has no words of its own
             formula = "".join(text for text, _ in frame.explain.names_in_formula(self.row))
-            for text in textwrap.wrap(f"= {formula}", width, subsequent_indent="  "):
+            for text in wrapped(f"= {formula}", width, "  "):
                 picture.line(text, theme.DIM)
         shown = list(self.parts)
         if len(shown) > room:
@@ -412,7 +412,7 @@ def _update(update: UpdateStep, width: int) -> Picture:
         if len(text) + len(figure) <= width:
             picture.line().fit(text, width - len(figure), theme.TEXT).add(figure, theme.signed(result))
         else:
-            for part in textwrap.wrap(text, width, subsequent_indent="  "):
+            for part in wrapped(text, width, "  "):
                 picture.line(part, theme.TEXT)
             picture.line().fit(figure, width, theme.signed(result), right=True)
     return picture
