@@ -56,7 +56,7 @@ from microgpt_tui.storage.paths import compiled_mark, in_browser, state_folder
 from microgpt_tui.storage.startup import ScriptStart, Start
 from microgpt_tui.storage.threads import NO_THREADS, check_threads
 from microgpt_tui.widgets.modal import Passing
-from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette
+from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette, call_later
 
 if TYPE_CHECKING:  # imported where a script or a copy of microgpt.py is opened: the first frame needs none
     from microgpt_tui.storage.original import Found
@@ -255,8 +255,7 @@ class MicrogptApp(ThemedApp):
         """Let the loops of the run on the screen be compiled, now that its first frame is drawn."""
 
         def done(sentence: str | None) -> None:
-            with suppress(RuntimeError):  # the app has ended in the meantime
-                self.call_from_thread(self._warn, sentence)
+            call_later(self, self._warn, sentence)
 
         self._compilation = Compilation(plain, compiled_mark(), done)
         self._compilation.start()
@@ -278,8 +277,7 @@ class MicrogptApp(ThemedApp):
         from microgpt_tui.storage.original import lines_to_show  # here, since the first frame needs none of it
 
         found = lines_to_show(given, self._check_running)
-        with suppress(RuntimeError):  # the app has ended in the meantime
-            self.call_from_thread(self._show_lines, screen, found)
+        call_later(self, self._show_lines, screen, found)
 
     def _check_running(self, *_: object) -> None:
         if not self.is_running:

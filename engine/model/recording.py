@@ -7,9 +7,11 @@ The graph of a position depends on nothing but the position, so one recording se
 from __future__ import annotations
 
 import bisect
+import ctypes
 import functools
 import itertools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -32,6 +34,7 @@ from engine.model.tensors import TensorSpec, tensor_specs
 Floats = npt.NDArray[np.float64]
 BYTES_A_ROW = 120  # what a scalar costs at most: 66 to record, or 75 looked at backward; and a twin that replays
 BYTES_A_TWIN = 45  # what it costs at most in each further run of the same recording
+LARGE = 1_000_000  # rows from which on what recording has used meanwhile is much
 MOST_ROWS = 2**30  # children are 32-bit numbers, two a row
 
 
@@ -434,6 +437,12 @@ def _size(n: float) -> str:
     return f"{n:.3g} EB"
 
 
+def give_back_memory() -> None:
+    """Hand what is free in this process back to the system, where its C library can do that (glibc)."""
+    with suppress(Exception):  # no such library, or none that can be asked
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 Progress = Callable[[float], bool]
 """Told the share that is done, 0 to 1; returning True asks the work to stop."""
 
@@ -444,7 +453,10 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
     Raises ConfigError if the tape would not fit in memory, Stopped if `progress` asks for it.
     """
     check_size(config, vocab_size)
-    return _record(config, vocab_size, progress)
+    recording = _record(config, vocab_size, progress)
+    if len(recording) > LARGE:
+        give_back_memory()
+    return recording
 
 
 def _record(config: Config, vocab_size: int, progress: Progress | None = None) -> Recording:

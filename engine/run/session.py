@@ -357,6 +357,7 @@ class Session:
     def _prepare(self, step: int) -> None:
         """Take what is taken as a step begins. After a fault in it, the run comes here again before it goes on."""
         self._ready = False
+        self.workspace.overrides = None  # those of another run, of which this was made as a branch
         if self.changes:
             self._altered.take_means(step, self.loops, self.workspace.params, self._tokens_of)
             self.workspace.overrides = self._altered.overrides(self.program)

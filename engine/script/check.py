@@ -27,6 +27,16 @@ from engine.text import shortened
 
 STEPS = 3
 MOST_CALLS = 100  # of backward, after which nothing moves, until that is told
+ITS_DATA = "If it misses its data: --data FILE answers for the data file that it opens or downloads."
+ITS_PACKAGES = "If another Python has what it imports: --python EXE names that."
+HINTS = {
+    "FileNotFoundError": ITS_DATA,
+    "URLError": ITS_DATA,
+    "HTTPError": ITS_DATA,
+    "ConnectionError": ITS_DATA,
+    "ModuleNotFoundError": ITS_PACKAGES,
+}
+"""What may help against exceptions before the first step."""
 NAMED = 3  # parameters whose names a sentence gives
 
 OnProgress = Callable[[int, int], None]
@@ -199,6 +209,9 @@ class _Checker:
         values = {name: value for name, value in end.values if not value.startswith("<module ")}
         told = ", ".join(f"{name} = {shortened(value)}" for name, value in values.items())
         called = f", called in {self._place(*end.traceback[-2][:2])}" if len(end.traceback) > 1 else ""
+        kind = end.said.partition(":")[0].rpartition(".")[2]
+        if kind in HINTS and not self.report.scalars:
+            self.report.notes.append(HINTS[kind])
         self._add(
             findings.EXCEPTION, position,
             {"error": end.said, "steps": end.steps, "values": values, "traceback": [list(at) for at in end.traceback]},
@@ -284,6 +297,18 @@ class _Checker:
                 findings.NOT_MOVED, update, {**_facts(still), "largest_gradient": largest, "moving": others},
                 f"Gradients reach {_names(still)}, up to {short(largest)}, but in {steps} the update moves none of "
                 f"them. It moves {others:,} others.",
+            )  # fmt: skip
+        partly = [] if history.has_adapters else history.partly_still
+        if partly:
+            count = sum(int((each.left_out > history.least).sum()) for each in partly)
+            largest = max(float(each.left_out.max()) for each in partly)
+            first = [int(np.argmax(each.left_out > history.least)) for each in partly]
+            self._add(
+                findings.NOT_MOVED, update,
+                {**_facts(partly), "still": count, "first_still": first, "largest_gradient": largest},
+                f"Gradients reach {_times(count, 'number')} in {_names(partly)}, up to {short(largest)}, that the "
+                f"update passes over in {steps}; the first one is number {first[0]}, from 0, of "
+                f"{partly[0].container.name}.",
             )  # fmt: skip
         data = history.data
         if data:

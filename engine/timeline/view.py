@@ -321,6 +321,11 @@ class TapeView(View):
         """The learning rate of this step."""
         return self.config.learning_rate_at(self.moment.step)
 
+    @property
+    def passed_params(self) -> Floats:
+        """The parameters as the forward and the backward phase of this step have them."""
+        return self.workspace.params if self._start is None else self._start.params
+
     @cached_property
     def passed_values(self) -> Floats:
         """All scalars as the forward and the backward phase of this step have them: parameters before the update."""
@@ -405,15 +410,17 @@ class TapeView(View):
         if flows is None or flows.all():
             return program.touched
         ticks = np.flatnonzero(flows).astype(np.int32) + 1
-        return first_and_last(program.receivers[flows], ticks, program.n_rows)
+        return first_and_last(program.receivers[flows], program.n_rows, ticks)
 
     def contributed(self, event: Event, rows: Rows) -> Reading:
         """What a forward event's products have added so far to these gradients: the other factor times the gradient."""
         program, r = self.program, self.recording
         first, last = program.rows[event.first], program.rows[event.last - 1]
-        edges = program.edges[: self._grad_tick]
+        received, _ = self._touched
+        ticks = received[first : last + 1]  # of what is made here: nothing is handed on before
+        edges = program.edges[int(ticks[ticks > 0].min(initial=NEVER)) : self._grad_tick]
         user = edges >> 1
-        own = edges[(edges >= 0) & (user >= first) & (user <= last)]
+        own = edges[(user >= first) & (user <= last)]
         own = own[r.op[own >> 1] == MUL]
         values, known = np.zeros(len(r)), np.zeros(len(r), dtype=np.bool_)
         values[program.child[own]] = self.passed_values[program.child[own ^ 1]] * self.workspace.grad[own >> 1]

@@ -31,6 +31,7 @@ from microgpt_tui.debugger.run_controller import Live
 from microgpt_tui.debugger.series import Past, Series, Update, series_of
 from microgpt_tui.drawing.cells import Cells
 from microgpt_tui.drawing.terminal_text import printable
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:  # imported where a script or a copy of microgpt.py is opened: the first frame needs none
     from engine.script.source_table import OwnLines
@@ -38,9 +39,9 @@ if TYPE_CHECKING:  # imported where a script or a copy of microgpt.py is opened:
 MOST_PATHS = 8  # gradient paths that are listed of a scalar
 BRIGHT = 2  # of a frame that has just been drawn
 NO_GRADIENT = {
-    GradientState.PLAIN: "none: a plain number to the model",
-    GradientState.INDEPENDENT: "0: the loss does not depend on it",
-    GradientState.NOT_YET: "not yet",
+    GradientState.PLAIN: say("debugger.frame.none_plain_number_model"),
+    GradientState.INDEPENDENT: say("debugger.frame.loss_does_not_depend"),
+    GradientState.NOT_YET: say("debugger.frame.not_yet"),
 }
 
 

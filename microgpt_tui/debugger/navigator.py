@@ -236,7 +236,7 @@ class Navigator:
         self._state.stand(where if stop is None or stop.row is None else replace(where, row=stop.row))
         self._remember_event()
         self._display.show()
-        if stop is not None:
+        if stop is not None and not self.diverted():
             self._notify(f"{stop.sentence}.", title="Stopped", severity="warning" if stop.check else "information",
                          timeout=8, markup=False)  # fmt: skip
         elif message.note and not (self._motion.halted and self.diverted()):

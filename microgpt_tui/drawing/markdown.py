@@ -1,4 +1,4 @@
-"""Markdown as styled lines of a given width: paragraphs, emphasis, code, lists, headings. Knows nothing of lectures.
+"""Markdown as styled lines of a given width: paragraphs, emphasis, code, lists, tables. Knows nothing of lectures.
 
 Wide characters count two cells, so that Korean and English wrap alike. What is quoted in a text (see `literal`) is
 shown as it is: no mark of Markdown in it does anything.
@@ -29,22 +29,23 @@ LITERAL = re.compile(f"([{chr(FIRST)}-{chr(FIRST + 127)}]+)")
 SIGN = {stand_in: sign for sign, stand_in in STAND_IN.items()}
 
 
+GAP = "  "  # between the columns of a table
+LEAST_COLUMN = 4  # cells
 NOT_SHOWN = {
-    "table_open": "a table",
     "image": "an image",
     "hr": "a horizontal rule",
     "blockquote_open": "a block quotation",
     "link_open": "the address of a link",
 }
-TAG = re.compile(r"<(img|table)\b", re.IGNORECASE)  # other HTML is shown as the text that it is
+TAG = re.compile(r"<[/!?]?([a-z][\w-]*)?", re.IGNORECASE)
 
 
 @cache
 def parser() -> MarkdownIt:
-    """CommonMark, with tables of no kind, no raw HTML, and no images, which would be loaded from somewhere."""
+    """CommonMark and tables, with no raw HTML, and no images, which would be loaded from somewhere."""
     from markdown_it import MarkdownIt
 
-    made = MarkdownIt("commonmark", {"html": False}).disable("image")
+    made = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     made.core.ruler.push("literal", _signs)
     return made
 
@@ -78,7 +79,7 @@ def _console() -> Console:
 def prose(text: str, width: int) -> list[Text]:
     """The lines of a Markdown text, each at most `width` cells, with an empty one between blocks."""
     lines: list[Text] = []
-    for lead, hanging, block, apart in _blocks(text):
+    for lead, hanging, block, apart in _blocks(text, width):
         if lines and apart:
             lines.append(Text())
         room = max(width - len(lead), 8)
@@ -102,15 +103,20 @@ def not_shown(text: str) -> Iterator[tuple[int, str]]:
         line = token.map[0] if token.map else 0
         if token.type in NOT_SHOWN:
             yield line, NOT_SHOWN[token.type]
-        elif token.type == "html_block" and (tag := TAG.search(token.content)):
-            yield line + token.content.count("\n", 0, tag.start()), f"the HTML tag <{tag[1]}>"
+        elif token.type == "html_block":
+            yield line, _html(token)
         for child in token.children or ():
             if child.type in ("softbreak", "hardbreak"):
                 line += 1
             elif child.type in NOT_SHOWN and child.info != "auto":  # an address in <> is shown
                 yield line, NOT_SHOWN[child.type]
-            elif child.type == "html_inline" and (tag := TAG.match(child.content)):
-                yield line, f"the HTML tag <{tag[1]}>"
+            elif child.type == "html_inline":
+                yield line, _html(child)
+
+
+def _html(token: Token) -> str:
+    tag = TAG.match(token.content.lstrip())
+    return f"the HTML tag <{tag[1]}>" if tag and tag[1] else "a comment of HTML"
 
 
 def bare_marks(text: str) -> bool:
@@ -120,12 +126,27 @@ def bare_marks(text: str) -> bool:
     return any(child.type == "text" and ("**" in child.content or "`" in child.content) for child in tokens)
 
 
-def _blocks(text: str) -> Iterator[tuple[str, str, Text, bool]]:
+def _blocks(text: str, width: int) -> Iterator[tuple[str, str, Text, bool]]:
     """Blocks with what stands before their first and their other lines, and whether an empty line comes before."""
     numbers: list[int | None] = []  # of the lists that are open: the next number, None for one with dots
     lead, close = "", False  # the mark of a list item whose first line has not come yet; whether no line goes before it
+    rows: list[list[Token]] | None = None  # the cells of a table that is open
     for token in parser().parse(text):
-        if token.type in ("bullet_list_open", "ordered_list_open"):
+        if token.type == "table_open":
+            rows = []
+        elif token.type == "table_close":
+            for place, line in enumerate(_table(rows or [], max(width - len(lead), 8))):
+                yield lead, " " * len(lead), line, place == 0 and not close
+                lead = " " * len(lead)
+            rows = None
+        elif rows is not None:
+            if token.type == "tr_open":
+                rows.append([])
+            elif token.type in ("th_open", "td_open"):
+                rows[-1].append(token)
+            elif token.type == "inline":
+                rows[-1][-1].children = [token]  # of a cell: what is in it
+        elif token.type in ("bullet_list_open", "ordered_list_open"):
             close = bool(numbers)
             numbers.append(int(token.attrGet("start") or 1) if token.type[0] == "o" else None)
         elif token.type in ("bullet_list_close", "ordered_list_close"):
@@ -141,6 +162,32 @@ def _blocks(text: str) -> Iterator[tuple[str, str, Text, bool]]:
             close, lead = bool(numbers), " " * len(lead) if numbers else ""
         elif token.type in ("fence", "code_block"):
             yield "  ", "  ", Text(token.content.rstrip(), theme.STRONG, no_wrap=False), True
+
+
+def _table(rows: list[list[Token]], width: int) -> Iterator[Text]:
+    """The lines of a table, its head above a line across; cells that are too wide for their columns are wrapped."""
+    cells = [[_inline(cell.children[0]) if cell.children else Text() for cell in row] for row in rows]
+    rooms = [max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)]
+    while sum(rooms) + len(GAP) * (len(rooms) - 1) > width and max(rooms) > LEAST_COLUMN:
+        rooms[rooms.index(max(rooms))] -= 1
+    right = ["right" in str(cell.attrGet("style")) for cell in rows[0]]
+    for number, row in enumerate(cells):
+        wrapped = [list(cell.wrap(_console(), room)) for cell, room in zip(row, rooms, strict=True)]
+        for height in range(max(map(len, wrapped))):
+            line = Text()
+            for place, (lines, room) in enumerate(zip(wrapped, rooms, strict=True)):
+                part = lines[height] if height < len(lines) else Text()
+                part.rstrip()
+                part.truncate(room)
+                blanks = " " * (room - part.cell_len)
+                shown = (blanks, part) if right[place] else (part, blanks)
+                line.append_text(Text.assemble(GAP if place else "", *shown))
+            line.rstrip()
+            if number == 0:
+                line.stylize(theme.STRONG)
+            yield line
+        if number == 0:
+            yield Text("─" * min(sum(rooms) + len(GAP) * (len(rooms) - 1), width), theme.DIM)
 
 
 def _inline(token: Token) -> Text:

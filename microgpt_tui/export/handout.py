@@ -37,6 +37,7 @@ pre.code {{ font-family: {FONTS}; font-size: .85em; background: #fdf6e3; padding
 pre.code span {{ color: #888; }} .why {{ border-left: 3px solid #888; padding-left: .8rem; color: #444; }}
 .ask {{ font-weight: 600; }} ol.options {{ list-style: lower-alpha; margin: .2rem 0; }}
 .then {{ border-left: 3px solid #8a5a00; padding-left: .8rem; }} .figure {{ font-size: 2.6rem; margin: .2rem 0; }}
+table {{ border-collapse: collapse; }} th, td {{ padding: .1rem .6rem; border-bottom: 1px solid #ddd; }}
 nav li {{ margin: .1rem 0; }} .number {{ color: #888; font-weight: normal; }}
 @media print {{ body {{ margin: 0; max-width: none; font-size: 11pt; }} h1 {{ break-before: page; }} }}
 """

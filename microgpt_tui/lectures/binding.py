@@ -15,6 +15,7 @@ from functools import partial
 from engine import Address, EngineError, Expression, ExpressionError, Moment, Run, Scope
 from engine.expressions.scope import Kind
 from engine.expressions.watch import Watch
+from engine.sampling.stepper import SampleStepper
 from engine.script.statements import Pattern
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Choice, Focus, Frame
@@ -33,6 +34,7 @@ from microgpt_tui.lectures.page import (
     Wait,
 )  # fmt: skip
 from microgpt_tui.lectures.quotes import Evaluate, Reader, Template, formatted, go
+from microgpt_tui.lectures.sample_place import SamplePlace
 
 NOTHING = "none"
 CHOSEN = re.compile(r"(?P<what>head|layer)(?:\s+(?P<number>\d{1,4}))?")
@@ -115,6 +117,7 @@ class BoundPage:
     expected: ExpectedAction | None
     why: Template | None
     code: tuple[CodeLines, ...]
+    sample: SamplePlace | None
     shows_map: bool
 
     @property
@@ -132,6 +135,13 @@ class BoundPage:
         """Bring a run to where the page begins. `before` is where the one before ends. Raises LectureError."""
         go(session, self.at or before, self.page.moment or self.page.head)
         return session.moment
+
+    def walk(self, session: Run) -> SampleStepper | None:
+        """The position of a sample that it shows, by the parameters of a run as they are. Raises LectureError."""
+        try:
+            return self.sample.walk(session) if self.sample is not None else None
+        except EngineError as error:
+            raise self.page.inference[0].fault(str(error)) from error
 
     def ending(self, session: Run, start: Moment) -> Moment:
         """Bring a run, which stands at the `start`, to where the page's act ends. Raises LectureError."""
@@ -219,8 +229,15 @@ class _Binder:
             expected=self._expected(act.until) if isinstance(act, Wait) else None,
             why=template(page.why) if page.why else None,
             code=self._code(page),
+            sample=self._sample(page),
             shows_map=any(source.text == THE_FILE for source in page.code),
         )
+
+    def _sample(self, page: Page) -> SamplePlace | None:
+        if page.inference:
+            with self._reading(page.inference[0]):
+                return SamplePlace.read(source.text for source in page.inference)
+        return None
 
     def _code(self, page: Page) -> tuple[CodeLines, ...]:
         patterns = []

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine import Config, EngineError, Moment, Run, Scope
-from engine.model.dataset import load_docs
+from engine import Config, Moment, Run, Scope
 from engine.model.tokenizer import Tokenizer
 from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.drawing.markdown import bare_marks, not_shown, prose
 from microgpt_tui.lectures.binding import BoundPage, ScreenNames, bind
-from microgpt_tui.lectures.library import config_of
+from microgpt_tui.lectures.library import run_of
 from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page
 from microgpt_tui.lectures.parser import LONGEST, read_all
@@ -34,10 +33,10 @@ def check_lecture(
     if chapter is None:
         return None, mistakes
     try:
-        config, docs = config_of(chapter), load_docs(chapter.data)
-    except EngineError as error:
-        mistakes.append(error if isinstance(error, LectureError) else LectureError(str(error), str(path), 1))
-        return chapter, mistakes
+        config, docs = run_of(chapter)
+    except LectureError as error:
+        mistakes.append(error)
+        return chapter, sorted(mistakes, key=lambda mistake: mistake.line)
     pages, wrong = bind(chapter, Scope(config, Tokenizer(docs)), names, code)
     mistakes += wrong
     if not mistakes:
@@ -53,7 +52,7 @@ def _not_shown(page: Page) -> Iterator[LectureError]:
     for source in (page.title, page.body, page.notes, page.why, question, page.then):
         if source is not None and len(source.text) <= LONGEST:  # a longer one is a mistake already
             for line, what in not_shown(source.text):
-                reason = f"a page cannot show {what}; write it as text, or as a code block between lines of ```"
+                reason = f"a page cannot show {what}; write it as text, or as code between ` or lines of ```"
                 yield LectureError(reason, source.file, source.line + line)
 
 
@@ -79,6 +78,7 @@ def _run_through(pages: list[BoundPage], session: Run) -> list[LectureError]:
             for quote in text.quotes:
                 attempt(quote.answer, session, start)
         session.seek(start)
+        attempt(page.walk, session)
         end = attempt(page.ending, session, start) or start
         if page.then is not None:
             for quote in page.then.quotes:

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine import Config, Scope
-from engine.model.dataset import load_docs
 from engine.model.tokenizer import Tokenizer
 from microgpt_tui.explanations.sentences import lecture_words
 from microgpt_tui.lectures.binding import BoundPage, ScreenNames, bind
 from microgpt_tui.lectures.file_map import FileMap, file_map
-from microgpt_tui.lectures.library import config_of
+from microgpt_tui.lectures.library import run_of
 from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.page import Chapter, Course
 
@@ -53,7 +52,7 @@ class Lecture:
 
         Raises EngineError; LectureError for the first mistake in the chapter that can be found without running.
         """
-        config, docs = config_of(self.chapter), load_docs(self.chapter.data)
+        config, docs = run_of(self.chapter)
         self.bound_pages(Scope(config, Tokenizer(docs)), names)
         return config, docs
 

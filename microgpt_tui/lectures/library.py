@@ -11,8 +11,9 @@ import re
 from importlib import resources
 from pathlib import Path
 
-from engine import Config, ConfigError
+from engine import Config, ConfigError, EngineError
 from engine.language.chosen import LANGUAGES
+from engine.model.dataset import load_docs
 from microgpt_tui.lectures.page import Chapter, Course, LectureError
 from microgpt_tui.lectures.parser import read_chapter
 
@@ -65,21 +66,32 @@ def files(wanted: str | None, language: str) -> list[Path]:
     return [Path(course.chapters[place].file)]
 
 
-def config_of(chapter: Chapter) -> Config:
-    """The hyperparameters of the run that a chapter speaks of. Raises LectureError."""
+def run_of(chapter: Chapter) -> tuple[Config, list[str]]:
+    """The hyperparameters and the documents of the run that a chapter speaks of. Raises LectureError."""
+    config = _config(chapter)
+    try:
+        return config, load_docs(chapter.data)
+    except EngineError as error:
+        raise chapter.sources[-1].fault(f"data: {error}") if chapter.data else error from None
+
+
+def _config(chapter: Chapter) -> Config:
     kinds = {name: type(value) for name, value in Config().as_dict().items()}
     values: dict[str, float] = {}
-    for name, text in chapter.options:
+    for (name, text), source in zip(chapter.options, chapter.sources, strict=False):
         if name not in kinds:
-            raise LectureError(f"config: no setting is called {name!r}; there are {', '.join(kinds)}", chapter.file)
+            raise source.fault(f"config: no setting is called {name!r}; there are {', '.join(kinds)}")
         try:
             values[name] = kinds[name](text)
         except ValueError:
-            raise LectureError(f"config: {name} is {text!r}; write a number", chapter.file) from None
+            raise source.fault(f"config: {name} is {text!r}; write a number") from None
     try:
         return Config(**values)  # type: ignore[arg-type]
     except ConfigError as error:
-        raise LectureError(f"config: {error}", chapter.file) from error
+        named = (
+            source for (name, _), source in zip(chapter.options, chapter.sources, strict=False) if name in str(error)
+        )
+        raise next(named, chapter.sources[0]).fault(f"config: {error}") from error
 
 
 def _built_in() -> Path:

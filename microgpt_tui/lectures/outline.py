@@ -45,12 +45,12 @@ class CodeLines:
     path: Path
     code: CodeText
     lines: tuple[int, ...]
+    in_copy: bool = False  # of microgpt.py; else the file is of this program
 
     @property
     def label(self) -> str:
         """The file: of this program's with its package, such as engine/model/gpt.py."""
-        inside = self.path.is_relative_to(ROOT)
-        return self.path.relative_to(ROOT).as_posix() if inside else self.path.name
+        return self.path.name if self.in_copy else self.path.relative_to(ROOT).as_posix()
 
 
 @cache
@@ -116,7 +116,7 @@ class CodeFinder:
         if self.own is not None:
             found = {line for pattern in patterns for line in self._own_lines(pattern)}
             if found:
-                return (CodeLines(self.own.path, self.own.text, tuple(sorted(found))),)
+                return (CodeLines(self.own.path, self.own.text, tuple(sorted(found)), in_copy=True),)
         by_file: dict[Path, set[int]] = {}
         for pattern in patterns:
             for each in self._named(pattern):

@@ -77,7 +77,8 @@ class Page:
     """One page. `speed` is in events a second for `Play`, in training steps a second for `Train`; 0 is flat out.
 
     Without a `moment` it begins where the page before it ends. `code` names statements of `microgpt.py` that belong to
-    this page, `see` such as are shown again; a `code` that is `THE_FILE` shows the map of the whole file.
+    this page, `see` such as are shown again; a `code` that is `THE_FILE` shows the map of the whole file. With
+    `inference`, the settings of a position of a sample, that is shown in place of the panes.
     """
 
     head: SourceText
@@ -94,11 +95,15 @@ class Page:
     code: tuple[SourceText, ...] = ()
     see: tuple[SourceText, ...] = ()
     why: SourceText | None = None
+    inference: tuple[SourceText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """One file. `options` are hyperparameters of the run that it speaks of, `data` its documents; None is the usual."""
+    """One file. `options` are hyperparameters of the run that it speaks of, `data` its documents; None is the usual.
+
+    `sources` are where these are written: those of the options in their order, then that of the documents.
+    """
 
     name: str
     title: str
@@ -107,6 +112,7 @@ class Chapter:
     file: str
     options: tuple[tuple[str, str], ...] = ()
     data: Path | None = None
+    sources: tuple[SourceText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,9 @@ OF_CHAPTER = ("chapter", "lang", "config", "data")
 ACTS = ("ask", "wait", "play", "run")
 OF_ASK = ("options", "answer", "reveal")
 OF_CODE = ("code", "see")
-OF_PAGE = ("moment", "focus", "spotlight", *OF_CODE, "speed", "figure", *ACTS, *OF_ASK, "then", "why", "notes")
-LISTS = ("focus", "spotlight", "options", "config", *OF_CODE)
+SHOWN = ("moment", "focus", "spotlight", "inference", *OF_CODE)
+OF_PAGE = (*SHOWN, "speed", "figure", *ACTS, *OF_ASK, "then", "why", "notes")
+LISTS = ("focus", "spotlight", "inference", "options", "config", *OF_CODE)
 LARGEST = 1_000_000  # bytes of a file; a chapter has some thousands
 LONGEST = 10_000  # characters of a header, and of the text of a page
 MOST_PAGES = 1000
@@ -72,8 +73,8 @@ def read_all(path: Path, language: str = "en") -> tuple[Chapter | None, list[Lec
         if not wide:
             return _chapter(raw.decode("utf-8-sig"), path, language)
         reason = f"is {wide} text; save it as UTF-8"
-    except UnicodeDecodeError:
-        pass
+    except UnicodeDecodeError as error:
+        return None, [LectureError(reason, file, raw.count(b"\n", 0, error.start) + 1)]
     except OSError as error:
         reason = f"cannot be read: {error.strerror}; give a lecture's Markdown file"
     except ValueError:
@@ -118,6 +119,7 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
         file=str(path),
         options=tuple(options),
         data=file,
+        sources=(*first.all("config"), *first.all("data")),
     )
     return chapter, sorted(mistakes, key=lambda mistake: mistake.line)
 
@@ -126,10 +128,11 @@ def _headers(text: str, file: str, mistakes: list[LectureError]) -> Iterator[Hea
     """The headers of a file with the lines below each."""
     header: Header | None = None
     inside: list[str] | None = None  # the lines of a header that is not closed yet
-    fence, opened = "", 0
+    fence, fenced, opened = "", 0, 0
     for number, line in enumerate(text.splitlines(), 1):
         mark = FENCE.match(line)
         if mark and inside is None:
+            fenced = fenced if fence else number
             fence = "" if fence == mark[1] else fence or mark[1]
         if line.rstrip() != "---" or fence:
             if inside is not None:
@@ -147,6 +150,8 @@ def _headers(text: str, file: str, mistakes: list[LectureError]) -> Iterator[Hea
             header = Header(SourceText("\n".join(inside), file, opened + 1))
             _values(header, mistakes)
             inside = None
+    if fence:
+        mistakes.append(LectureError(f"this code block is not closed; end it with a line of {fence}", file, fenced))
     if inside is not None:
         mistakes.append(LectureError("this header is not closed; end it with a line of ---", file, opened))
     if header is not None:
@@ -180,7 +185,7 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
         mistakes.append(head.fault("this header says nothing; write key: value, for example moment: step 0"))
         return
     for key_node, value in node.value:
-        key = str(key_node.value)
+        key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
         key_text = SourceText(key, head.file, head.line + key_node.start_mark.line)
         if key not in (*OF_CHAPTER, *OF_PAGE):
             near = difflib.get_close_matches(key, (*OF_CHAPTER, *OF_PAGE), n=1)
@@ -190,6 +195,8 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
             mistakes.append(key_text.fault(f"{key} stands here twice; leave one out"))
         else:
             header.values[key] = list(_texts(key, value, head, mistakes))
+            if isinstance(value, yaml.ScalarNode) and not header.values[key]:
+                mistakes.append(key_text.fault(f"{key} says nothing; write something after it, or take it out"))
             halves = (source for source in header.values[key] if HALF.search(source.text))
             mistakes.extend(source.fault(f"{key} holds half a character; write the whole one") for source in halves)
 
@@ -250,6 +257,7 @@ def _page(header: Header, mistakes: list[LectureError]) -> Page:
         code=header.all("code"),
         see=header.all("see"),
         why=header.one("why"),
+        inference=header.all("inference"),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from engine import Moment, Run, Scope
+from engine.sampling.stepper import SampleStepper
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.debugger.keys import IN_LECTURE, Key
 from microgpt_tui.debugger.run_controller import Pace
@@ -66,6 +67,8 @@ class LecturePlayer:
         self.unfolded = False  # whether the reasons of the page are shown
         self.aim: Moment | None = None  # where the page wants the run to be, until it is there
         self._chosen_before: int | None = None  # the head or layer that was chosen when the page began to wait
+        self._pressed = ""  # the last key that the page has not taken for itself
+        self._answered_with = ""  # that with which the viewer did what the page waited for, until another is pressed
         self._digits = (0.0, 0)  # when a digit was typed last, and the number so far
 
     @property
@@ -102,6 +105,7 @@ class LecturePlayer:
         self.lecture.page = page
         self.progress = ActProgress.READING if self.bound.page.act else ActProgress.DONE
         self.predicted, self.unfolded = None, False
+        self._pressed = self._answered_with = ""
 
     def other_chapter(self, page: int) -> tuple[int, int] | None:
         """The chapter and page before the first page, or after the last one; None at the course's ends."""
@@ -145,10 +149,13 @@ class LecturePlayer:
 
     def press(self) -> None:
         """Come as far as the next press brings the page."""
+        self._pressed = ""
         self.progress = ActProgress.BEGUN if self.next in (Press.REMIND, Press.BEGIN) else ActProgress.DONE
 
     def finish(self) -> None:
         self.progress = ActProgress.DONE
+        if self.bound.expected is not None:
+            self._answered_with = self._pressed
 
     def pace(self) -> Pace:
         """How fast the page plays events, or trains."""
@@ -174,6 +181,13 @@ class LecturePlayer:
                     missing.append(str(error))
         return where, missing
 
+    def walk(self, session: Run) -> SampleStepper | None:
+        """The position of a sample that the page shows, by the parameters of the run as they are; None if none."""
+        try:
+            return self.bound.walk(session)
+        except LectureError:
+            return None  # checking tells it
+
     def await_viewer(self, frame: Frame) -> None:
         """Remember what is chosen before the viewer does what the page waits for."""
         self._chosen_before = self.bound.expected.chosen(frame) if self.bound.expected else None
@@ -193,7 +207,17 @@ class LecturePlayer:
         expected = self.bound.expected
         if expected is None or expected.key is None or self.done or self.exploring:
             return False
-        return key in expected.key.keys.split(",")
+        if key not in expected.key.keys.split(","):
+            return False
+        self._answered_with = key
+        return True
+
+    def repeats(self, key: str) -> bool:
+        """Take note of a key. Returns whether it has just brought the answer that is shown, and would lead past it."""
+        if not self.exploring and key == self._answered_with:
+            return True
+        self._pressed, self._answered_with = key, ""
+        return False
 
     # What is shown besides the page.
 
@@ -205,6 +229,9 @@ class LecturePlayer:
         if self.exploring:
             both = ((keys["page.chapters"], self._return()), (keys["page.leave"], words["leave"]))
             return LectureStatus(words["exploring"], both, count, urgent=True)
+        if self.aim is not None:
+            hint = words["on_the_way"].format(step=f"{self.aim.step:,}")
+            return LectureStatus(hint, tuple((keys[f"page.{name}"], words[name]) for name in ("next", "back")), count)
         named = ((keys[f"page.{name}"], words[name]) for name in ("back", "explore", "chapters", "blank", "leave"))
         hint, act, expected = "", self.bound.page.act, self.bound.expected
         if press in (Press.REMIND, Press.GO_ON) and expected is not None:

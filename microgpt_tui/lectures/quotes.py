@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from string import Formatter
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -19,16 +20,22 @@ from engine import Address, AddressError, EngineError, ExpressionError, Moment, 
 from engine.expressions.expression import Answer
 from engine.expressions.scope import Kind
 from engine.expressions.watch import Watch
-from engine.run.capabilities import sampling
+from engine.interventions.syntax import Change, parse
+from engine.run.capabilities import branching, sampling
 from engine.text import shortened, shortened_repr
+from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.lectures.page import LectureError, SourceText
+from microgpt_tui.lectures.sample_place import SamplePlace
 
 QUOTED = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|[{}]")
 OF_WHOLE_NUMBERS = "bcdoxX"  # formats
 LARGEST = 200  # a width or a precision; a page has 76 columns
 ELSEWHERE = re.compile(r"\s@\s+(?P<address>[^\"']+)$")
+CHANGED = re.compile(r"\sif\s+(?P<changes>.+)$")
+LONGEST_BAR = 24  # cells
+OF_NAMES = ("names", "names_in_data", "names_seen")
 CALL = re.compile(r"(?P<word>[a-z_]+)\s*(?:\((?P<inside>.*)\))?")
 
 Evaluate = Callable[[Run], Answer]
@@ -37,17 +44,20 @@ Evaluate = Callable[[Run], Answer]
 
 @dataclass(frozen=True)
 class Quote:
-    """An expression in a text; `address` gives where it is evaluated, for the step of the page."""
+    """An expression in a text. `address` says where it is evaluated, by the step of the page; `changes`, what if."""
 
     source: SourceText
     text: str
     evaluate: Evaluate
     address: Callable[[int], Address] | None = None  # None: at the page's own moment
+    changes: tuple[Change, ...] = ()
     format: str = ""
     conversion: str = ""
 
     def answer(self, session: Run, moment: Moment) -> str:
         """What stands in the text for it, on a page at this moment; the run is moved. Raises LectureError."""
+        if self.changes:
+            session = changed(session, self.changes, self.source)
         go(session, self.address(moment.step) if self.address else moment, self.source)
         try:
             value = self.evaluate(session)
@@ -111,11 +121,14 @@ class Reader:
 
     def _quote(self, source: SourceText, text: str, parts: list[str | Quote]) -> None:
         words, conversion, form = parted(text)
-        elsewhere = ELSEWHERE.search(words)
+        changes: tuple[Change, ...] = ()
         address = None
         try:
             _check_format(conversion, form)
-            if elsewhere:
+            if what_if := CHANGED.search(words):
+                changes = tuple(parse(change, self.scope) for change in what_if["changes"].split(";"))
+                words = words[: what_if.start()]
+            if elsewhere := ELSEWHERE.search(words):
                 address = partial(Address.parse, elsewhere["address"], self.scope)
                 address(0)  # whether it can be read
                 words = words[: elsewhere.start()]
@@ -124,7 +137,7 @@ class Reader:
             reason = error.reason if isinstance(error, ExpressionError) else error
             self.mistakes.append(source.fault(f"{{{shortened(text)}}}: {reason}"))
         else:
-            parts.append(Quote(source, text.strip(), evaluate, address, form or "", conversion or ""))
+            parts.append(Quote(source, text.strip(), evaluate, address, changes, form or "", conversion or ""))
 
     def expression(self, text: str) -> Evaluate:
         """An expression, or one of the words that only a text needs. Raises EngineError."""
@@ -133,12 +146,16 @@ class Reader:
         word, inside = (call["word"], call["inside"]) if call else ("", None)
         if inside is None and word in COUNTS:
             return COUNTS[word]
-        if word == "names":
-            return _names(inside)
+        if word in OF_NAMES:
+            return _of_names(word, inside)
+        if word == "drawn" and inside is not None:
+            return _drawn(inside)
         if word == "char" and inside:
             return self._char(inside)
         if word == "largest" and inside:
             return _largest([self.expression(part) for part in inside.split(";")])
+        if word == "bar" and inside:
+            return _bar(self.expression(inside))
         watch = Watch(text, self.scope)
         return lambda session: watch.value(session.view())
 
@@ -165,6 +182,20 @@ def go(session: Run, to: Address | Moment, source: SourceText) -> None:
         session.seek(to)
     except EngineError as error:
         raise source.fault(str(error)) from error
+
+
+_BRANCHES: WeakKeyDictionary[Run, dict[tuple[Change, ...], Run]] = WeakKeyDictionary()
+
+
+def changed(session: Run, changes: tuple[Change, ...], source: SourceText) -> Run:
+    """The branch of a run with these changes, the same one each time. Raises LectureError."""
+    branches = _BRANCHES.setdefault(session, {})
+    if changes not in branches:
+        try:
+            branches[changes] = branching(session).branch(changes)
+        except EngineError as error:
+            raise source.fault(str(error)) from error
+    return branches[changes]
 
 
 def parted(text: str) -> tuple[str, str | None, str | None]:
@@ -232,7 +263,8 @@ def formatted(value: Answer, form: str = "", conversion: str = "") -> str:
     return f"{value:,}" if isinstance(value, int) else printable(str(value))
 
 
-def _names(inside: str | None) -> Evaluate:
+def _of_names(word: str, inside: str | None) -> Evaluate:
+    """`names(5, 0.5)`: sampled names; `names_in_data`, `names_seen`: how many of them are in the data, trained on."""
     try:
         words = [part.strip() for part in inside.split(",")] if inside else []
         number = int(words[0]) if words else 5
@@ -241,12 +273,27 @@ def _names(inside: str | None) -> Evaluate:
             raise ValueError
     except ValueError:
         raise AddressError(
-            f"names({inside}) is not to be had; write names(5, 0.5): up to 50 of them, at a temperature above 0"
+            f"{word}({inside}) is not to be had; write {word}(5, 0.5): up to 50 names, at a temperature above 0"
         ) from None
 
     def evaluate(session: Run) -> Answer:
         generator = random.Random(f"{session.config.seed} {session.step}")  # its own: the run's stays as it is
-        return ", ".join(name or "(empty)" for name in sampling(session).sample(number, temperature, generator))
+        names = sampling(session).sample(number, temperature, generator)
+        if word == "names":
+            return ", ".join(name or "(empty)" for name in names)
+        known = set(session.docs if word == "names_in_data" else session.docs[: session.step])
+        return sum(name in known for name in names)
+
+    return evaluate
+
+
+def _drawn(inside: str) -> Evaluate:
+    """The token that follows a position of a sample, as `inference` shows it."""
+    place = SamplePlace.read(inside.split(",") if inside.strip() else [])
+
+    def evaluate(session: Run) -> Answer:
+        walk = place.walk(session)
+        return walk.tokenizer.name(walk.here.token_id)
 
     return evaluate
 
@@ -260,9 +307,28 @@ def _largest(parts: Sequence[Evaluate]) -> Evaluate:
     return evaluate
 
 
+def _bar(length: Evaluate) -> Evaluate:
+    """A bar of up to `LONGEST_BAR` cells; 1 is the longest."""
+
+    def evaluate(session: Run) -> Answer:
+        share = length(session)
+        return bar(share, 1.0, LONGEST_BAR) if isinstance(share, int | float) else None
+
+    return evaluate
+
+
+def _reached(session: Run, parameters: bool) -> int:
+    """How many of the parameters, or of the scalars that the forward phase makes, get a gradient."""
+    program = session.program
+    rows = np.arange(program.n_params) if parameters else program.rows
+    return int(np.count_nonzero(program.touched[0][rows]))
+
+
 COUNTS: dict[str, Evaluate] = {
     "docs": lambda session: len(session.docs),
     "scalars": lambda session: session.program.ticks(Phase.FORWARD),
-    "edges": lambda session: session.program.ticks(Phase.BACKWARD),
+    "scalars_reached": lambda session: _reached(session, parameters=False),
+    "params_reached": lambda session: _reached(session, parameters=True),
+    "edges": lambda session: session.program.ticks(Phase.BACKWARD) - 1,  # the first sets the loss's own gradient
     "tokens": lambda session: " ".join(session.tokenizer.name(token) for token in session.program.tokens),
 }

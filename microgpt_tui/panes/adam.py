@@ -19,6 +19,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.curve import each, sparkline
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.operations.canvas import first_fitting
 from microgpt_tui.operations.row_labels import linear_rows
 from microgpt_tui.panes.base import Pane
 
@@ -199,7 +200,8 @@ def _draw(picture: Picture, frame: Frame, row: _Row, width: int, course: Series[
         steps = [step for step in course.known for _ in range(wide)]
         _spark(line.to(NUMBERS + formula), frame, [v for v in values for _ in range(wide)], steps, room)
     elif weight and row.means:
-        line.most("   ", width - line.width).most(row.means, width - line.width, theme.WARNING)
+        means = first_fitting(width - line.width - 3, row.means, row.means.partition(": ")[2]) or row.means
+        line.most("   ", width - line.width).most(means, width - line.width, theme.WARNING)
     elif weight and row.before is not None and width >= NUMBERS + SHORT + AXIS:
         start = max(NUMBERS + SHORT, line.width + 2)
         _axis(line.to(start), row.before, row.value or 0.0, min(width - start, 2 * AXIS))

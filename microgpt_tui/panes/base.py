@@ -46,6 +46,7 @@ class Pane(PictureView, can_focus=True):
     def __init__(self, name: str) -> None:
         super().__init__(name, self.TITLE)
         self.frame: Frame | None = None
+        self.named = False  # whether its own name stands above the picture, whatever else does
         self._spot: tuple[int, int] | None = None  # line and column that the cursor went to at this moment
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
@@ -99,7 +100,8 @@ class Pane(PictureView, can_focus=True):
     def title_now(self) -> str:
         if self.frame is None or (self.POSITIONS and not self.frame.program.n):
             return self.title
-        return self.heading(self.frame)
+        heading = self.heading(self.frame)
+        return heading if not self.named or heading.startswith(self.TITLE) else f"{self.TITLE} ─ {heading}"
 
     def top_of(self, picture: Picture, height: int) -> int:
         """Where a pane stands scrolled follows from the frame, never from the way that led to it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
@@ -34,16 +36,21 @@ class LecturePage(PictureView):
         if self.rendered is None:
             picture.line(self.waiting, theme.DIM)
             return picture
-        picture.lines += _title(self.chapter, self.rendered.title, width)
+        page = self.rendered
+        if page.unfolded and self.lines_needed(width) > height:  # the reasons alone
+            page = replace(page, body="", question="", options=(), then="", figure="", code=(), map=None)
+        picture.lines += _title(self.chapter, page.title, width)
         picture.line()
-        lines = page_lines(self.rendered, width)
-        figure = FIGURE if self.rendered.figure else 0
-        room = height - picture.height - figure - len(lines)
-        picture.lines += cut_code(code_lines(self.rendered, width), max(room, LEAST_CODE), width)
-        if self.rendered.map is not None:
-            picture.lines += file_map_lines(self.rendered.map, width)
-        if self.rendered.figure:
-            self._figure(picture, self.rendered.figure, width, height - picture.height - len(lines))
+        lines, figure = page_lines(page, width), FIGURE if page.figure else 0
+        room = height - picture.height - figure - len(page_lines(page.revealed(), width))
+        code = code_lines(page, width)
+        picture.lines += cut_code(code, max(room, LEAST_CODE), width)
+        if code and len(code) < room:
+            picture.line()
+        if page.map is not None:
+            picture.lines += file_map_lines(page.map, width)
+        if page.figure:
+            self._figure(picture, page.figure, width, height - picture.height - len(lines))
         picture.lines += [_line(text) for text in lines]
         return picture
 
@@ -67,6 +74,7 @@ class LecturePage(PictureView):
             return 2
         title, figure = _title(self.chapter, self.rendered.title, width), FIGURE if self.rendered.figure else 0
         code = len(code_lines(self.rendered, width))
+        code += code > 0
         if self.rendered.map is not None:
             code += len(file_map_lines(self.rendered.map, width))
         return len(title) + 1 + figure + code + len(page_lines(self.rendered.revealed(), width))
@@ -79,7 +87,7 @@ def code_lines(page: RenderedPage, width: int) -> list[Line]:
         rows = lit_lines(block.code, block.lines, width, ROWS)
         if rows[0].width + measured(block.label)[1] < width:
             rows[0].to(width - measured(block.label)[1]).add(block.label, theme.DIM)
-        else:
+        elif not block.in_copy:
             lines.append(Line().most(block.label, width, theme.DIM))
         lines += rows
     return lines

@@ -223,7 +223,8 @@ def _wrapped(pieces: Sequence[Piece], width: int) -> list[list[Piece]]:
     return rows
 
 
-def _row_starts(text: str, width: int) -> list[int]:
+@lru_cache(1024)
+def _row_starts(text: str, width: int) -> tuple[int, ...]:
     """Where the rows of a code begin: after a blank, a comma or an opening bracket, in no word or string that fits.
 
     Of a word that is longer than a row, the brackets that close go to the next one.
@@ -243,7 +244,7 @@ def _row_starts(text: str, width: int) -> list[int]:
             starts.append(at)
             left = width - HANGING
         left -= cell_len(word)
-    return starts
+    return tuple(starts)
 
 
 def _stripped(source: SourceLine) -> tuple[list[Segment], Column | None]:
@@ -305,7 +306,7 @@ class Source(Pane):
         called = source.called if source.called and source.called.line != source.line else None
         below = [] if called is None else [_elsewhere(CALLED, called, width)]
         below += says(Picture(), frame.around.lines_hint, width, height // 2).lines
-        lit = _lit(source, segments, width, max(1, height // 2 - len(below)), source.line in stops, indent)
+        lit = _lit(source, segments, width, max(1, (height + 1) // 2 - len(below)), source.line in stops, indent)
         picture.lines[source.line - 1 : source.line] = [*lit, *below]
         if called is not None:
             picture.focus = source.line  # both stay in sight

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from textual.screen import Screen
 
 from engine import EngineError, Run
 from engine.run.capabilities import sampling
+from engine.run.sample_walk import sample_walk
 from engine.sampling.stepper import SampleStepper
 from engine.sampling.strategy import DecodingStrategy
 from microgpt_tui.debugger.keys import KeyCommands
@@ -255,11 +255,7 @@ class InferenceScreen(Passing[None]):
         self._go_to(self._try(lambda: self._walk(sequence, prefix, self.state.walk.strategy)), sequence)
 
     def _walk(self, sequence: int, prefix: str, strategy: DecodingStrategy) -> SampleStepper:
-        """A walk from its first position. Sequence 0 has the random numbers that the run would draw next."""
-        numbers = random.Random(f"{self.session.config.seed} {sequence}")
-        if not sequence:
-            numbers.setstate(self.session.generator.getstate())
-        return SampleStepper(self._sampler, self.session.tokenizer, numbers, strategy, prefix)
+        return sample_walk(self.session, self._sampler, sequence, strategy, prefix)
 
     def _go_to(self, walk: SampleStepper | None, sequence: int | None = None) -> None:
         """Show another walk, if there is one."""

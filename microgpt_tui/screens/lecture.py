@@ -13,10 +13,13 @@ from textual.geometry import Size
 from textual.message import Message
 
 from engine import Moment, Run
+from engine.sampling.stepper import SampleStepper
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.keys import IN_LECTURE
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
+from microgpt_tui.inference.panel import InferencePanel
+from microgpt_tui.inference.state import InferenceState
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.page import Course, Train
 from microgpt_tui.lectures.player import LecturePlayer, Press
@@ -61,6 +64,7 @@ class LectureScreen(DebuggerScreen):
         self.player = LecturePlayer(lecture, self.stops.scope, registry.screen_names())
         self.navigator.diverted = lambda: self.player.aim is not None
         self.after_show = self._light_panes
+        self.lines = lecture.code.own
         self._shared = shared  # notes, for other terminals
         self._quoted = session.restart_copy()  # the numbers that pages quote are read from this run
         self._gone = False
@@ -68,6 +72,7 @@ class LectureScreen(DebuggerScreen):
     def compose(self) -> ComposeResult:
         yield LecturePage("page")
         yield from super().compose()
+        yield InferencePanel()
         yield Footing("footing")
 
     def on_mount(self) -> None:
@@ -101,10 +106,14 @@ class LectureScreen(DebuggerScreen):
         for view in self.query(PictureView).exclude("Pane"):
             view.redraw()
         spots = self.player.spotlight
+        self.set_class(self.player.aim is not None, "-on-the-way")
         for strip in registry.STRIPS:
             self.set_class(strip in spots, f"-with-{strip}")
         for pane in self.panes:
             pane.dimmed = bool(spots) and pane.id not in spots
+            if pane.named != (pane.id in spots):
+                pane.named = pane.id in spots
+                pane.redraw()
         if self.player.waits and not self.busy and self.player.answered_by(self.frame):
             self._finish()
 
@@ -122,12 +131,15 @@ class LectureScreen(DebuggerScreen):
         return spotlit(names, room) if names else plan(phase, room, head=self.head_at_work)
 
     def _fit_page(self, size: Size) -> None:
-        pane = self.page_pane
+        pane, rendered = self.page_pane, self.player.shown
+        self.remove_class("-page-alone")
         if size.width >= BESIDE:
             pane.styles.height = None
-        else:
-            needed = pane.lines_needed(size.width - 4) + 1
-            pane.styles.height = max(3, min(needed, size.height - LEFT_TO_PANES - 2))
+            return
+        needed, usual = pane.lines_needed(size.width - 4) + 1, size.height - LEFT_TO_PANES - 2
+        whole = rendered is not None and (rendered.unfolded or rendered.map is not None) and not self.player.exploring
+        self.set_class(whole and needed > usual, "-page-alone")
+        pane.styles.height = "1fr" if self.has_class("-page-alone") else max(3, min(needed, usual))
 
     def _show_page(self) -> None:
         """Show the page as far as it has come."""
@@ -166,6 +178,8 @@ class LectureScreen(DebuggerScreen):
     def open_page(self, page: int) -> None:
         """Turn to a page of this chapter, and bring the run to where it begins."""
         self.player.open(page)
+        self._show_sample(None)
+        self.app.clear_notifications()  # they speak of the page before
         self.grid.zoomed = None
         self.set_focus(None)
         self._show_page()
@@ -188,17 +202,30 @@ class LectureScreen(DebuggerScreen):
         self.player.aim = moment
         if not self.navigator.halt() and self.navigator.go(moment):  # where a halted run arrives is not the aim
             self._land()
+        else:
+            self._light_panes()
+            self._show_status()
 
     def _land(self) -> None:
         """The run is where the page wants it: choose what is in focus."""
         where, missing = self.player.land(self.session)
         self.state.stand(where)
+        self._show_sample(self.player.walk(self.session))
         for sentence in missing:
             self.notify(sentence, severity="warning", markup=False)
         self.player.await_viewer(self.frame)
         if self.player.done:
             self._show_page()
         self.show()
+
+    def _show_sample(self, walk: SampleStepper | None) -> None:
+        """Show a position of a sample in place of the panes; without one, the panes."""
+        self.set_class(walk is not None, "-sampling")
+        sample = self.player.bound.sample
+        if walk is not None and sample is not None:
+            docs = frozenset(self.session.docs)
+            state = InferenceState(walk, self.session.step, sample.sequence, 0, docs)
+            self.query_one(InferencePanel).show(state, sample.show)
 
     @on(RunController.Arrived)
     def landed(self) -> None:
@@ -253,8 +280,14 @@ class LectureScreen(DebuggerScreen):
         return True
 
     def on_key(self, event: events.Key) -> None:
-        """End the act of a page that waits for this key; the key does what it always does as well."""
-        if self.player.answered_by_key(event.key):
+        """End the act of a page that waits for this key; the key does what it always does as well.
+
+        Pressed once more by mistake, the key that has brought the answer does nothing.
+        """
+        if self.player.repeats(event.key):
+            event.stop()
+            event.prevent_default()
+        elif self.player.answered_by_key(event.key):
             self.call_later(self._finish)
 
     def action_advance(self) -> None:
@@ -315,6 +348,7 @@ class LectureScreen(DebuggerScreen):
     def _explore(self, exploring: bool) -> None:
         self.player.exploring = exploring
         self.set_class(exploring, "-exploring")
+        self._fit_page(self.size)
         self._show_status()
         self.show()
 

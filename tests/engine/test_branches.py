@@ -128,3 +128,19 @@ def test_damaged_branches_are_refused(said: Any, sentence: str) -> None:
     session = Session(Config(**SHAPE), DOCS)
     with pytest.raises(validate.Unfit, match=sentence):
         validate.branches(said, Scope(session.config, session.tokenizer))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["layer0.head1", "layer1.mlp = mean:2", "layer1.pos1", "q[0, 3]@pos=1 = 0.1", "wte = 0", "learning_rate = 1"],
+)
+def test_a_branch_of_a_branch_without_its_changes_is_the_original(text: str) -> None:
+    session = Session(Config(**SHAPE), DOCS)
+    change = parse(text, Scope(session.config, session.tokenizer))
+    branch = session.branch([change])
+    branch.seek(Moment(3))
+    again = branch.branch(())
+    for run in (session, again):
+        run.seek(Moment(4))
+    assert again.losses == session.losses != branch.losses
+    assert sha(again) == sha(session)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from engine import Config, Moment, Scope, Session
+from engine.interventions.syntax import parse
 from engine.timeline.events import Phase
 from microgpt_tui.drawing.markdown import without_literals
 from microgpt_tui.lectures.binding import bind
 from microgpt_tui.lectures.check import check_lecture
 from microgpt_tui.lectures.parser import read_chapter
 from microgpt_tui.lectures.rendered_page import page_lines, render_page, render_pages
+from microgpt_tui.lectures.sample_place import SamplePlace
 from microgpt_tui.panes.registry import screen_names
+from tests.support.reference_model import PlainGPT, post_order
 
 HEAD = "config: n_embd=4, n_head=2, block_size=4, num_steps=30\ndata: docs.txt\n"
 
@@ -63,14 +67,16 @@ def run(tmp_path: Path) -> Session:
         ("---\n# T\n\n{doc:08d}\n", 7, "is 'bo', which :08d cannot write"),
         ("---\n# T\n\n{learning_rate:d}\n", 7, "is 0.01, which :d cannot write"),  # instead of a wrong 0
         ("---\n# T\n\n{wte[0, 0] * 1e300:c}\n", 7, "which :c cannot write"),
-        ("---\n# T\n\na\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", 9, "a page cannot show a table"),
         ("---\n# T\n\na\nb ![x](y.png)\n", 8, "a page cannot show an image"),
-        ("---\n# T\n\n<div>\n<img src=a>\n</div>\n", 8, "a page cannot show the HTML tag <img>"),
+        ("---\n# T\n\n<div>\n<img src=a>\n</div>\n", 7, "a page cannot show the HTML tag <div>"),
+        ("---\n# T\n\nsome <b>x\n", 7, "a page cannot show the HTML tag <b>"),
+        ("---\n# T\n\nsome\n<!-- x -->\n", 8, "a page cannot show a comment of HTML"),
         ("---\n# T\n\na\n<IMG src=a>\n", 8, "a page cannot show the HTML tag <IMG>"),
         ("---\n# T\n\na\n\n***\n", 9, "a page cannot show a horizontal rule"),
         ("---\n# T\n\n> a\n", 7, "a page cannot show a block quotation"),
         ("---\n# T\n\n[a](http://b/)\n", 7, "a page cannot show the address of a link"),
-        ("notes: |\n  a\n\n  | a |\n  |---|\n---\n# T\n", 7, "a page cannot show a table"),
+        ("notes: |\n  a\n\n  ![b](c)\n---\n# T\n", 7, "a page cannot show an image"),
+        ("---\n# T\n\n| a |\n|---|\n| {loss} |\n", 9, "{loss} is not known"),
         ("---\n# T\n\n{nosuch}\n", 7, "nothing is called nosuch"),
         ("---\n# T\n\n{n @ step 99}\n", 7, "no step 99"),
         ("---\n# T\n\n{names(0)}\n", 7, "names(0)"),
@@ -87,6 +93,17 @@ def run(tmp_path: Path) -> Session:
         ("wait: step\n---\n# T\n", 4, "write a key, head, layer, or a condition"),
         ("wait: space\n---\n# T\n", 4, "belongs to the lecture itself"),
         ("wait: n\n---\n# T\n---\n---\n# U\n", 8, "give this one a moment"),
+        ("moment: step 0\ninference: place=2\n---\n# T\n", 5, "is no setting of a sample"),
+        ("moment: step 0\ninference: position=two\n---\n# T\n", 5, "position is 'two'"),
+        ("moment: step 0\ninference: position=-1\n---\n# T\n", 5, "count from 0"),
+        ("moment: step 0\ninference: show=all\n---\n# T\n", 5, "write one of bars, draw, attention"),
+        ("moment: step 0\ninference: temperature=0\n---\n# T\n", 5, "temperature"),
+        ("moment: step 0\ninference: prefix=x\n---\n# T\n", 5, "x"),
+        ("moment: step 0\ninference: position=9\n---\n# T\n", 5, "this sample is over at position"),
+        ("---\n# T\n\n{drawn(place=2)}\n", 7, "is no setting of a sample"),
+        ("---\n# T\n\n{names_seen(0)}\n", 7, "write names_seen(5, 0.5)"),
+        ("moment: step 0\n---\n# T\n\n{loss if wte = much}\n", 8, "the value 'much'"),
+        ("moment: step 0\n---\n# T\n\n{loss if wte = 0}\n", 8, "is not known"),
         ("code: gpt: y = softmax(...)\n---\n# T\n", 4, "has no statement 'gpt: y = softmax(...)'"),
         ("code: |\n  loss = ...\n\n  gpd: ...\n---\n# T\n", 7, "has no function 'gpd'; there are gpt"),
         ("see: '...'\n---\n# T\n", 4, "names no statement"),
@@ -103,11 +120,23 @@ def test_a_mistake_is_reported_with_its_line(tmp_path: Path, page: str, line: in
     assert says in found
 
 
-def test_an_impossible_config_is_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("header", "line", "says"),
+    [
+        ("config: n_head=3", 2, "config: n_head 3 does not divide n_embd 16"),
+        ("config:\n  - n_layer=2\n  - n_heads=3", 4, "config: no setting is called 'n_heads'; there are n_layer"),
+        ("chapter: A\nconfig:\n  - n_layer=2\n  - n_head=many", 5, "config: n_head is 'many'; write a number"),
+        ("config: [n_layer=2,\n  val_fraction=2.0]", 3, "config: val_fraction is 2.0"),
+        ("config: n_layer=1\ndata: nowhere.txt", 3, "data: there is no file "),
+        ("chapter: A\ndata: .", 3, "is a folder"),
+    ],
+)
+def test_a_run_that_cannot_be_had_is_reported_with_its_line(tmp_path: Path, header: str, line: int, says: str) -> None:
     file = tmp_path / "one.md"
-    file.write_text("---\nconfig: n_head=3\n---\n# T\n", encoding="utf-8")
+    file.write_text(f"---\n{header}\n---\n# T\n", encoding="utf-8")
     _, (found,) = check_lecture(file, "en", lambda config, docs: opened(config, tuple(docs)), screen_names())
-    assert "n_head 3 does not divide n_embd 16" in str(found)
+    assert str(found).startswith(f"{file}:{line}: ")
+    assert says in str(found)
 
 
 def test_a_page_that_is_too_long_is_reported(tmp_path: Path) -> None:
@@ -136,7 +165,7 @@ def test_quoted_numbers_are_those_of_the_engine(tmp_path: Path) -> None:
     assert words[0] == f"{event.data[1]:+.6f}"
     assert words[1:3] == [str(plain.recording.n_params), "3"]
     assert f"BOS {' '.join(p.doc)} BOS {p.n} {plain.config.learning_rate_at(2):.5f} {{x}}" in body
-    assert f"{m:.3e} {p.ticks(Phase.FORWARD)} {p.ticks(Phase.BACKWARD)} 1 {p.tokenizer.name(1)}" in body
+    assert f"{m:.3e} {p.ticks(Phase.FORWARD)} {p.ticks(Phase.BACKWARD) - 1} 1 {p.tokenizer.name(1)}" in body
     assert body.endswith(", ".join(f"{x:.1f}" for x in event.data))
     plain.run(until=9)
     assert float(without_literals(rendered.then)) == pytest.approx(plain.losses[4], abs=5e-5)  # four decimals of it
@@ -200,3 +229,53 @@ def test_lines_keep_to_their_width_in_any_script(tmp_path: Path) -> None:
     for width in (20, 38, 76):
         assert all(line.cell_len <= width for line in page_lines(rendered.revealed(), width))
     assert any("✓ c) 마바" in line.plain for line in page_lines(rendered.revealed(), 76))
+
+
+def test_a_quote_tells_what_would_be_with_changes(tmp_path: Path) -> None:
+    zero = "; ".join(f"{name} = 0" for name in run(tmp_path).params)
+    later = "{wte[0, 1] @ step 2 if wte[0, 1]@step=2 = 0.5; learning_rate = 0:.17g}"
+    text = f"{{loss if {zero}:.17g}} {later} {{loss:.17g}}"
+    session = run(tmp_path)
+    page = f"---\nmoment: step 0 forward loss\n---\n# T\n\n{text}\n"
+    assert mistakes(tmp_path, page) == []
+    bound_pages, _ = bind(read_chapter(tmp_path / "one.md"), scope(session), screen_names())
+    zeros, set_later, as_it_is = without_literals(render_page(bound_pages[0], session, Moment()).body).split()
+    session.seek(Moment(1))
+    assert float(as_it_is) == session.losses[0]
+    changes = [parse(f"{name} = 0", scope(session)) for name in session.params]
+    branch = session.branch(changes)
+    branch.run(until=1)
+    assert float(zeros) == branch.losses[0]
+    assert float(set_later) == 0.5
+
+
+def test_bars_and_samples_are_quoted(tmp_path: Path) -> None:
+    session = run(tmp_path)
+    text = "{bar(1)}|{bar(0.5):<14}|{bar(0)}|{drawn(position=1, temperature=2)}|{names_in_data(9)}|{names_seen(9)}"
+    assert mistakes(tmp_path, f"---\nmoment: step 2\n---\n# T\n\n{text}\n") == []
+    bound_pages, _ = bind(read_chapter(tmp_path / "one.md"), scope(session), screen_names())
+    rendered = without_literals(render_page(bound_pages[0], session, Moment()).body)
+    whole, half, none, drawn, known, seen = rendered.split("|")
+    assert (whole, half, none) == ("█" * 24, "█" * 12 + "  ", "")
+    session.seek(Moment(2))
+    walk = SamplePlace(position=1, temperature=2.0).walk(session)
+    assert drawn == session.tokenizer.name(walk.here.token_id)
+    assert walk.here.pos == 1
+    names = session.sample(9, 0.5, random.Random(f"{session.config.seed} 2"))
+    assert int(known) == sum(name in session.docs for name in names)
+    assert int(seen) == sum(name in session.docs[:2] for name in names)
+
+
+def test_counts_are_those_of_a_plain_graph(tmp_path: Path) -> None:
+    session = run(tmp_path)
+    page = "---\nmoment: step 0\n---\n# T\n\n{scalars_reached:d} {params_reached:d} {edges:d}\n"
+    assert mistakes(tmp_path, page) == []
+    bound_pages, _ = bind(read_chapter(tmp_path / "one.md"), scope(session), screen_names())
+    counts = without_literals(render_page(bound_pages[0], session, Moment()).body).split()
+    plain = PlainGPT(["anna", "bo", "eve"], n_embd=4, n_head=2, block_size=4, num_steps=30)
+    graph = post_order(plain.loss_of(plain.docs[0]))
+    params = {id(p) for table in plain.tables.values() for row in table for p in row}
+    made = [scalar for scalar in graph if scalar.below]
+    known = params | {id(scalar) for scalar in made}
+    edges = sum(id(lower) in known for scalar in made for lower in scalar.below)
+    assert list(map(int, counts)) == [len(made), sum(id(scalar) in params for scalar in graph), edges]

@@ -117,6 +117,10 @@ def test_files_with_other_line_ends_are_read(tmp_path: Path) -> None:
         ("---\nask: x?\noptions: [a]\n---\n# T\n", 2, "options and answer go together"),
         ("---\nthen: x\n---\n# T\n", 2, "then comes after"),
         ("---\nconfig: n_layer\n---\n# T\n", 2, "is no setting"),
+        ("---\nfigure: 1\nmoment:\n---\n# T\n", 3, "moment says nothing; write something after it"),
+        ("---\nfocus: ' '\n---\n# T\n", 2, "focus says nothing"),
+        ("---\nchapter: A\n? [a, b]\n: c\n---\n# T\n", 3, "no header is called '?'"),
+        ("---\n---\n# T\n\n```\ncode\n---\n---\n# U\n", 5, "this code block is not closed; end it with a line of ```"),
         ("---\ndata: https://a.b/c.txt\n---\n# T\n", 2, "data is an address on the internet"),
         ("---\n---\n# T\n---\nchapter: x\n---\n# T\n", 5, "belongs to the chapter"),
         ("---\nfocus: [[head 1]]\n---\n# T\n", 2, "list of texts"),
@@ -142,7 +146,8 @@ def test_all_mistakes_are_reported_in_the_order_of_the_lines(tmp_path: Path) -> 
 def test_texts_that_are_no_lecture(tmp_path: Path) -> None:
     for name, data, says in (
         ("gone.md", None, "No such file"),
-        ("bytes.md", b"\xff", "not UTF-8"),
+        ("bytes.md", b"\xff", "bytes.md:1: is not UTF-8"),
+        ("later.md", b"---\n---\n# T\n\xff", "later.md:4: is not UTF-8"),
         ("wide.md", "---\n# A\n".encode("utf-16-le"), "is UTF-16 text; save it as UTF-8"),
         ("large.md", b"x" * 1_000_001, "larger than"),
     ):

@@ -17,13 +17,16 @@ from engine.timeline.explainer import CodeText
 from microgpt_tui.debugger.frame import Choice
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.inference.panel import InferencePanel
+from microgpt_tui.inference.state import Temperature
 from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.rendered_page import RenderedPage
+from microgpt_tui.lectures.sample_place import SamplePlace
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.lecture_page import LecturePage
 from microgpt_tui.widgets.picture_view import PictureView
 from tests.support.harness import click_on, notes, text, until
-from tests.support.lecture_harness import PAGES, lecture_app, lecture_of, lecture_screen
+from tests.support.lecture_harness import CONFIG, PAGES, lecture_app, lecture_of, lecture_screen, ready
 from tests.support.wait import PATIENCE
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
@@ -188,7 +191,7 @@ async def test_blank_hides_the_screen_until_the_next_key(tmp_path: Path) -> None
 
 async def test_only_the_lit_panes_are_bright(tmp_path: Path) -> None:
     async with lecture_app(lecture_of(tmp_path)) as pilot:
-        bright = {pane.id for pane in lecture_screen(pilot).query(PictureView) if pane.display and not pane.dimmed}
+        bright = {view.id for view in lecture_screen(pilot).query(PictureView) if view.is_on_screen and not view.dimmed}
         assert bright == {"page", "stage", "footing"}
         shown = lecture_screen(pilot).query_one("#place", Pane)
         faded = shown.render_lines(shown.size.region)[0]
@@ -441,3 +444,187 @@ async def test_a_course_without_code_has_no_map(tmp_path: Path) -> None:
         await pilot.press("l", "f")
         assert "microgpt.py" not in text(pilot)
         assert "6 pages" in text(pilot)
+
+
+SAMPLES = f"""\
+---
+chapter: Samples
+config: {CONFIG}
+moment: step 3
+inference: position=1, temperature=1, show=draw
+---
+# The draw
+---
+moment: step 0
+spotlight: stage
+---
+# The panes
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_page_shows_a_position_of_a_sample_in_place_of_the_panes(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with lecture_app(lecture_of(tmp_path, SAMPLES), size) as pilot:
+        shown = lecture_screen(pilot)
+        await until(pilot, lambda: "The random number" in text(pilot))
+        session = shown.session
+        assert session.step == 3
+        walk = SamplePlace(position=1, temperature=1.0).walk(session)
+        token = session.tokenizer.name(walk.here.token_id)
+        assert f"falls into {token}" in text(pilot)
+        assert "temperature 1.00" in text(pilot)
+        assert not any(pane.is_on_screen for pane in shown.panes)
+        panel = shown.query_one(InferencePanel)
+        panel.query_one("#sample-slider", PictureView).post_message(
+            PictureView.Chosen(panel.query_one("#sample-slider", PictureView), Temperature(0.5))
+        )
+        await until(pilot, lambda: "temperature 0.50" in text(pilot))
+        await pilot.press("right")
+        await until(pilot, lambda: ready(shown) and shown.panes[0].is_on_screen)
+        assert "temperature" not in text(pilot)
+        assert session.step == 0
+
+
+async def test_the_panes_are_there_while_one_explores_from_a_sample(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path, SAMPLES)) as pilot:
+        await until(pilot, lambda: "The random number" in text(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: lecture_screen(pilot).panes[0].is_on_screen)
+        assert "The random number" not in text(pilot)
+        await pilot.press("l")
+        await until(pilot, lambda: "The random number" in text(pilot))
+
+
+FAR = """\
+---
+chapter: Far
+moment: step 0 forward q@pos=1
+spotlight: [stage, map]
+---
+# Near
+---
+moment: step 40 forward q@pos=1
+spotlight: stage
+---
+# Far away
+---
+moment: step 0
+run: 30
+speed: 1
+then: Thirty steps.
+---
+# It trains
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_panes_in_question_are_seen_and_called_by_their_names(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with lecture_app(lecture_of(tmp_path, FAR), size) as pilot:
+        for name, title in (("stage", "Stage ─ q"), ("map", "Map ─ ")):
+            pane = lecture_screen(pilot).query_one(f"#{name}", Pane)
+            assert pane.display
+            assert min(pane.outer_size) >= 5
+            assert pane.title.startswith(title)
+            assert title[:10] in text(pilot)
+        await pilot.press("escape")
+        assert not lecture_screen(pilot).query_one("#stage", Pane).title.startswith("Stage")
+
+
+async def test_on_a_long_way_a_page_says_so_and_shows_no_other_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunController, "near", lambda self, moment: moment.step == self.session.step)
+    go_on = threading.Event()
+    seek = RunController._go
+
+    def slow(self: RunController, *args: Any) -> Any:
+        assert go_on.wait(PATIENCE)
+        return seek(self, *args)
+
+    monkeypatch.setattr(RunController, "_go", slow)
+    async with lecture_app(lecture_of(tmp_path, FAR)) as pilot:
+        shown = lecture_screen(pilot)
+        assert "Stage ─ q" in text(pilot)
+        await pilot.press("right")
+        assert "Far away" in text(pilot)
+        assert "On the way to step 40" in text(pilot)
+        assert "Stage" not in text(pilot)
+        go_on.set()
+        await until(pilot, lambda: not shown.busy and shown.session.step == 40)
+        await pilot.pause()
+        assert "Stage ─ q" in text(pilot)
+        assert "On the way" not in text(pilot)
+
+
+async def test_what_was_notified_on_a_page_goes_with_it(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path, FAR)) as pilot:
+        lecture_screen(pilot).notify("It has been stopped.", timeout=60)
+        await until(pilot, lambda: "It has been stopped." in notes(pilot))
+        await pilot.press("right")
+        await until(pilot, lambda: "It has been stopped." not in notes(pilot))
+
+
+@pytest.mark.parametrize(
+    ("page", "keys", "event"),
+    [("wait: n", "nn", "embed_norm"), ("wait: pos == 1", "ttt", "embed"), ("wait: n", "npn", "embed_norm")],
+)
+async def test_a_key_pressed_twice_leaves_the_answer_beside_its_moment(
+    tmp_path: Path, page: str, keys: str, event: str
+) -> None:
+    pages = f"---\nchapter: Twice\nmoment: step 0\n{page}\nthen: That was it.\n---\n# Wait\n"
+    async with lecture_app(lecture_of(tmp_path, pages)) as pilot:
+        for key in keys:
+            await pilot.press(key)
+        await until(pilot, lambda: "That was it." in text(pilot))
+        assert moment_of(pilot)[2] == event
+        assert lecture_screen(pilot).session.view().event.pos == page.count("1")
+
+
+async def test_held_down_a_key_does_not_lead_past_the_answer(tmp_path: Path) -> None:
+    pages = "---\nchapter: Twice\nmoment: step 0\nwait: n\nthen: That was it.\n---\n# Wait\n"
+    async with lecture_app(lecture_of(tmp_path, pages)) as pilot:
+        await pilot.press(*"nnnnnn")
+        await until(pilot, lambda: "That was it." in text(pilot))
+        assert moment_of(pilot)[2] == "embed_norm"
+        await pilot.press("escape", "n")  # looking around, every key is the debugger's
+        assert moment_of(pilot)[2] == "attn_norm"
+
+
+LONG = "why: |\n" + "".join(f"  Reason {i}, which needs a line of its own in any window.\n\n" for i in range(1, 6))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_long_reasons_are_read_whole_and_make_way_for_the_panes(tmp_path: Path, size: tuple[int, int]) -> None:
+    pages = (
+        f"---\nchapter: Why\nmoment: step 0 forward q@pos=1\ncode: 'linear: ...'\n{LONG}---\n# Long\n\nOne.\n\nTwo.\n"
+    )
+    async with lecture_app(lecture_of(tmp_path, pages), size) as pilot:
+        stage = lecture_screen(pilot).query_one("#stage", Pane)
+        before = stage.region
+        await pilot.press("w")
+        assert all(f"Reason {i}," in text(pilot) for i in range(1, 6))
+        await pilot.press("escape")
+        await pilot.pause()
+        assert stage.region.height > 3
+        assert "Reason" not in text(pilot)
+        await pilot.press("l", "full_stop")
+        await pilot.pause()
+        assert not text(pilot).strip()
+        await pilot.press("full_stop")
+        assert "Reason 5," in text(pilot)
+        await pilot.press("w")
+        await pilot.pause()
+        assert stage.region == before
+        assert "One." in text(pilot)
+
+
+async def test_code_that_has_no_room_says_how_much_more_there_is(tmp_path: Path) -> None:
+    body = "".join(f"Line {i} of the text.\n\n" for i in range(1, 5))
+    pages = f"---\nchapter: Long\nmoment: step 0\ncode: |\n  softmax: ...\n  rmsnorm: ...\n---\n# Long\n\n{body}"
+    async with lecture_app(lecture_of(tmp_path, pages), (80, 24)) as pilot:
+        assert "Line 4 of the text." in text(pilot)
+        assert re.search(r"… \d+ more", text(pilot))
+        assert "largest = Largest(logits)" not in text(pilot).split("… ")[1]
+    async with lecture_app(lecture_of(tmp_path, pages), (120, 36)) as pilot:
+        assert " more" not in text(pilot)
+        assert "return [e / total" in text(pilot)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.markdown import bare_marks, prose
+from microgpt_tui.drawing.markdown import bare_marks, literal, prose
 
 
 def lines(text: str, width: int = 40) -> list[str]:
@@ -51,3 +53,57 @@ def test_marks_that_do_not_close_are_known() -> None:
     assert bare_marks("**로짓(logit)**입니다")
     assert bare_marks("a ` b")
     assert not bare_marks("**로짓**(logit)입니다, `1 ** 2`")
+
+
+TABLE = """\
+| matrix | shape | what it *is* for |
+|:--|--:|---|
+| `wte` | 27 × 16 | a row for each token, read at the beginning of each position |
+| `어텐션` | 4 | {quoted} |
+"""
+
+
+def test_a_table_has_columns_of_equal_width() -> None:
+    shown = [line.plain for line in prose(TABLE.replace("{quoted}", literal("a|b")), 77)]
+    assert shown == [
+        "matrix    shape  what it is for",
+        "─" * 77,
+        "wte     27 × 16  a row for each token, read at the beginning of each position",
+        "어텐션        4  a|b",
+    ]
+
+
+@pytest.mark.parametrize("width", [12, 20, 38, 60])
+def test_a_table_keeps_to_its_width_and_loses_nothing(width: int) -> None:
+    made = prose(f"Before.\n\n{TABLE}\n\n- {TABLE.splitlines()[0]}", width)
+    assert all(line.cell_len <= width for line in made)
+    shown = Counter("".join(line.plain for line in made))
+    assert (
+        Counter(
+            "".join(
+                [
+                    "wte",
+                    "27",
+                    "×",
+                    "16",
+                    "a",
+                    "row",
+                    "for",
+                    "each",
+                    "token,",
+                    "read",
+                    "at",
+                    "the",
+                    "beginning",
+                    "of",
+                    "each",
+                    "position",
+                ]
+            )
+        )
+        <= shown
+    )
+
+
+def test_a_table_stands_apart_from_other_text() -> None:
+    assert lines("a\n\n| b |\n|---|\n| c |\n\nd", 20) == ["a", "", "b", "─", "c", "", "d"]

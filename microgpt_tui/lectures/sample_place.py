@@ -1,0 +1,60 @@
+"""`SamplePlace`: a position of a sample that a page shows, in place of a position of a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from engine import ConfigError, Run
+from engine.run.capabilities import sampling
+from engine.run.sample_walk import sample_walk
+from engine.sampling.stepper import SampleStepper
+from engine.sampling.strategy import DecodingStrategy
+
+PICTURES = ("bars", "draw", "attention")
+USAGE = "write for example position=2, temperature=0.5, prefix=ma, sequence=1, show=draw"
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePlace:
+    """A position of a sample by the parameters of a moment; `show` is the picture that is there at any size.
+
+    `sequence` counts the sequences of random numbers; 0 are those that the run would draw next.
+    """
+
+    position: int = 0
+    temperature: float = 0.5
+    prefix: str = ""
+    sequence: int = 0
+    show: str = PICTURES[0]
+
+    @classmethod
+    def read(cls, settings: Iterable[str]) -> SamplePlace:
+        """Read settings such as position=2. Raises ConfigError."""
+        place = cls()
+        for setting in settings:
+            name, _, value = (part.strip() for part in setting.partition("="))
+            if name not in ("position", "temperature", "prefix", "sequence", "show"):
+                raise ConfigError(f"{setting.strip()!r} is no setting of a sample; {USAGE}")
+            try:
+                place = replace(place, **{name: type(getattr(place, name))(value)})
+            except ValueError:
+                raise ConfigError(f"{name} is {value!r}; {USAGE}") from None
+        if place.show not in PICTURES:
+            raise ConfigError(f"show is {place.show!r}; write one of {', '.join(PICTURES)}")
+        if place.position < 0 or place.sequence < 0:
+            raise ConfigError("position and sequence count from 0; write whole numbers from 0 on")
+        DecodingStrategy(place.temperature)
+        return place
+
+    def walk(self, run: Run) -> SampleStepper:
+        """The sample at this position, by the parameters as they are. Raises EngineError if it ends before."""
+        able = sampling(run)
+        walk = sample_walk(able, able.sampler(), self.sequence, DecodingStrategy(self.temperature), self.prefix)
+        while walk.here.pos < self.position:
+            if not walk.next():
+                raise ConfigError(
+                    f"this sample is over at position {walk.here.pos}, before {self.position}; "
+                    "choose another position or sequence"
+                )
+        return walk
