@@ -316,7 +316,7 @@ def uncompiled() -> None:
 
 def powers() -> None:
     """Adam over the parameters of the defaults, with and without the shortcut for squares and roots, in turns."""
-    session, bands = Session(Config(), load_docs()), {"with proven squares and roots": BAND, "with pow alone": math.inf}
+    session, bands = Session(Config(), load_docs()), {"Adam with proven powers": BAND, "Adam with pow alone": math.inf}
     session.seek(Moment(3, Phase.UPDATE, 0))
     w, took = session.workspace, {name: list[float]() for name in bands}
     for _ in range(400):
@@ -325,7 +325,7 @@ def powers() -> None:
             arguments = 0, len(session._m), *session._adam_rates(), band, np.empty(2 * ADAM_BLOCK)
             took[name].append(busy(lambda a=arrays, b=arguments: session.loops.adam(*a, *b)))
     for name, times in took.items():
-        show(f"  Adam {name}", statistics.median(times) * 1e3, "ms")
+        show(f"  {name}", statistics.median(times) * 1e3, "ms")
 
 
 def recordings() -> None:
