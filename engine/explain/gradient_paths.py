@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from engine.errors import WhyError
+from engine.explain.scalar import handed_on
 from engine.language.say import say
 from engine.model.recording import Floats
-from engine.timeline.events import StepProgram
+from engine.timeline.events import PIECE, StepProgram
 from engine.timeline.explainer import Explainer
-from engine.timeline.view import Mask, TapeView, View
+from engine.timeline.view import TapeView, View
 
 MOST_TRIED = 50_000  # unfinished paths; ties could make them many
 
@@ -67,55 +68,64 @@ class GradientPaths:
             raise WhyError(say("explain.gradient_paths.loss_no_chain_leads", loss=loss))
         self._edges: dict[int, list[Edge]] = {}
         self._best = np.zeros(self.program.n_rows)
+        self._local: Floats | None = None
         if isinstance(view, TapeView):
-            self._flows, self._local = self._derivatives(view)
+            self._workspace, self._params, self._walked = view.workspace, view.passed_params.copy(), view.program.edges
+            self._find_best(view)
         else:
-            self._flows, self._local = self._handed_on(view)
+            self._local = self._handed_on(view)
 
-    def _handed_on(self, view: View) -> tuple[Mask, Floats]:
-        """As `_derivatives`, of any run that says its local gradients."""
+    def _handed_on(self, view: View) -> Floats:
+        """The derivative that each backward tick hands on by, of a run that says them all; fills `_best`, too."""
         local, program = view.local_gradients, view.program
         if local is None:
             raise WhyError(say("explain.gradient_paths.run_does_not_tell"))
-        found = (program.source_of(tick) for tick in range(1, len(local) + 1))
-        sources = np.array([-1 if source is None else source for source in found], dtype=np.int32)
+        sources = [program.source_of(tick) for tick in range(1, len(local) + 1)]
         best = self._best.tolist()
         best[program.loss_row] = 1.0
         receivers = program.receivers.tolist()
-        for source, receiver, slope in zip(sources.tolist(), receivers, np.abs(local).tolist(), strict=True):
-            if source >= 0 and slope * best[source] > best[receiver]:
+        for source, receiver, slope in zip(sources, receivers, np.abs(local).tolist(), strict=True):
+            if source is not None and slope * best[source] > best[receiver]:
                 best[receiver] = slope * best[source]
         self._best = np.array(best)
-        return sources >= 0, local
+        return local
 
-    def _derivatives(self, view: TapeView) -> tuple[Mask, Floats]:
-        """Which backward ticks hand a gradient on, and the local derivative of each, (ticks,) both.
+    def _find_best(self, view: TapeView) -> None:
+        """Fill `_best`: for each row the largest |product| of any path from it.
 
-        Also fills `_best`: for each row the largest |product| of any path from it. What is switched off hands nothing
-        on. An exponential that was set keeps the derivative that it was made with.
+        What is switched off hands nothing on. An exponential that was set keeps the derivative that it was made with.
         """
-        edges, overrides, data = view.program.edges, view.workspace.overrides, view.passed_values
-        flows = np.ones(len(edges), dtype=np.bool_) if overrides is None else overrides.flows(edges)
-        flowing = edges if overrides is None else edges[flows]
-        local, unit = np.zeros(len(flowing)), np.zeros(len(view.recording))
+        overrides, data = view.workspace.overrides, view.passed_values
+        edges = view.program.edges if overrides is None else overrides.flowing(view.program.edges)
+        local, unit = np.empty(PIECE), np.zeros(len(view.recording))
         first = 0
 
         def go_on(values: Floats, last: int) -> None:
-            part = slice(first, last)
-            view.workspace.loops.strongest(
-                view.recording.op, view.program.child, values, flowing[part], unit, local[part], self._best
-            )
+            for at in range(first, last, PIECE):
+                part = edges[at : min(at + PIECE, last)]
+                view.workspace.loops.strongest(
+                    view.recording.op, view.program.child, values, part, unit, local, self._best
+                )
 
-        for at in [] if overrides is None else overrides.own_slopes(flowing):
+        for at in [] if overrides is None else overrides.own_slopes(edges):
             go_on(data, at)
-            row, own, first = int(flowing[at]) >> 1, data.copy(), at
+            row, own, first = int(edges[at]) >> 1, data.copy(), at
             own[row] = view.workspace.made(row)
             go_on(own, at + 1)
             first = at + 1
-        go_on(data, len(flowing))
-        whole = np.zeros(len(edges))
-        whole[flows] = local
-        return flows, whole
+        go_on(data, len(edges))
+
+    def _edge(self, tick: int) -> Edge | None:
+        """What hands its gradient on at a tick; None where that of the loss is set, and from what is switched off."""
+        source = self.program.source_of(tick)
+        if source is None:
+            return None
+        if self._local is not None:
+            return Edge(tick, source, float(self._local[tick - 1]))
+        overrides = self._workspace.overrides
+        if overrides is not None and overrides.cuts(source):
+            return None
+        return Edge(tick, source, handed_on(self._workspace, self._params, int(self._walked[tick - 1]), 1.0))
 
     def strongest(self, row: int, count: int) -> list[GradientPath]:
         """At most `count` paths of a scalar, the largest |product| first; none whose product is 0."""
@@ -142,12 +152,8 @@ class GradientPaths:
     def edges(self, row: int) -> list[Edge]:
         """The first edges of all paths of a scalar, in the order of their ticks."""
         if row not in self._edges:
-            found = ((tick, self.program.source_of(tick)) for tick in self.program.ticks_into(row))
-            self._edges[row] = [
-                Edge(tick, source, float(self._local[tick - 1]))
-                for tick, source in found
-                if source is not None and self._flows[tick - 1]
-            ]
+            found = (self._edge(tick) for tick in self.program.ticks_into(row))
+            self._edges[row] = [edge for edge in found if edge is not None]
         return self._edges[row]
 
 

@@ -11,7 +11,7 @@ from engine.autograd import kernels
 from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX, POW, RELU
 from engine.autograd.tape import Tensor
 from engine.language.say import say
-from engine.model.recording import Recording
+from engine.model.recording import Floats, Recording, Workspace
 from engine.timeline.events import Phase
 from engine.timeline.explainer import Explainer, Piece, Term
 from engine.timeline.view import TapeView
@@ -24,6 +24,20 @@ SEVERAL = -1  # in the place of a row
 
 
 _LABELS: WeakKeyDictionary[Recording, dict[int, dict[int, str]]] = WeakKeyDictionary()  # by the tensor's first row
+
+
+def handed_on(workspace: Workspace, params: Floats, edge: int, grad: float) -> float:
+    """What the kernel itself adds to a gradient along an edge if the user's gradient is `grad`.
+
+    `params` are the parameters as the step began with them; those of the workspace may have moved.
+    """
+    child, user = workspace.child, edge >> 1
+    row, other = int(child[edge]), max(int(child[edge ^ 1]), 0)
+    small = {user: grad, row: -0.0}  # the one number to which adding anything, -0.0 too, gives just that
+    data = {user: workspace.made(user)}  # Python's own floats overflow silently
+    data |= {r: float(params[r] if r < len(params) else workspace.data[r]) for r in (row, other)}
+    kernels.backward(workspace.recording.op, child, data, small, [edge], 0, 1)
+    return float(small[row])
 
 
 class TapeExplainer(Explainer):
@@ -251,9 +265,9 @@ class TapeExplainer(Explainer):
             if tick > done or self._is_cut(edge >> 1):
                 continue
             before, grad = total, float(self.view.workspace.grad[edge >> 1])
-            product = self._hand_on(tick, row, grad)
+            product = self._along(edge, grad)
             total = before + product
-            terms.append(Term(tick, edge >> 1, self._hand_on(tick, row, 1.0), grad, product, before, total))
+            terms.append(Term(tick, edge >> 1, self._along(edge, 1.0), grad, product, before, total))
         return terms
 
     def operation(self, row: int) -> str:
@@ -270,22 +284,10 @@ class TapeExplainer(Explainer):
             return None
         if not self.view.data(np.array([user])).known[0]:
             return None
-        return self._along(2 * user + kids.index(child), child, 1.0)
+        return self._along(2 * user + kids.index(child), 1.0)
 
-    def _hand_on(self, tick: int, row: int, grad: float) -> float:
-        """What the kernel itself adds at a tick if the user's gradient is `grad`."""
-        return self._along(int(self.program.edges[tick - 1]), row, grad)
-
-    def _along(self, edge: int, row: int, grad: float) -> float:
-        """What the kernel itself adds to the gradient of a row along an edge if the user's gradient is `grad`."""
-        small = {edge >> 1: grad, row: -0.0}  # the one number to which adding anything, -0.0 too, gives just that
-        values = self.view.passed_values
-        rows = {edge >> 1, int(self._child[edge]), max(int(self._child[edge ^ 1]), 0)}
-        data = {r: float(values[r]) for r in rows}  # Python's own floats overflow silently
-        if (edge >> 1) >= self.view.recording.n_params:
-            data[edge >> 1] = self.view.workspace.made(edge >> 1)
-        kernels.backward(self._op, self._child, data, small, [edge], 0, 1)
-        return float(small[row])
+    def _along(self, edge: int, grad: float) -> float:
+        return handed_on(self.view.workspace, self.view.passed_params, edge, grad)
 
     def _is_cut(self, row: int) -> bool:
         """Whether a row is switched off, so that no gradient flows on from it."""

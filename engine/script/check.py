@@ -64,7 +64,8 @@ def check(
                 calls = calls_for_sums(tape, calls)
                 checker.add_sums(tape, calls, process.evaluate([each.without_shifts() for each in calls]))
                 checker.history.add(tape)
-                if not tape.complete:
+                last = step + 1 == first + steps
+                if not tape.complete or (last and not checker.history.moving):
                     checker.add_standstill(tape)
                     break
         except ScriptEnded:
@@ -149,6 +150,11 @@ class _Checker:
         group = [each for each in self.history.parameters.values() if each.largest]
         others = list(self.history.outside.values())
         at_loss, ends = tape.position_of(tape.loss_row), "So there is no training step."
+        if tape.complete:  # they are written, but move by nothing
+            if self.history.steps == 1:
+                self.report.notes.append("In this one step the update moves nothing; --steps 3 tells whether more do.")
+                return
+            ends = f"So nothing is trained in {_times(self.history.steps, 'step')}."
         if not group:
             if others:
                 self._add_outside(others, "the loss is made from none of them", ends)
@@ -199,6 +205,8 @@ class _Checker:
         values = {name: value for name, value in end.values if not value.startswith("<module ")}
         told = ", ".join(f"{name} = {shortened(value)}" for name, value in values.items())
         called = f", called in {self._place(*end.traceback[-2][:2])}" if len(end.traceback) > 1 else ""
+        if end.hint and not self.report.scalars:
+            self.report.notes.append(f"{end.hint[0].upper()}{end.hint[1:]}.")
         self._add(
             findings.EXCEPTION, position,
             {"error": end.said, "steps": end.steps, "values": values, "traceback": [list(at) for at in end.traceback]},
@@ -284,6 +292,18 @@ class _Checker:
                 findings.NOT_MOVED, update, {**_facts(still), "largest_gradient": largest, "moving": others},
                 f"Gradients reach {_names(still)}, up to {short(largest)}, but in {steps} the update moves none of "
                 f"them. It moves {others:,} others.",
+            )  # fmt: skip
+        partly = [] if history.has_adapters else history.partly_still
+        if partly:
+            count = sum(int((each.left_out > history.least).sum()) for each in partly)
+            largest = max(float(each.left_out.max()) for each in partly)
+            first = [int(np.argmax(each.left_out > history.least)) for each in partly]
+            self._add(
+                findings.NOT_MOVED, update,
+                {**_facts(partly), "still": count, "first_still": first, "largest_gradient": largest},
+                f"Gradients reach {_times(count, 'number')} in {_names(partly)}, up to {short(largest)}, that the "
+                f"update passes over in {steps}; the first one is number {first[0]}, from 0, of "
+                f"{partly[0].container.name}.",
             )  # fmt: skip
         data = history.data
         if data:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.script.gradient_sums import in_loss, zeroed_in_backward
 from engine.script.graph_cut import GraphCut, graph_cut
@@ -38,8 +39,17 @@ class ParameterRecord:
     updated: bool = False
     """Whether the update writes them, moved or not."""
     moved: bool = False
+    sizes: Floats = field(default_factory=lambda: np.zeros(1), repr=False)
+    """Of each number the largest gradient, without its sign."""
+    reached: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1, bool))
+    """Of each number whether the update has written it."""
     left_over: float = 0.0
     """The largest gradient, without its sign, that a step began with and that the step before ended with."""
+
+    @property
+    def left_out(self) -> Floats:
+        """Of each number the largest gradient, without its sign, if the update never writes it; else 0."""
+        return np.where(self.reached, 0.0, self.sizes)
 
     @property
     def root(self) -> str:
@@ -104,6 +114,9 @@ class ParameterHistory:
             parameter.written |= bool(written[rows].any())
             parameter.largest = max(parameter.largest, _largest(gradients[rows]))
             parameter.updated |= bool(updated[rows].any())
+            finite = np.where(np.isfinite(gradients[rows]), np.abs(gradients[rows]), 0.0)
+            parameter.sizes = np.maximum(parameter.sizes, finite)
+            parameter.reached = parameter.reached | updated[rows]
             parameter.moved |= bool((after[rows] != tape.value[rows]).any())
             last = self._last.get(held.name)
             if last is not None and np.array_equal(last, first[rows]):
@@ -155,12 +168,21 @@ class ParameterHistory:
 
         A gradient that is next to nothing may move a number by less than its last bit; that is no fault.
         """
-        least = NEXT_TO_NOTHING * max((each.largest for each in self.moving), default=0.0)
         return [
             each
             for each in self._like_parameters()
-            if each.largest and not each.moved and (each.largest > least or not each.updated)
+            if each.largest and not each.moved and (each.largest > self.least or not each.updated)
         ]
+
+    @property
+    def partly_still(self) -> list[ParameterRecord]:
+        """Those of which the update writes some numbers, and never others that got a gradient."""
+        return [each for each in self.moving if (each.left_out > self.least).any()]
+
+    @property
+    def least(self) -> float:
+        """A gradient that is smaller is next to nothing."""
+        return NEXT_TO_NOTHING * max((each.largest for each in self.moving), default=0.0)
 
     @property
     def data(self) -> list[ParameterRecord]:

@@ -213,13 +213,24 @@ class StepProgram(Protocol):
     @cached_property
     def touched(self) -> tuple[Rows, Rows]:
         """For every row, the first and the last backward tick that adds to its gradient; 0 if none does."""
-        return first_and_last(self.receivers, np.arange(1, len(self.receivers) + 1, dtype=np.int32), self.n_rows)
+        return first_and_last(self.receivers, self.n_rows)
 
     def ticks_into(self, row: int) -> list[int]:
         """The backward ticks, counted from 1, that add to the gradient of a row, in order."""
+        if row < self.n_params:
+            ticks, rows = self._ticks_into_parameters
+            begin, end = np.searchsorted(rows, np.array([row, row + 1], dtype=np.int32))
+            return ticks[begin:end].tolist()  # type: ignore[no-any-return]
         first, last = (int(ticks[row]) for ticks in self.touched)
         into = self.receivers[first - 1 : last] == np.int32(row) if first else ()  # another type would copy the rows
         return [first + at for at in np.flatnonzero(into).tolist()]
+
+    @cached_property
+    def _ticks_into_parameters(self) -> tuple[Rows, Rows]:
+        """The backward ticks that add to gradients of parameters, sorted by these; and the parameters."""
+        ticks = np.flatnonzero(self.receivers < self.n_params).astype(np.int32)
+        ticks = ticks[np.argsort(self.receivers[ticks], kind="stable")]
+        return ticks + 1, self.receivers[ticks]
 
     @cached_property
     def contributions(self) -> Rows:
@@ -266,11 +277,24 @@ class StepProgram(Protocol):
         return {}  # filled by `ends`, a phase at a time
 
 
-def first_and_last(receivers: Rows, ticks: Rows, n_rows: int) -> tuple[Rows, Rows]:
-    """For every row, the first and the last of these ticks, ascending, whose receiver it is; 0 if there is none."""
+PIECE = 2**18  # ticks that are looked at at once: what numpy makes on the way stays small
+
+
+def first_and_last(receivers: Rows, n_rows: int, ticks: Rows | None = None) -> tuple[Rows, Rows]:
+    """For every row, the first and the last of these ticks, ascending, whose receiver it is; 0 if there is none.
+
+    Without `ticks` they are all, counted from 1.
+    """
     first, last = np.zeros((2, n_rows), dtype=np.int32)
-    first[receivers[::-1]] = ticks[::-1]
-    last[receivers] = ticks
+    pieces = [slice(at, min(at + PIECE, len(receivers))) for at in range(0, len(receivers), PIECE)]
+
+    def its(piece: slice) -> Rows:
+        return np.arange(piece.start + 1, piece.stop + 1, dtype=np.int32) if ticks is None else ticks[piece]
+
+    for piece in pieces:
+        last[receivers[piece]] = its(piece)
+    for piece in reversed(pieces):
+        first[receivers[piece][::-1]] = its(piece)[::-1]
     return first, last
 
 
@@ -365,7 +389,11 @@ class TapeProgram(StepProgram):
     @cached_property
     def receivers(self) -> Rows:
         """The row whose gradient each backward tick adds to."""
-        return np.where(self.edges >= 0, self.child[self.edges], -1 - self.edges)
+        receivers = np.empty_like(self.edges)
+        for at in range(0, len(receivers), PIECE):
+            edges = self.edges[at : at + PIECE]
+            receivers[at : at + PIECE] = np.where(edges >= 0, self.child[edges], -1 - edges)
+        return receivers
 
     def ticks_into(self, row: int) -> list[int]:
         """The backward ticks, counted from 1, that add to the gradient of a row, in order; the seed is not one."""
@@ -389,17 +417,19 @@ class TapeProgram(StepProgram):
     @cached_property
     def contributions(self) -> Rows:
         """(matrices, positions): the first backward tick at which a position adds to a matrix's gradient, 0 if none."""
-        return self.contributions_of(np.arange(len(self.edges)))
+        return self.contributions_of(np.flatnonzero(self.receivers < self.n_params))
 
     def contributions_of(self, places: npt.NDArray[np.int64]) -> Rows:
         """As `contributions`, of some of the ticks alone, which are counted from 0."""
         matrices = [int(rows.flat[0]) for rows in self.recording.matrices.values()]
         positions = [span.first for span in self.recording.positions[: self.n]]
-        places = places[self.receivers[places] < self.recording.n_params][::-1]
-        matrix = np.searchsorted(matrices, self.receivers[places], side="right") - 1
-        pos = np.searchsorted(positions, self.edges[places] >> 1, side="right") - 1
         first = np.zeros((len(matrices), len(positions)), dtype=np.int32)
-        first[matrix, pos] = places + 1  # the last one that is written is the first tick
+        for end in range(len(places), 0, -PIECE):
+            its = places[max(0, end - PIECE) : end][::-1]
+            its = its[self.receivers[its] < self.recording.n_params]
+            matrix = np.searchsorted(matrices, self.receivers[its], side="right") - 1
+            pos = np.searchsorted(positions, self.edges[its] >> 1, side="right") - 1
+            first[matrix, pos] = its + 1  # the last one that is written is the first tick
         return first
 
     def events(self, phase: Phase) -> list[Event]:

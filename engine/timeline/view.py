@@ -122,10 +122,24 @@ class View(Protocol):
     def passed_values(self) -> Floats:
         """All scalars as the forward and the backward phase of this step have them: parameters before the update."""
 
+    def passed(self, rows: Rows) -> Floats:
+        """These of the `passed_values`."""
+        return self.passed_values[rows]
+
     @property
     def loss(self) -> float | None:
         """The document's loss, once it is known."""
         return self.value(self.program.loss_row)
+
+    @property
+    def carried(self) -> str:
+        """What the gradients of parameters begin with, in a few words; empty where they begin with 0."""
+        return ""
+
+    @property
+    def remark(self) -> str:
+        """A sentence on what of this step is not as in others, without which its figures mislead; empty for none."""
+        return ""
 
     def made(self, row: int) -> float | None:
         """What a scalar was when it was made, where it has been set to something else; None elsewhere."""
@@ -235,6 +249,11 @@ class View(Protocol):
     def update(self, row: int) -> UpdateStep | None:
         """The arithmetic that moved a parameter in this step; None if it has not been moved yet."""
 
+    def past_updates(self, row: int) -> Mapping[int, UpdateStep]:
+        """How a parameter was moved in earlier steps, by step, where the run keeps that because it does not replay."""
+        del row
+        return {}
+
     def update_maps(self, rows: Rows) -> Mapping[str, Reading]:
         """The optimizer's quantities of a whole parameter, in their order and in its shape.
 
@@ -321,6 +340,11 @@ class TapeView(View):
         """The learning rate of this step."""
         return self.config.learning_rate_at(self.moment.step)
 
+    @property
+    def passed_params(self) -> Floats:
+        """The parameters as the forward and the backward phase of this step have them."""
+        return self.workspace.params if self._start is None else self._start.params
+
     @cached_property
     def passed_values(self) -> Floats:
         """All scalars as the forward and the backward phase of this step have them: parameters before the update."""
@@ -329,6 +353,11 @@ class TapeView(View):
         values = self.workspace.copy_of(self.workspace.data, self.program.n)
         values[: self.recording.n_params] = self._start.params
         return values
+
+    def passed(self, rows: Rows) -> Floats:
+        """These of the `passed_values`, without a copy of all of them."""
+        values, own = self.workspace.data[rows], rows < self.recording.n_params
+        return np.where(own, self.passed_params[np.where(own, rows, 0)], values)
 
     def data(self, rows: Rows) -> Reading:
         """The values of these scalars at this moment."""
@@ -405,18 +434,20 @@ class TapeView(View):
         if flows is None or flows.all():
             return program.touched
         ticks = np.flatnonzero(flows).astype(np.int32) + 1
-        return first_and_last(program.receivers[flows], ticks, program.n_rows)
+        return first_and_last(program.receivers[flows], program.n_rows, ticks)
 
     def contributed(self, event: Event, rows: Rows) -> Reading:
         """What a forward event's products have added so far to these gradients: the other factor times the gradient."""
         program, r = self.program, self.recording
         first, last = program.rows[event.first], program.rows[event.last - 1]
-        edges = program.edges[: self._grad_tick]
+        received, _ = self._touched
+        ticks = received[first : last + 1]  # of what is made here: nothing is handed on before
+        edges = program.edges[int(ticks[ticks > 0].min(initial=NEVER)) : self._grad_tick]
         user = edges >> 1
-        own = edges[(edges >= 0) & (user >= first) & (user <= last)]
+        own = edges[(user >= first) & (user <= last)]
         own = own[r.op[own >> 1] == MUL]
         values, known = np.zeros(len(r)), np.zeros(len(r), dtype=np.bool_)
-        values[program.child[own]] = self.passed_values[program.child[own ^ 1]] * self.workspace.grad[own >> 1]
+        values[program.child[own]] = self.passed(program.child[own ^ 1]) * self.workspace.grad[own >> 1]
         known[program.child[own]] = True
         return Reading(values[rows], known[rows])
 

@@ -376,11 +376,11 @@ class Probe:
             ("dictionary", ["state_dict"] if "state_dict" not in held else []),
             ("list of one moment for each parameter", lists),
         ]
-        missing = [f"no {what} named {_either(names)}" for what, names in lacking if names]
+        missing = [f"no {what} named {_listed(names, 'or')}" for what, names in lacking if names]
         if not self._seeds:
             missing.append("no call of random.seed")
         if missing:
-            raise Incomparable(f"it has {', '.join(missing)} when training starts; {NEEDED}")
+            raise Incomparable(f"it has {_listed(missing, 'and')} when training starts; {NEEDED}")
         if len(self._seeds) != 1 or type(self._seeds[0]) is not int:
             raise Incomparable("it does not call random.seed once, with a whole number, so its run cannot be repeated")
         if epsilon not in (None, EPSILON):
@@ -388,8 +388,8 @@ class Probe:
         return {"config": {**numbers, "seed": self._seeds[0]}, "docs": docs, "shapes": _shapes(held["state_dict"])}
 
 
-def _either(names: list[str]) -> str:
-    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+def _listed(words: list[str], last: str) -> str:
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _refuse_network(event: str, _: Any) -> None:

@@ -13,6 +13,7 @@ from engine.expressions.breakpoint import Armed, Breakpoint
 from engine.expressions.watch import Watch
 from engine.text import shortened, shortened_repr
 from engine.timeline.events import Moment
+from microgpt_tui.texts.say import say
 
 T = TypeVar("T")
 LONGEST = 200  # characters of a reason
@@ -53,8 +54,12 @@ def restored(said: Mapping[str, Any], scope: Scope) -> tuple[Annotations, list[s
                 found.append(made(part))
             except (EngineError, Unfit, KeyError, TypeError, ValueError, AttributeError) as error:
                 understood = isinstance(error, EngineError | Unfit)
-                reason = getattr(error, "reason", error) if understood else f"{shortened_repr(part)} says none"
-                sentences.append(f"A {what} was dropped: {shortened(str(reason), LONGEST)}.")
+                reason = (
+                    getattr(error, "reason", error)
+                    if understood
+                    else say("debugger.annotations.says_none", part=shortened_repr(part))
+                )
+                sentences.append(say(f"debugger.annotations.dropped.{what}", reason=shortened(str(reason), LONGEST)))
         return found
 
     annotations = Annotations(

@@ -20,11 +20,13 @@ from engine.timeline.events import PHASES, Event, Moment, Phase
 from engine.timeline.run import ENDLESS
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.completion import LineError, completed
+from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.debugger.frame import Choice, Frame
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.scalar_target import Scalar
 from microgpt_tui.debugger.targets import layer_or_head
 from microgpt_tui.drawing.error_pointer import pointer
+from microgpt_tui.texts.say import say
 
 NUMBERED = ("step", "pos", "layer", "head")
 LEADING = ("event", "next", "back")
@@ -44,9 +46,7 @@ CELL = re.compile(  # one number of a tensor or a matrix, perhaps in another ste
 TYPED_WORD = re.compile(rf"{QUOTED}|(?<![\w.])[A-Za-z][\w.]*")
 LEAVING = ("quit", "exit", "q!", "wq", "wq!", "x", "qa", "qa!", "quit!")
 """What ends other programs."""
-TO_LEAVE = "to quit, press esc to leave this line, then q"
-EXAMPLES = "step 500, +50, pos 3, attn_weights, wte[5, 3], 99 backward q@pos=1, next wte[5, 3] or loss < 2"
-HINT = "step 500   +50   pos 3   logits   wte[5, 3]   99 backward q@pos=1   next q[3]   loss < 2"
+TO_LEAVE = say("debugger.goto.to_leave")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +134,10 @@ def _read(line: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command
     if COMPARES.search(line):
         return Continue(_stop(line, scope))
     near = difflib.get_close_matches(word, (*WORDS, *scope.specs, *known_words()), n=1)
-    hint = f"did you mean {near[0]}? If not, " if near else ""
-    raise LineError(f"{line!r} is nowhere to go; {hint}write for example {EXAMPLES}")
+    examples = say("debugger.goto.examples", **Examples.of(scope).places)
+    if near:
+        raise LineError(say("debugger.goto.nowhere_but_near", line=line, near=near[0], examples=examples))
+    raise LineError(say("debugger.goto.nowhere", line=line, examples=examples))
 
 
 def _usual(word: str, frame: Frame) -> str:
@@ -146,21 +148,22 @@ def _usual(word: str, frame: Frame) -> str:
 def _numbered(word: str, called: str, rest: str, frame: Frame) -> Command:
     """What a number of a step, position, layer or head leads to; `called` is what it was called."""
     if not WHOLE.fullmatch(rest):
-        raise LineError(
-            f"{called} takes a whole number{f', not {rest!r}' if rest else ''}; write for example {called} 0"
-        )
+        given = "whole_number_not" if rest else "whole_number"
+        raise LineError(say(f"debugger.goto.takes.{given}", called=called, rest=rest))
     if word == "step":
         return _step(str(int(rest)), frame)
     number, program = int(rest), frame.program
     sizes = {"pos": program.n, "layer": frame.config.n_layer, "head": frame.config.n_head}
     if word != "pos" and not frame.config.n_layer:
-        raise LineError(f"this model has no layers, and so no {called} {number}; write for example step 0")
+        raise LineError(say("debugger.goto.model_has_no_layers", called=called, number=number))
     if not 0 <= number < sizes[word]:
-        document = f"document {quoted(program.doc)} of this step" if program.doc else "this step"
-        whose = document if word == "pos" else "this model"
+        whose = "model" if word != "pos" else "document" if program.doc else "step"
+        owner = say(f"debugger.goto.owner.{whose}", doc=quoted(program.doc))
         if not sizes[word]:
-            raise LineError(f"{whose} has no positions; write for example step 0")
-        raise LineError(f"{whose} has no {called} {number}; write a number from 0 to {sizes[word] - 1}")
+            raise LineError(say("debugger.goto.has_no_positions", owner=owner))
+        raise LineError(
+            say("debugger.goto.out_of_range", owner=owner, called=called, number=number, last=sizes[word] - 1)
+        )
     if word != "pos":
         return layer_or_head(frame, **{word: number})  # type: ignore[return-value]
     first = program.events(Phase.FORWARD)[0]  # the update has no positions
@@ -179,9 +182,9 @@ def _step(number: str, frame: Frame) -> SameEvent:
 def _check_step(step: int, frame: Frame) -> None:
     most = frame.config.num_steps
     if step < 0 and most >= ENDLESS:
-        raise LineError(f"there is no step {step}; the first is step 0")
+        raise LineError(say("debugger.goto.there_no_step_first", step=step))
     if not 0 <= step <= most:
-        raise LineError(f"there is no step {step} in this schedule; write a step from 0 to {most}")
+        raise LineError(say("debugger.goto.there_no_step_schedule", step=step, most=most))
 
 
 def _spot(word: str, frame: Frame) -> Moment:
@@ -194,8 +197,9 @@ def _spot(word: str, frame: Frame) -> Moment:
 
 def _led(word: str, rest: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command:
     if not rest:
-        example = {"event": "event attn_weights", "next": "next wte[5, 3]", "back": "back loss > 3"}[word]
-        raise LineError(f"{word} does not say to what; write for example {example}")
+        own = Examples.of(scope)
+        example = {"event": own.tensor, "next": own.weight, "back": "loss > 3"}[word]
+        raise LineError(say("debugger.goto.does_not_say_what", word=word, example=example))
     if word == "event":
         cell = CELL.fullmatch(rest)
         return (
@@ -210,7 +214,7 @@ def _led(word: str, rest: str, frame: Frame, scope: Scope, docs: Sequence[str]) 
     scalar = Scalar.parse(rest, scope)
     here = scalar.following(frame.program, frame.moment)
     if here is None and scalar.next_step(frame.moment.step, docs, frame.config.block_size) is None:
-        raise LineError(f"no document reaches position {scalar.reach}, where {rest} would be; write a smaller number")
+        raise LineError(say("debugger.goto.no_document_reaches_position", reach=scalar.reach, rest=rest))
     return scalar
 
 
@@ -267,11 +271,15 @@ def _nearest(events: Sequence[Event], place: EventPattern, frame: Frame) -> Even
 
 def _nowhere(place: EventPattern, frame: Frame) -> LineError:
     program = frame.program
-    document = f"document {quoted(program.doc)}, " if program.doc else ""
-    where = f" ({document}positions 0 to {program.n - 1})" if program.n else ""
+    has = "none" if not program.n else "document" if program.doc else "positions"
+    where = say(f"debugger.goto.where.{has}", doc=quoted(program.doc), last=program.n - 1)
     return LineError(
-        f"no event of step {program.step}{where} is {place.describe(program.place_names)}; "
-        "leave out what does not fit, or go to another step"
+        say(
+            "debugger.goto.no_event_step_leave",
+            step=program.step,
+            where=where,
+            place=place.describe(program.place_names),
+        )
     )
 
 
@@ -281,7 +289,7 @@ def _cell(written: re.Match[str], frame: Frame, scope: Scope, event: bool = Fals
     phase = Phase(written["phase"]) if written["phase"] else None
     if scalar.place.phase is not None:
         if phase not in (None, scalar.place.phase):
-            raise LineError(f"{written[0]!r} names two phases; leave one out")
+            raise LineError(say("debugger.goto.names_two_phases_leave", written=written[0]))
         phase = scalar.place.phase
     if event and scalar.parameter and frame.phase is Phase.FORWARD and written["step"] is None:
         phase = phase or Phase.BACKWARD
@@ -306,12 +314,11 @@ def spot(cell: Cell, frame: Frame) -> CellTarget:
     row_ = None if found is None else scalar.row(found)
     if found is None or row_ is None:
         if cell.phase is Phase.UPDATE and not scalar.parameter:
-            raise LineError(f"the update moves parameters only, and {place.name} is none; leave out the phase")
-        document = f"document {quoted(program.doc)} has " if program.doc else "run has "
-        length = f", whose {document}positions 0 to {program.n - 1}" if program.n else ""
+            raise LineError(say("debugger.goto.update_moves_parameters_only", name=place.name))
+        has = "none" if not program.n else "document" if program.doc else "run"
+        length = say(f"debugger.goto.length.{has}", doc=quoted(program.doc), last=program.n - 1)
         raise LineError(
-            f"there is no {cell.written(program.place_names)} in step {step}{length}; "
-            "write a smaller number, or go to another step"
+            say("debugger.goto.there_no_step_write", cell=cell.written(program.place_names), step=step, length=length)
         )
     index = int(np.flatnonzero(found.rows.ravel() == row_)[0])
     name = f"{describe_scalar(frame.view, row_)}, {found.phase}"
@@ -337,13 +344,15 @@ def preview(line: str, frame: Frame, docs: Sequence[str]) -> str:
         command = read_line(line, frame, docs)
     except LineError as error:
         return TO_LEAVE if str(error) == TO_LEAVE else ""
-    said = "" if command is None else f"enter: {_described(command, frame)}"
-    return f"{said} (q without : quits)" if line.strip().lower() == "q" else said
+    if command is None:
+        return ""
+    quitting = "enter_not_quit" if line.strip().lower() == "q" else "enter"
+    return say(f"debugger.goto.does.{quitting}", command=_described(command, frame))
 
 
 def line_remark(line: str) -> str:
     """What to say when a line has been carried out that may have meant something else; usually nothing."""
-    return "This is the tensor q. To quit, press q without a colon." if line.strip().lower() == "q" else ""
+    return say("debugger.goto.tensor_q_quit_press") if line.strip().lower() == "q" else ""
 
 
 def _described(command: Command, frame: Frame) -> str:
@@ -352,20 +361,24 @@ def _described(command: Command, frame: Frame) -> str:
         case Moment():
             return EventPattern.of(frame.program.event_at(command)).describe(frame.program.place_names)
         case SameEvent():
-            return f"the same event in step {command.step}"
+            return say("debugger.goto.same_event_step", step=command.step)
         case Address():
             return command.written(names)
         case Choice():
             head = command.head is not None
-            return f"show {names['head']} {command.head}" if head else f"show {names['layer']} {command.layer}"
+            what = "head" if head else "layer"
+            return say("debugger.goto.show", what=names[what], number=command.head if head else command.layer)
         case Continue():
-            return f"{'go back' if command.back else 'run on'} to {command.breakpoint.describe(names)}"
+            way = "back" if command.back else "on"
+            return say(f"debugger.goto.continue.{way}", stop=command.breakpoint.describe(names))
         case Scalar():
-            return f"the next event of {Cell(command).written(names)}"
+            return say("debugger.goto.next_event", cell=Cell(command).written(names))
         case Cell():
-            return f"step {command.step}, {command.phase}, {command.written(names)}"
+            return say(
+                "debugger.goto.cell_in_step", step=command.step, phase=command.phase, cell=command.written(names)
+            )
         case CellTarget():
-            return command.name + (", here in the forward phase" if command.matrix else "")
+            return say("debugger.goto.matrix_here", name=command.name) if command.matrix else command.name
 
 
 def _shape(line: str, frame: Frame) -> str:
@@ -374,15 +387,17 @@ def _shape(line: str, frame: Frame) -> str:
     sizes = {"pos": frame.program.n, "layer": frame.config.n_layer, "head": frame.config.n_head}
     usual = _usual(words[0], frame) if words else ""
     if len(words) == 1 and usual in sizes and line[-1:] == " " and words[0] not in frame.scope.specs:
-        return f"{words[0]} 0 to {sizes[usual] - 1}"
+        return say("debugger.goto.zero_to", what=words[0], last=sizes[usual] - 1)
     begun = re.search(r"([\w.]+)\[[^\]]*$", line.lower())
     spec = frame.scope.specs.get(begun[1]) if begun else None
     if spec is None:
         return ""
     axes = ("row", "column") if len(spec.shape) == 2 else ("index",)
-    takes = [*spec.places.items(), *zip(axes, spec.shape, strict=False)]
-    words = [f"{what} 0 to {size - 1}" for what, size in takes]
-    return f"{spec.name}[{', '.join(words)}]" + (', or a token such as "a"' if spec.tokens else "")
+    called = [say(f"debugger.goto.axis.{axis}") for axis in axes]
+    takes = [*spec.places.items(), *zip(called, spec.shape, strict=False)]
+    words = [say("debugger.goto.zero_to", what=what, last=size - 1) for what, size in takes]
+    indexed = f"{spec.name}[{', '.join(words)}]"
+    return say("debugger.goto.or_token", indexed=indexed) if spec.tokens else indexed
 
 
 def completions(line: str, frame: Frame) -> list[str]:

@@ -11,14 +11,15 @@ from engine.run.stops import describe_moment
 from engine.timeline.events import Moment, StepProgram
 from microgpt_tui.debugger import goto
 from microgpt_tui.debugger.completion import LineError
+from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.debugger.frame import Choice, Frame
 from microgpt_tui.debugger.goto import Cell, CellTarget, Command, Continue
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.scalar_target import Scalar
-from microgpt_tui.debugger.search import HINT as SEARCH_HINT
 from microgpt_tui.debugger.search import Match, search
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.drawing.numbers import exact
+from microgpt_tui.texts.say import say
 
 
 class GoTo:
@@ -103,8 +104,7 @@ class GoTo:
         value = self._frame().value(spot.row)
         now = "" if value is None else f" = {exact(value)}"
         self._notify(
-            f"{spot.name}{now} is chosen. No event of the forward phase makes a matrix; :event {spot.matrix} goes to "
-            "its gradient.",
+            say("debugger.goto_controller.chosen_no_event_forward", number=spot.name + now, matrix=spot.matrix),
             timeout=5,
             markup=False,
         )
@@ -126,10 +126,11 @@ class GoTo:
 
     # Search.
 
-    @property
-    def search_hint(self) -> str:
+    def search_hint(self, program: StepProgram) -> str:
         """What the search line says while it is empty."""
-        return f"enter: again {self._last_search}" if self._last_search else SEARCH_HINT
+        if self._last_search:
+            return say("debugger.goto_controller.enter_again", last_search=self._last_search)
+        return Examples.of_program(program).search_hint
 
     def search(self, program: StepProgram, moment: Moment, line: str) -> Match | None:
         """The next event of the step that fits the words; for none, those of the last search. Raises LineError."""
@@ -149,7 +150,7 @@ class GoTo:
         """Set the mark of this name at the present moment."""
         annotations = self._state.annotations
         self._state.annotate(replace(annotations, marks={**annotations.marks, letter: self._state.session.moment}))
-        self._notify(f"Mark {letter} is set; '{letter} returns here.", timeout=3, markup=False)
+        self._notify(say("debugger.goto_controller.mark_set_returns_here", letter=letter), timeout=3, markup=False)
 
     def marks(self) -> list[str]:
         """The marks, a line each."""
@@ -164,4 +165,6 @@ class GoTo:
         session = self._state.session
         if moment.step == session.step:
             return describe_moment(session.program, moment)
-        return f"step {moment.step} (counted from 0), {moment.phase} phase, tick {moment.tick:,}"
+        return say(
+            "debugger.goto_controller.step_counted_from_phase", step=moment.step, phase=moment.phase, tick=moment.tick
+        )

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from engine.text import quoted
 from engine.timeline.events import PHASES, PLACE_NAMES, Event, EventKey, Moment, Phase, StepProgram
+from microgpt_tui.texts.say import say
 
 LAYERED = re.compile(r"^layer\d+\.")
 MODULE = "<module>"  # the block of what no function makes
@@ -38,12 +39,15 @@ class SameEvent:
         name, pos, _, _ = self.place
         found = program.event_at(self.moment(program))
         if found.pos is not None and pos is not None and found.pos < pos:
-            return (
-                f"Step {program.step} reads {quoted(program.doc)}, whose last position is {found.pos}: "
-                f"this is {found.name} there."
+            return say(
+                "debugger.navigation.step_reads_whose_last",
+                step=program.step,
+                doc=quoted(program.doc),
+                pos=found.pos,
+                name=found.name,
             )
         if self.phase is Phase.UPDATE and found.place not in self._places(program):
-            return f"{name} is made without a parameter matrix; this is {found.name}, the first that moves."
+            return say("debugger.navigation.made_without_parameter_matrix", name=name, first=found.name)
         return ""
 
     def _places(self, program: StepProgram) -> list[EventKey]:

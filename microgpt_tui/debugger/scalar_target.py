@@ -18,9 +18,10 @@ from engine.model.tensors import TensorSpec
 from engine.text import split, token_id
 from engine.timeline.events import PHASES, Event, Moment, Phase, StepProgram
 from microgpt_tui.debugger.completion import LineError
+from microgpt_tui.debugger.examples import Examples
+from microgpt_tui.texts.say import say
 
 WRITTEN = re.compile(rf"([\w.]+)({BRACKETS})?\s*(@.*)?")
-EXAMPLE = "write for example wte[5, 3] or q[3]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +43,21 @@ class Scalar:
         check_length(text, LineError)
         written = WRITTEN.fullmatch(text.strip())
         if not written:
-            raise LineError(f"{text.strip()!r} names no single number; {EXAMPLE}")
+            example = say("debugger.scalar_target.write_example", **Examples.of(scope).scalars)
+            raise LineError(say("debugger.scalar_target.names_no_single_number", text=text.strip(), example=example))
         name, brackets, at = written.groups()
         place = EventPattern.parse(name + (at or ""), scope.place_names)
         place.check(scope)
         if place.phase is not None and not phased:
-            raise LineError("the next event may be in any phase; leave out the phase")
+            raise LineError(say("debugger.scalar_target.next_event_may_be"))
         spec = scope.specs.get(name) or TensorSpec(name, {}, (), "mean")  # the loss of the document
         parts = split_indices(brackets or "")
         places = len(spec.places) if len(parts) == len(spec.places) + len(spec.shape) else 0
         if len(parts) != places + len(spec.shape):
             example = f"{name}[{', '.join(str(size - 1) for size in spec.shape)}]" if spec.shape else name
-            raise LineError(f"{text.strip()!r} names no single number of {name}; write for example {example}")
+            raise LineError(
+                say("debugger.scalar_target.no_single_number_of", text=text.strip(), name=name, example=example)
+            )
         if places:
             own = [_number(part, {}) for part in parts[:places]]
             place = replace(place, layer=own[0], head=own[1] if places > 1 else place.head)
@@ -62,7 +66,7 @@ class Scalar:
         index = [_number(part, {} if axis else tokens) for axis, part in enumerate(parts[places:])]
         for i, size in zip(index, spec.shape, strict=True):
             if i >= size:
-                raise LineError(f"{name} has no index {i}; write a number from 0 to {size - 1}")
+                raise LineError(say("debugger.scalar_target.has_no_index_write", name=name, i=i, last=size - 1))
         reach = max([place.pos or 0, *(index if spec.grows else [])])
         return cls(place, tuple(index), spec.parameter, reach)
 
@@ -122,8 +126,8 @@ def _number(text: str, tokens: Mapping[str, int]) -> int:
         if token is not None:
             return token
         if several := split(text[1:-1], tokens):
-            raise LineError(f"{several}; write one of these")
+            raise LineError(say("debugger.scalar_target.write_one_these", several=several))
     if not re.fullmatch(r"[0-9]{1,9}", text):
-        allowed = "no whole number and no token in quotes" if tokens else "no whole number"
-        raise LineError(f"the index {text} is {allowed}; {EXAMPLE}")
+        allowed = "number_or_token" if tokens else "number"
+        raise LineError(say(f"debugger.scalar_target.wrong_index.{allowed}", text=text))
     return int(text)

@@ -10,9 +10,9 @@ from engine.expressions.source import check_length
 from engine.text import same
 from engine.timeline.events import PHASES, Event, Moment, StepProgram
 from microgpt_tui.debugger.completion import LineError, completed
+from microgpt_tui.texts.say import say
 
 NUMBERS = {"pos": "pos", "position": "pos", "layer": "layer", "head": "head"}
-HINT = "attn_weights   head 2 weights   pos 1 embed   token a   backward wte"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Match:
     @property
     def sentence(self) -> str:
         """Which match this is."""
-        again = ", after the last one the first again" if self.wrapped else ""
-        return f"Match {self.number} of {self.count} in this step{again}. / enter goes on to the next."
+        again = "again" if self.wrapped else "match"
+        return say(f"debugger.search.found.{again}", number=self.number, count=self.count)
 
 
 def search(line: str, program: StepProgram, moment: Moment) -> Match | None:
@@ -44,10 +44,7 @@ def search(line: str, program: StepProgram, moment: Moment) -> Match | None:
     events = (s for phase in PHASES for s in program.events(phase))
     found = [Moment(program.step, s.phase, s.last) for s in events if all(_fits(s, *test, program) for test in tests)]
     if not found:
-        raise LineError(
-            f"no event of this step fits {line.strip()!r}; search for a part of a name such as weights, "
-            "a phase, token a, pos 1, layer 0 or head 2"
-        )
+        raise LineError(say("debugger.search.no_event_step_fits", searched=line.strip()))
     ahead = next((i for i, end in enumerate(found) if end.key > moment.key), None)
     return Match(found[ahead or 0], (ahead or 0) + 1, len(found), ahead is None)
 
@@ -69,7 +66,7 @@ def _tests(line: str, own: Mapping[str, str]) -> list[tuple[str, str]]:
             continue
         value = words.popleft() if words else ""
         if not value or (key in NUMBERS and not value.isdecimal()):
-            raise LineError(f"{word} does not say which; write for example {word} {'a' if key == 'token' else 0}")
+            raise LineError(say("debugger.search.does_not_say_which", word=word, example="a" if key == "token" else 0))
         tests.append((key, value))
     return tests
 

@@ -16,6 +16,7 @@ from engine.expressions.scope import Scope
 from engine.run.replay import replay
 from engine.timeline.view import View
 from microgpt_tui.debugger.series import Figure, Series
+from microgpt_tui.texts.say import say
 
 MOST_KNOWN = 20_000  # figures in `known`, about 10 MB; the oldest go
 REST = 0.08  # seconds without another request until work begins: it would make a held key stutter
@@ -75,7 +76,7 @@ class SeriesLoader:
         try:
             self._twin = self._twin or self._session.replay_copy()
         except ConfigError as error:  # no memory
-            self._complain(f"The past cannot be replayed: {error}.")
+            self._complain(say("debugger.series_loader.past_cannot_be_replayed", error=error))
             return True
         lacking: dict[int, list[Figure]] = {}
         for figure, step in wish - self.known.keys():

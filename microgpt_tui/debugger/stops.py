@@ -12,6 +12,7 @@ from engine.expressions.scope import Scope
 from engine.timeline.events import Event, Moment
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.state import DebuggerState
+from microgpt_tui.texts.say import say
 
 
 class StopsController:
@@ -50,12 +51,16 @@ class StopsController:
         others = tuple(each for each in annotations.breakpoints if each.place != here or each.condition is not None)
         if len(others) < len(annotations.breakpoints):
             self.keep(replace(annotations, breakpoints=others))
-            self._notify(f"No breakpoint any more: {here.describe(self.scope.place_names)}.", timeout=3, markup=False)
+            self._notify(
+                say("debugger.stops.no_breakpoint_any_more", place=here.describe(self.scope.place_names)),
+                timeout=3,
+                markup=False,
+            )
         else:
             new = Breakpoint(annotations.next_id(), here)
             self.keep(replace(annotations, breakpoints=(*annotations.breakpoints, new)))
             self._notify(
-                f"Breakpoint: {here.describe(self.scope.place_names)}. c runs to it, B lists all.",
+                say("debugger.stops.breakpoint_c_runs_b", place=here.describe(self.scope.place_names)),
                 timeout=4,
                 markup=False,
             )
@@ -71,10 +76,10 @@ class StopsController:
         """Watch an expression."""
         annotations = self._state.annotations
         if text in annotations.watches:
-            self._notify(f"{text} is watched already; v shows the watches.", timeout=3, markup=False)
+            self._notify(say("debugger.stops.watched_already_v_shows", text=text), timeout=3, markup=False)
             return
         self.keep(replace(annotations, watches=(*annotations.watches, text)))
-        self._notify(f"Watching {text}; v shows the watches.", timeout=3, markup=False)
+        self._notify(say("debugger.stops.watching_v_shows_watches", text=text), timeout=3, markup=False)
 
     def unwatch(self, text: str) -> None:
         """Watch an expression no longer."""

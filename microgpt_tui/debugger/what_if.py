@@ -17,19 +17,24 @@ from microgpt_tui.debugger.compared_run import ComparedRun
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.run_controller import Start
 from microgpt_tui.debugger.state import DebuggerState
+from microgpt_tui.texts.say import say
 
-HINT = "d compares, E lists the branches; the original stays."
 MOST_NAMED = 2  # changes of a branch that are named before the rest is only counted
 Enter = Callable[[Callable[[], Run], Moment | None], bool]
 
 
 def in_words(changes: Sequence[Change]) -> str:
     """What is changed, in few words: what is off, what is set; how many more changes there are."""
-    found = [
-        f"{c.part} {'at its mean' if c.mean_of else 'off'}" if isinstance(c, Ablation) else c.text for c in changes
-    ]
-    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-    return ", ".join(found[:MOST_NAMED]) + more
+    found = [_said(change) for change in changes]
+    named = ", ".join(found[:MOST_NAMED])
+    more = len(found) - MOST_NAMED
+    return say("debugger.what_if.and_more", named=named, more=more) if more > 0 else named
+
+
+def _said(change: Change) -> str:
+    if not isinstance(change, Ablation):
+        return change.text
+    return say(f"debugger.what_if.part.{'at_its_mean' if change.mean_of else 'off'}", part=change.part)
 
 
 class WhatIfController:
@@ -122,9 +127,9 @@ class WhatIfController:
         """
         here = self.branch
         if not changes and here is not None:
-            self.remove(here, f"{what} Nothing else was changed: ")
+            self.remove(here, what)
         elif self._enter_run(lambda: self.branches.session(self.branches.change(here, changes).name), None):
-            self._announcement = f"What if: {what} {HINT}"
+            self._announcement = say("debugger.what_if.changed", what=what)
 
     def remove(self, name: str, why: str = "") -> None:
         """Forget a branch; from inside it, go to the original."""
@@ -134,7 +139,8 @@ class WhatIfController:
         self.branches.remove(name)
         if not inside:
             self._state.on_change()
-        self._notify(f"{why}{name} is forgotten.", timeout=6 if why else 3, markup=False)
+        said = "forgotten_as_unchanged" if why else "forgotten"
+        self._notify(say(f"debugger.what_if.gone.{said}", why=why, name=name), timeout=6 if why else 3, markup=False)
 
     def undo(self, name: str) -> None:
         """Take back the last change of a branch."""
@@ -142,7 +148,7 @@ class WhatIfController:
         if not changes:
             self.remove(name)
         elif name == self.branch:
-            self.change(changes, "the last change is taken back.")
+            self.change(changes, say("debugger.what_if.last_change_taken_back"))
         else:
             try:
                 self.branches.change(name, changes, enter=False)
@@ -150,7 +156,7 @@ class WhatIfController:
                 self._notify(f"{error}.", severity="warning", timeout=8, markup=False)
             else:
                 self._state.on_change()
-                self._notify(f"The last change of {name} is taken back.", timeout=3, markup=False)
+                self._notify(say("debugger.what_if.last_change_of", name=name), timeout=3, markup=False)
 
     # Changes.
 
@@ -184,8 +190,9 @@ class WhatIfController:
     def add(self, change: Change) -> None:
         """Make a change."""
         session = self._state.session
-        where = "" if change.step <= session.step else f" It takes effect in step {change.step}."
-        self.change((*branching(session).changes, change), f"{change.text}.{where}")
+        when = "now" if change.step <= session.step else "later"
+        said = say(f"debugger.what_if.added.{when}", change=change.text, step=change.step)
+        self.change((*branching(session).changes, change), said)
 
     def toggle(self, part: Ablation) -> None:
         """Switch a part off or to its mean, or on again."""
@@ -194,7 +201,8 @@ class WhatIfController:
         off = [c for c in changes if isinstance(c, Ablation) and c.part == part.part and c.step <= session.step]
         rest = tuple(change for change in changes if change not in off)
         if off and part.mean_of in (0, off[-1].mean_of):
-            self.change(rest, f"{part.part} is on again, in all steps.")
+            self.change(rest, say("debugger.what_if.on_again_all_steps", part=part.part))
         else:
-            to = f"set to its mean over {part.mean_of} documents" if part.mean_of else "switched off"
-            self.change((*rest, part), f"{part.part} is {to} from step {part.step} on.")
+            to = "at_its_mean" if part.mean_of else "off"
+            said = say(f"debugger.what_if.from_step.{to}", part=part.part, mean_of=part.mean_of, step=part.step)
+            self.change((*rest, part), said)

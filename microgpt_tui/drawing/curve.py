@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import EIGHTHS, cell
+from microgpt_tui.drawing.cells import EIGHTHS, cell, heat
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.texts.say import say
@@ -62,7 +62,12 @@ def sparkline(
     parts = columns(values, room, ahead)
     scale = max((abs(c.mean or 0.0) for c in parts if c.drawn), default=0.0)
     for column in parts:
-        text, style = cell(column.mean or 0.0, column.mean is not None, scale * 8 / LINE)
+        known, mean = column.mean is not None, column.mean or 0.0
+        style: Style | None
+        if theme.signs_only and not unsigned:  # in one colour, a bar could belong to the line above or below
+            text, style = heat(mean, known, scale, 1)
+        else:
+            text, style = cell(mean, known, scale * 8 / LINE)
         line.add(text, theme.DIM if unsigned and column.drawn else style, target(column.last - 1))
     return line
 

@@ -12,16 +12,19 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.explanations.sentences import texts
 from microgpt_tui.inference import pictures
 from microgpt_tui.inference.state import InferenceState, Temperature
 from microgpt_tui.widgets.picture_view import PictureView
 
 Drawing = Callable[[InferenceState, int, int], Picture]
 STRIPS: dict[str, Drawing] = {"tokens": pictures.tokens, "slider": pictures.slider}
-PICTURES: dict[str, tuple[str, Drawing]] = {
-    "bars": ("What comes next", pictures.probabilities),
-    "draw": ("The draw", pictures.draw_bar),
-    "attention": ("What it listens to", pictures.inside),
+PICTURES: dict[
+    str, tuple[str, Drawing]
+] = {  # by what a page calls them: the name of their texts, and how they are drawn
+    "bars": ("bars", pictures.probabilities),
+    "draw": ("draw", pictures.draw_bar),
+    "attention": ("inside", pictures.inside),
 }
 ROOMY = 22  # lines that all of the pictures need
 
@@ -48,8 +51,8 @@ class InferencePanel(Vertical):
             view = PictureView(f"sample-{name}")
             view.draggable = Temperature
             yield view
-        for name, (title, _) in PICTURES.items():
-            view = PictureView(f"sample-{name}", title)
+        for name, (text, _) in PICTURES.items():
+            view = PictureView(f"sample-{name}", texts()["inference"][text].title)
             view.add_class("picture")
             yield view
 

@@ -19,6 +19,7 @@ from microgpt_tui.drawing.picture import Line, Picture
 
 FIGURE = 9  # cells for a number
 MOST_TERMS = 4  # of a gradient, before the last one
+LEAST_FORMULA = 24  # cells that a formula has beside a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +148,12 @@ class Board:
             before, term = frame.explain.children(row)
             pieces = [before, " + ", term]
         parts = [p if isinstance(p, str) else number(frame.value(p)) for p in pieces]
-        value = number(frame.value(row))
-        name = name if cell_len(name) + len(value) + 16 <= self.width else ""
+        value, formula = number(frame.value(row)), "".join(parts)
+        name = name if cell_len(name) + len(value) + min(len(formula), LEAST_FORMULA) + 7 <= self.width else ""
         room = self.width - len(value) - 6 - cell_len(name)
         line = self.picture.line().add(f"{name} " if name else "", theme.NEW, row).add("= ", theme.DIM)
         if room > 5:
-            line.add(_whole_terms("".join(parts), room), theme.TEXT).add(" = ", theme.DIM)
+            line.add(_whole_terms(formula, room), theme.TEXT).add(" = ", theme.DIM)
         line.add(value, self.style(row, theme.STRONG), row)
 
     def latest(self) -> None:

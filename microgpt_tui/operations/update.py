@@ -109,6 +109,9 @@ def draw_update(board: Board) -> None:
     each, closer = ((board.width - margin - sum(gaps)) // 3 for gaps in (between, CLOSE))
     if between == WIDE and each // columns < min(closer // columns, MOST_CELL):  # larger cells that way
         between, each = CLOSE, closer
+    if between == CLOSE:  # what cells leave over parts the words from the maps
+        spare = board.width - margin - sum(between) - 3 * columns * _size(frame, columns, each)
+        between = (between[0] + (spare > 0), between[1] + (spare > 1))
     across = min(each, columns) * min((height - 2) * 2, rows)
     down = min(board.width - margin, columns) * min((height // 3 - 1) * 2, rows)
     chosen = np.argwhere(maps[0].cells.targets == frame.selected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from itertools import accumulate
@@ -17,8 +18,9 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact, number, percent, plain
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.operations.canvas import first_fitting
 from microgpt_tui.operations.row_labels import linear_rows
-from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.base import Pane, wrapped
 
 FUNCTIONS = ("exp", "log")  # operations whose sign says what they are
 PRODUCT = "×"  # what `Explainer.operation` calls a product
@@ -44,7 +46,8 @@ class Inspector(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         picture, row, width = Picture(), frame.selected, min(width, WIDEST)
         if cell_len(f"{self.TITLE} ─ {_title(frame)}") > width - BORDER:  # the border has no room for it
-            picture.line().most(_title(frame), width, theme.NEW)
+            for part in textwrap.wrap(_title(frame), width, subsequent_indent="  "):
+                picture.line(part, theme.NEW)
         if frame.backward:
             picture.below(_gradient(frame, row, width, height))
             _headed(picture, "value", frame.value(row), width, full=height >= TALL)
@@ -131,7 +134,7 @@ def _headed(
 
 def _words(text: str, width: int) -> Picture:
     picture = Picture()
-    for part in textwrap.wrap(text, max(1, width), subsequent_indent="  "):
+    for part in wrapped(text, max(1, width), "  "):
         picture.line(part, theme.DIM)
     return picture
 
@@ -151,6 +154,11 @@ def _making(frame: Frame, row: int, width: int, room: int) -> Picture:
     return picture
 
 
+def _added(count: int, other: str) -> str:
+    """What a sum of so many is; where there is one alone, it is added to the other."""
+    return f"number, added to {other}" if count == 1 else "numbers, added"
+
+
 class _Making:
     """The numbers that a scalar is made of: the terms of a sum, or what its operation reads."""
 
@@ -165,10 +173,10 @@ class _Making:
         count, sign = len(self.parts), self.sign
         if self.sum:
             products = all(self.frame.explain.operation(part) == PRODUCT for part in self.sum)
-            what = "product" if products and count == 1 else "products" if products else "numbers, added"
+            what = "product" if products and count == 1 else "products" if products else _added(count, "0")
             return f"made of {count} {what}"
         if sign == "+":
-            return f"made of {count} numbers, added"
+            return f"made of {count} {_added(count, 'a plain one')}"
         if sign == PRODUCT:
             return f"made of {count} factors"
         if sign == "−max":
@@ -188,7 +196,7 @@ class _Making:
         picture = _words(title, width)
         if title == f"made of {len(self.parts)}":  # an operation that has no words of its own
             formula = "".join(text for text, _ in frame.explain.names_in_formula(self.row))
-            for text in textwrap.wrap(f"= {formula}", width, subsequent_indent="  "):
+            for text in wrapped(f"= {formula}", width, "  "):
                 picture.line(text, theme.DIM)
         shown = list(self.parts)
         if len(shown) > room:
@@ -230,8 +238,10 @@ class _Making:
             return
         kids = kids[::-1] if kids[0] < frame.program.n_params else kids  # the input, then the weight
         text = " · ".join(_role(frame, kid, self.event) for kid in kids)
-        factors = [number(frame.used_value(kid)) for kid in kids]
-        _entry(picture, text, value, width, part, f"{' · '.join(factors)} =" if value is not None else "")
+        factors = " · ".join(number(frame.used_value(kid)) for kid in kids)
+        if cell_len(text) > width - FIGURE - 2:  # the numbers say more than the beginning of the names
+            text = factors
+        _entry(picture, text, value, width, part, f"{factors} =" if value is not None else "")
 
 
 def _entry(picture: Picture, text: str, value: float | None, width: int, target: int | None, formula: str = "") -> None:
@@ -344,10 +354,14 @@ def _path(picture: Picture, frame: Frame, width: int, room: int) -> None:
             continue
         line = picture.line().add("▼ " if i else "  ", theme.PHASE_TEXT["backward"])
         here = i == len(rows) - 1
-        name = _name(frame, rows[i], own)
         formula = f"{number(products[i - 1])} · {number(locals_[i - 1])} =" if i and width >= FACTORS else ""
         style = theme.STRONG if here else theme.TEXT
-        line.fit(name, max(1, width - FIGURE - 2 - 20 * bool(formula)), style, None if here else rows[i])
+        room = max(1, width - FIGURE - 2 - 20 * bool(formula))
+        name = _name(frame, rows[i], own)
+        if cell_len(name) > room:
+            shorter = frame.explain.name(rows[i]), name.partition("[")[0], re.split(" of | in ", name)[0]
+            name = first_fitting(room, *shorter) or name
+        line.fit(name, room, style, None if here else rows[i])
         if formula:
             line.fit(formula, 20, theme.DIM, right=True)
         line.fit(number(products[i]), FIGURE, theme.PHASE_TEXT["backward"], right=True)
@@ -398,7 +412,7 @@ def _update(update: UpdateStep, width: int) -> Picture:
         if len(text) + len(figure) <= width:
             picture.line().fit(text, width - len(figure), theme.TEXT).add(figure, theme.signed(result))
         else:
-            for part in textwrap.wrap(text, width, subsequent_indent="  "):
+            for part in wrapped(text, width, "  "):
                 picture.line(part, theme.TEXT)
             picture.line().fit(figure, width, theme.signed(result), right=True)
     return picture

@@ -17,6 +17,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture, measured
+from microgpt_tui.operations.canvas import first_fitting
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.map_lines import WAYS, MapLine, MapState, enlarged, map_lines, stem, stem_below, taken_rows
 from microgpt_tui.panes.map_update import matrices, whole_update
@@ -151,7 +152,8 @@ def _column(frame: Frame, width: int, height: int) -> Picture:
     if larger:
         while picture.height + 1 < height:
             picture.line()
-        picture.line(" ").most("each row on its own scale", width - 1, theme.DIM)
+        scale = first_fitting(width - 1, "each row on its own scale", "each on its own scale")
+        picture.line(" ").add(scale, theme.DIM)
     return picture
 
 

@@ -15,7 +15,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar
 from microgpt_tui.drawing.numbers import brief, number, percent, plain
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.operations.canvas import Board, names_width
+from microgpt_tui.operations.canvas import Board, first_fitting, names_width
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import frozen, title
 
@@ -97,10 +97,9 @@ def _bars(board: Board, what: str, rows: Rows, cells: Cells, footer: int) -> Non
     shown = _shown(frame, rows, cells, lines * columns)
     style = theme.NEW if rows is frame.stage_event.rows else theme.STRONG
     cut = f" {len(shown)} largest of {count}" if len(shown) < count else ""
-    board.say(
-        (what, style), cut, f" after {frame.token(frame.pos)}", ("  ◎ ", theme.TARGET),
-        (frame.target(frame.pos), theme.TARGET),
-    )  # fmt: skip
+    after, target = f" after {frame.token(frame.pos)}", f"  ◎ {frame.target(frame.pos)}"
+    room = board.width - cell_len(what) - cell_len(target)
+    board.say((what, style), first_fitting(room, cut + after, cut), (target, theme.TARGET))
     line = board.picture.lines[-1]
     line.add(" really comes" if line.width + 13 <= board.width else "", theme.DIM)
     per, width = -(-len(shown) // columns), (board.width + 1) // columns - 1

@@ -5,13 +5,14 @@ What the fixes are for was seen with Textual 8.2.8.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Literal
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any, Literal
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.command import CommandList, CommandPalette
 from textual.errors import NoWidget
@@ -23,6 +24,22 @@ from microgpt_tui.drawing.terminal_text import printable
 
 SHORTEST = 0.01  # seconds that a notification is shown at least
 UNPRINTABLE = "\ufffd"  # stands for what a terminal would obey instead of printing it
+
+
+def call_later(app: App[Any], called: Callable[..., None], *given: object) -> bool:
+    """In a thread: have something called in the app's own, without waiting. False if the app has ended.
+
+    Textual's `call_from_thread` and `post_message` leave a coroutine behind that nobody awaits, if the app ends just
+    then.
+    """
+    loop = app._loop
+    if loop is None or not app.is_running:
+        return False
+    try:
+        loop.call_soon_threadsafe(app.call_later, partial(called, *given))
+    except RuntimeError:  # the loop has been closed in the meantime
+        return False
+    return True
 
 
 class PrintableFilter(LineFilter):

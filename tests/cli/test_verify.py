@@ -360,7 +360,7 @@ def test_all_names_that_are_missing_are_told_at_once(copy: Any) -> None:
     )
     renamed.write_text(renamed.read_text().replace("random.x", "random.random()"))
     assert error_of(invoke("verify", renamed)).endswith(
-        ": it has no number named n_head or beta1, no list of strings named docs, no dictionary named state_dict, "
+        ": it has no number named n_head or beta1, no list of strings named docs, no dictionary named state_dict and "
         "no call of random.seed when training starts; verify finds what it compares by the names that it has in "
         "microgpt.py"
     )

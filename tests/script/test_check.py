@@ -21,7 +21,7 @@ from engine.script.source_file import ScriptFile
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "scripts"
 CORRECT_SCRIPTS = [
-    *(path for path in sorted(SCRIPTS.glob("*.py")) if path.stem not in ("plain_scalar", "rnn")),
+    *(path for path in sorted(SCRIPTS.glob("*.py")) if path.stem not in ("plain_scalar", "small_net", "rnn")),
     SCRIPTS / "package" / "train.py",
 ]
 EXAMPLES = HERE.parents[1] / "docs" / "examples"
@@ -90,6 +90,13 @@ FAULTY = {
     "parameters that are not in the list": (
         SMALL, "for some in weights.values()", "for name, some in weights.items() if name != 'bias'",
         [(findings.NOT_MOVED, MOVE)],
+    ),
+    "an update that begins too late": (
+        SMALL, "    for p in params:", "    for p in params[2:]:", [(findings.NOT_MOVED, MOVE)],
+    ),
+    "an update that ends too early": (
+        SMALL, "    for p in params:", "    for p in params[:13]:",
+        [(findings.NOT_MOVED, MOVE), (findings.NOT_MOVED, MOVE)],
     ),
     "an update of other objects": (SMALL, MOVE, "p = p + -rate * p.grad", [(findings.NOT_MOVED, "loss = (net(x)")]),
     "a rate of 0": (SMALL, "rate = 0.05", "rate = 0.0", [(findings.NOT_MOVED, MOVE)]),
@@ -181,6 +188,10 @@ CORRECT = {
     "an expert that is not asked": (
         SMALL, ('"second": new(width)', '"expert0": new(width), "expert1": new(width), "expert2": new(width)'),
         ('weights["second"]', 'weights[f"expert{int(x > 0)}"]'),
+    ),
+    "an update that leaves out what has no gradient": (
+        SMALL, ("        p.data -=", "        if p.grad == 0.0: continue\n        p.data -="),
+        ('"second": new(width)', '"second": new(width + 1)'),
     ),
     "a rate of 0 at first": (SMALL, ("    loss = 0.0\n", "    rate = 0.05 * (step > 0)\n    loss = 0.0\n")),
     "zeros at the start": (SMALL, ('"second": new(width)', '"second": [Value(0.0) for _ in range(width)]')),
@@ -325,6 +336,25 @@ def test_an_exception_is_told_with_its_values_and_its_caller(tmp_path: Path) -> 
     assert found.sentence.startswith("The script stopped after 0 training steps with ValueError: math domain error, ")
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("open('words.txt')", "--data FILE answers"),
+        ("import urllib.request; urllib.request.urlopen('http://127.0.0.1:9')", "--data FILE answers"),
+        ("import a_module_of_nobody", "--python EXE names"),
+    ],
+)
+def test_what_helps_against_an_exception_before_the_first_step(line: str, says: str, tmp_path: Path) -> None:
+    (note,) = check(changed(SMALL, tmp_path, ("import random", f"import random\n{line}"))).notes
+    assert says in note
+    assert check(changed(SMALL, tmp_path, ("    print(", f"    {line}\n    print("))).notes == []
+
+
+def test_the_values_of_a_statement_behind_a_condition_are_told(tmp_path: Path) -> None:
+    path = changed(SMALL, tmp_path, ("    print(", "    if step == 1: assert rate > 1, loss.data\n    print("))
+    assert {"step": "1", "rate": "0.05"}.items() <= one(path).numbers["values"].items()
+
+
 def test_an_exception_in_another_file_names_that_file(tmp_path: Path) -> None:
     (tmp_path / "beside.py").write_text("def half(x):\n    return x / 0\n", encoding="utf-8")
     path = changed(
@@ -368,6 +398,14 @@ def test_steps_that_end_at_a_line_that_is_not_reached(count: int, says: str, tmp
     line = line_of(path, "print('late')")
     with pytest.raises(EngineError, match=says.format(line)):
         check(path, ScriptOptions(step_at=line))
+
+
+@pytest.mark.parametrize("write", ["p.__dict__['data'] -= 0.01 * p.grad", "vars(p).update(data=p.data - p.grad)"])
+@pytest.mark.parametrize("step", [0, 1, 5])
+def test_an_update_that_cannot_be_followed_is_told(write: str, step: int, tmp_path: Path) -> None:
+    path = changed(SMALL, tmp_path, (MOVE, write))
+    with pytest.raises(EngineError, match="writes into the dictionaries of its scalars, which cannot be followed; wri"):
+        check(path, first=step)
 
 
 def test_a_script_with_fewer_steps_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:

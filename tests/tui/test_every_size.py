@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from functools import cache, partial
 from threading import Event
 
@@ -12,7 +13,7 @@ from textual.geometry import Region, Size
 from textual.pilot import Pilot
 
 from engine import Config, Session
-from engine.timeline.events import PHASES, Phase
+from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.navigation import next_event
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.panes.base import Pane
@@ -146,3 +147,26 @@ async def test_keys_that_come_together_are_done_one_after_the_other() -> None:
             await pilot.pause()
             shown.append(text(pilot))
     assert shown[0] == shown[1]
+
+
+LINE_OF_CODE = re.compile(r"\.py:\d+$")
+CUT = {"source", "path", "tokens"}  # code, and lines that show a part of something longer and say so
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36), (160, 45), (200, 60)])
+async def test_no_pane_cuts_a_name_or_a_sentence(size: tuple[int, int]) -> None:
+    run = Session(Config(num_steps=1000, seed=3), ["bill", "abcdefghijklmnopqrstuvwxyz"])
+    run.run(until=1)
+    async with debugger(size, run) as pilot:
+        for phase in PHASES:
+            run.seek(Moment(1))
+            events = [e for e in run.program.events(phase) if e.pos in (None, 2) and e.head in (None, 1)]
+            ticks = {tick for e in events[::2] for tick in (e.first + 2, e.last) if tick <= e.last}
+            for tick in sorted(ticks | {events[-1].last}):
+                screen(pilot).navigator.go(Moment(1, phase, tick))
+                await until(pilot, lambda: not screen(pilot).motion.busy)
+                await pilot.pause()
+                for pane in screen(pilot).query(Pane):
+                    if pane.display and pane.id not in CUT:
+                        cut = [line for line in pane.picture.text().splitlines() if "…" in line]
+                        assert not [line for line in cut if not LINE_OF_CODE.search(line)], (pane.id, phase, tick)

@@ -388,6 +388,11 @@ def test_curves_in_lines_one_above_the_other_do_not_touch() -> None:
         places = [EIGHTHS.index(char) for char in segment.text]
         filled = [7 - place if segment.style.reverse else place + 1 for place in places]
         assert all(1 <= eighths <= 6 for eighths in filled), segment
+    theme.few_colours(True)
+    told = "".join(s.text for s in sparkline(Line(), values, len(values), lambda i: i).segments)
+    assert not set(told) & set(EIGHTHS)
+    assert set(told[::2]) == set(":+*#")  # positive ones
+    assert set(told[1::2]) == set("╶-=≡")
 
 
 def test_the_loss_of_the_step_that_is_going_on_stands_on_the_curve() -> None:

@@ -81,7 +81,7 @@ def test_the_expression_is_seen_whole_and_the_ends_of_the_line_with_it(width: in
         line for line in picture.lines if any(s.style and s.style.bgcolor == theme.RAN.bgcolor for s in line.segments)
     ]
     assert all(line.width == width for line in rows)
-    assert len(rows) <= max(1, height // 2)
+    assert len(rows) <= (height + 1) // 2  # half of the pane
     text = " ".join(words(line.segments)[6:].strip() for line in rows)
     if width >= 46 or height >= 9:
         assert "".join(lit(picture)).replace(" ", "") == part.replace(" ", "")
@@ -122,6 +122,23 @@ def test_no_string_or_name_that_fits_is_divided(width: int) -> None:
                     if len(token) <= width - 6 - 2:
                         assert any(token in row for row in text), (token, text)
     assert divided or width > 60
+
+
+def test_at_120x36_most_lines_of_events_are_seen_whole() -> None:
+    run = session()
+    seen = 0
+    for event in run.program.events(Phase.FORWARD):
+        run.seek(Moment(0, Phase.FORWARD, event.last))
+        frame = Frame(run.view(), Focus(run.moment))
+        picture = Source("source").draw(frame, 30, 7)
+        assert picture.focus is not None
+        rows = [words(line.segments) for line in picture.lines[picture.focus :]]
+        shown = [rows[0], *takewhile(lambda row: not row[:6].strip(), rows[1:])]
+        whole = frame.source.path.read_text(encoding="utf-8").split("\n")[frame.source.line - 1]
+        if len(whole.strip()) <= 24 + 3 * 16:
+            seen += 1
+            assert "".join(row[6:] for row in shown).replace(" ", "") == whole.replace(" ", ""), event.name
+    assert seen > 12 * run.program.n
 
 
 def test_a_line_without_a_known_expression_loses_its_middle() -> None:

@@ -49,7 +49,8 @@ def _names(sources: Sources, file: int, line: int) -> Iterator[tuple[str, ast.ex
     if not inside:
         return
     statement = min(inside, key=lambda node: (node.end_lineno or node.lineno) - node.lineno)
-    bodies = {id(each) for field in ("body", "orelse", "finalbody") for each in _listed(statement, field)}
+    below = [each for field in ("body", "orelse", "finalbody") for each in _listed(statement, field)]
+    bodies = {id(each) for each in below if each not in inside}
     seen: set[str] = set()
     queue: list[ast.AST] = [statement]
     while queue:
