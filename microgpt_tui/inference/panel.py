@@ -5,40 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.explanations.sentences import texts
 from microgpt_tui.inference import pictures
 from microgpt_tui.inference.state import InferenceState, Temperature
 from microgpt_tui.widgets.picture_view import PictureView
 
 Drawing = Callable[[InferenceState, int, int], Picture]
 STRIPS: dict[str, Drawing] = {"tokens": pictures.tokens, "slider": pictures.slider}
-PICTURES: dict[str, tuple[str, Drawing]] = {
-    "bars": ("What comes next", pictures.probabilities),
-    "draw": ("The draw", pictures.draw_bar),
-    "attention": ("What it listens to", pictures.inside),
+PICTURES: dict[str, tuple[str, Drawing]] = {  # by what pages call them: the text of each, and how it is drawn
+    "bars": ("bars", pictures.probabilities),
+    "draw": ("draw", pictures.draw_bar),
+    "attention": ("inside", pictures.inside),
 }
 ROOMY = 22  # lines that all of the pictures need
 
 
 class InferencePanel(Vertical):
     """The pictures of an `InferenceState`; where there is little room, one of them."""
-
-    DEFAULT_CSS: ClassVar[str] = """
-    InferencePanel { height: 1fr; background: $background; color: $foreground; }
-    InferencePanel #sample-tokens { height: 2; }
-    InferencePanel #sample-slider { height: 1; }
-    InferencePanel .picture { border: round $border; padding: 0 1; }
-    InferencePanel #sample-bars, InferencePanel #sample-attention { height: 1fr; }
-    InferencePanel #sample-draw { height: 6; }
-    InferencePanel.-little .picture { display: none; height: 1fr; }
-    InferencePanel.-little .picture.-first { display: block; }
-    """
 
     _state: InferenceState | None = None
     _first = ""
@@ -48,8 +37,8 @@ class InferencePanel(Vertical):
             view = PictureView(f"sample-{name}")
             view.draggable = Temperature
             yield view
-        for name, (title, _) in PICTURES.items():
-            view = PictureView(f"sample-{name}", title)
+        for name, (named, _) in PICTURES.items():
+            view = PictureView(f"sample-{name}", texts()["inference"][named].title)
             view.add_class("picture")
             yield view
 
