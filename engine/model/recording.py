@@ -185,7 +185,7 @@ class Recording:
         until = {tensor.first: tensor.last for tensor in tensors}
         for tensor in (t for span in self.positions for t in span.tensors):
             for rows in tensor.operation.operands.values():
-                for at in np.unique(np.searchsorted(firsts, rows, side="right")).tolist():
+                for at in sorted(set(np.searchsorted(firsts, rows, side="right").ravel().tolist())):
                     if at:  # 0: a parameter
                         first = firsts[at - 1]
                         until[first] = max(until[first], tensor.last)

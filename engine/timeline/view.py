@@ -131,6 +131,16 @@ class View(Protocol):
         """The document's loss, once it is known."""
         return self.value(self.program.loss_row)
 
+    @property
+    def carried(self) -> str:
+        """What the gradients of parameters begin with, in a few words; empty where they begin with 0."""
+        return ""
+
+    @property
+    def remark(self) -> str:
+        """A sentence on what of this step is not as in others, without which its figures mislead; empty for none."""
+        return ""
+
     def made(self, row: int) -> float | None:
         """What a scalar was when it was made, where it has been set to something else; None elsewhere."""
         del row
@@ -238,6 +248,11 @@ class View(Protocol):
 
     def update(self, row: int) -> UpdateStep | None:
         """The arithmetic that moved a parameter in this step; None if it has not been moved yet."""
+
+    def past_updates(self, row: int) -> Mapping[int, UpdateStep]:
+        """How a parameter was moved in earlier steps, by step, where the run keeps that because it does not replay."""
+        del row
+        return {}
 
     def update_maps(self, rows: Rows) -> Mapping[str, Reading]:
         """The optimizer's quantities of a whole parameter, in their order and in its shape.

@@ -69,21 +69,22 @@ def _run_through(pages: list[BoundPage], session: Run) -> list[LectureError]:
 
     end = Moment()
     for page in pages:
-        start = attempt(page.start, session, end)
-        if start is None:
+        run = attempt(page.run, session)
+        start = attempt(page.start, run, end) if run is not None else None
+        if run is None or start is None:
             continue
         for focus in page.focus:
-            attempt(focus.on, Focus(start), session)
+            attempt(focus.on, Focus(start), run)
         for text in page.texts:
             for quote in text.quotes:
-                attempt(quote.answer, session, start)
-        session.seek(start)
-        attempt(page.walk, session)
-        end = attempt(page.ending, session, start) or start
+                attempt(quote.answer, run, start)
+        run.seek(start)
+        attempt(page.walk, run)
+        end = attempt(page.ending, run, start) or start
         if page.then is not None:
             for quote in page.then.quotes:
-                attempt(quote.answer, session, end)
-        attempt(_answer, page, session, start, end)
+                attempt(quote.answer, run, end)
+        attempt(_answer, page, run, start, end)
     return mistakes
 
 

@@ -68,6 +68,7 @@ def render_page(bound: BoundPage, session: Run, before: Moment) -> RenderedPage:
     def filled(text: Template | None, moment: Moment) -> str:
         return text.fill(session, moment, literal) if text is not None else ""
 
+    session = bound.run(session)
     start = bound.start(session, before)
     at_start = partial(filled, moment=start)
     texts = bound.title, bound.body, bound.question, bound.notes, bound.why

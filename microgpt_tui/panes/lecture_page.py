@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rich.console import Console
+from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual.renderables.digits import Digits
@@ -20,6 +21,7 @@ from microgpt_tui.widgets.picture_view import PictureView
 
 FIGURE, DIGITS_NEED = 2, 5  # lines for a figure in letters, and the least for one in large digits
 MAP_WIDE = 60  # cells from which a line of the map has room for the chapter
+BOLD = Style(bold=True)
 ROWS = 4  # of the screen that a line of code may take
 
 
@@ -28,6 +30,8 @@ class LecturePage(PictureView):
 
     rendered: RenderedPage | None = None
     chapter = ""
+    spread = False
+    """Whether the text is all that is to be read, from afar: in bold, with room between its lines."""
     waiting = ""
     """What stands there while there is no rendered."""
 
@@ -51,7 +55,14 @@ class LecturePage(PictureView):
             picture.lines += file_map_lines(page.map, width)
         if page.figure:
             self._figure(picture, page.figure, width, height - picture.height - len(lines))
-        picture.lines += [_line(text) for text in lines]
+        apart = self.spread and 2 * len(lines) + picture.height <= height
+        for text in lines:
+            line = _line(text)
+            if self.spread:
+                line.segments = [Segment(s.text, (s.style or theme.TEXT) + BOLD) for s in line.segments]
+            picture.lines.append(line)
+            if apart and text.plain:
+                picture.line()
         return picture
 
     def _figure(self, picture: Picture, words: str, width: int, room: int) -> None:
