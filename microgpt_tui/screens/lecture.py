@@ -298,8 +298,6 @@ class LectureScreen(DebuggerScreen):
         if action == "pick":
             rendered = player.rendered
             return player.next is Press.REVEAL and rendered is not None and parameters[0] < len(rendered.options)  # type: ignore[operator]
-        if action == "why":
-            return player.bound.page.why is not None
         if action == "explore":
             return not self.grid.zoomed and not self.grid.chosen
         return True
@@ -354,6 +352,9 @@ class LectureScreen(DebuggerScreen):
         self._show_page()
 
     def action_why(self) -> None:
+        if self.player.bound.page.why is None:
+            self.notify(self.player.lecture.words["no_why"], timeout=3)
+            return
         self.player.unfolded = not self.player.unfolded
         self._show_page()
 
