@@ -10,22 +10,24 @@ import rich_click as click
 from click.core import ParameterSource
 from click.exceptions import Exit
 
-from engine.language.chosen import LANGUAGES, language
+from engine.language.chosen import language
 from engine.model.config import Config
 from microgpt_tui.cli._exit import BAD, Failure, print_result
 from microgpt_tui.cli._options import FilePath, LecturePath, examples, theme_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import open_session
 from microgpt_tui.cli.open import in_terminal, open_debugger
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from engine.run.session import Session
     from microgpt_tui.lectures.outline import CodeFinder
 
-INSTEAD = "Instead of giving it"
+INSTEAD = say("cli.panel.instead")
 
 
 @click.command(
+    help=say("cli.lecture.help"),
     epilog=examples(
         "microgpt-tui lecture",
         "microgpt-tui lecture attention --lang ko --theme contrast",
@@ -33,42 +35,37 @@ INSTEAD = "Instead of giving it"
         "microgpt-tui lecture --check my_course.md",
         "microgpt-tui lecture attention --handout .",
         "microgpt-tui lecture --notes",
-    )
+    ),
 )
 @click.argument("wanted", type=LecturePath(), required=False, metavar="[NAME|FILE.md]")
 @click.option(
-    "--lang",
-    type=click.Choice(LANGUAGES),
-    help="In which language. Without it: the terminal's, if there is a course in it, else English.",
+    "--page", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help=say("cli.lecture.page")
 )
-@click.option("--page", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Where to begin.")
 @theme_option
-@click.option("--list", "listed", is_flag=True, help="Print the chapters.", panel=INSTEAD)
+@click.option("--list", "listed", is_flag=True, help=say("cli.lecture.list"), panel=INSTEAD)
 @click.option(
     "--check",
     is_flag=True,
-    help="Go through every page, and say where a moment does not exist or a number is not known, and what is too long "
-    "for a small window. Exit status 2 if there is a mistake.",
+    help=say("cli.lecture.check"),
     panel=INSTEAD,
 )
 @click.option(
     "--handout",
     type=FilePath(written=True),
     metavar="DIR",
-    help="Write every page as text with its picture to one HTML file in this folder.",
+    help=say("cli.lecture.handout"),
     panel=INSTEAD,
 )
 @click.option(
     "--notes",
     is_flag=True,
-    help="Show the speaker notes of the lecture that is given in another terminal, turned with its pages.",
+    help=say("cli.lecture.notes"),
     panel=INSTEAD,
 )
 @click.pass_context
 def lecture(
     ctx: click.Context,
     wanted: str | None,
-    lang: str | None,
     page: int,
     theme: str,
     listed: bool,
@@ -76,48 +73,40 @@ def lecture(
     handout: Path | None,
     notes: bool,
 ) -> None:
-    """Go through a lecture.
-
-    NAME is a chapter of the course that comes with the program, by its number or name; without it, the course begins
-    at the beginning. FILE.md, or a folder of such files, is a lecture of your own; the README says how to write one.
-    """
-
-    lang = lang or language()
+    """`microgpt-tui lecture`; its help is the text cli.lecture.help."""
     if notes:
-        allowed = ("notes", "lang", "theme")
+        allowed = ("notes", "theme")
         if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params.keys() - allowed):
-            raise click.UsageError(
-                "--notes follows whatever lecture is given; leave out all but --lang and --theme", ctx
-            )
+            raise click.UsageError(say("cli.lecture.notes_alone"), ctx)
         if not in_terminal():
-            raise Failure("the notes need a terminal for their input and output; run this in one")
+            raise Failure(say("cli.lecture.notes_need_terminal"))
         from microgpt_tui.speaker_app import show_notes
 
-        if status := show_notes(lang, theme):
+        if status := show_notes(language(), theme):
             raise Exit(status)
     elif listed:
         from microgpt_tui.lectures.library import find
 
-        for number, chapter in enumerate(find(wanted, lang)[0].chapters, 1):
+        for number, chapter in enumerate(find(wanted, language())[0].chapters, 1):
             print_result(f"{number:2d}  {chapter.name.partition('-')[2] or chapter.name:<14}{chapter.title}")
     elif check:
-        _check(wanted, lang)
+        _check(wanted)
     elif handout is not None:
-        _hand_out(wanted, lang, handout)
+        _hand_out(wanted, handout)
     else:
-        _give(wanted, lang, page, theme)
+        _give(wanted, page, theme)
 
 
-def _give(wanted: str | None, lang: str, page: int, theme: str) -> None:
+def _give(wanted: str | None, page: int, theme: str) -> None:
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.library import find
     from microgpt_tui.panes.registry import screen_names
     from microgpt_tui.storage.startup import Start
 
-    lecture = Lecture(*find(wanted, lang), code=_code())
+    lecture = Lecture(*find(wanted, language()), code=_code())
     pages = len(lecture.chapter.pages)
     if page > pages:
-        raise Failure(f"--page is {page}, and {lecture.chapter.title!r} has pages 1 to {pages}; give one of them")
+        raise Failure(say("cli.lecture.no_page", page=page, title=lecture.chapter.title, pages=pages))
     lecture.page = page - 1
     open_debugger(Start(*lecture.run(screen_names())), lecture, theme)
 
@@ -136,13 +125,13 @@ def _opened(config: Config, docs: tuple[str, ...]) -> Session:
     return open_session(config, docs)
 
 
-def _check(wanted: str | None, lang: str) -> None:
+def _check(wanted: str | None) -> None:
     from microgpt_tui.lectures.check import check_lecture
     from microgpt_tui.lectures.file_map import map_mistakes
     from microgpt_tui.lectures.library import files, find
     from microgpt_tui.panes.registry import screen_names
 
-    failed, code = False, _code()
+    failed, code, lang = False, _code(), language()
     for path in files(wanted, lang):
         chapter, mistakes = check_lecture(
             path, lang, lambda config, docs: _opened(config, tuple(docs)), screen_names(), code
@@ -151,8 +140,7 @@ def _check(wanted: str | None, lang: str) -> None:
             print_result(str(mistake))
         failed = failed or bool(mistakes)
         if chapter is not None and not mistakes:
-            pages = len(chapter.pages)
-            print_result(f"{path}: {pages} page{'s' if pages > 1 else ''}; every moment and number resolves")
+            print_result(say("cli.lecture.checked", path=path, n=len(chapter.pages)))
     for mistake in map_mistakes(find(wanted, lang)[0]) if not failed else ():
         print_result(str(mistake))
         failed = True
@@ -160,7 +148,7 @@ def _check(wanted: str | None, lang: str) -> None:
         raise Exit(BAD)
 
 
-def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
+def _hand_out(wanted: str | None, folder: Path) -> None:
     import asyncio
 
     from engine.atomic_write import write_whole
@@ -169,13 +157,13 @@ def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
     from microgpt_tui.lectures.library import find
     from microgpt_tui.panes.registry import screen_names
 
-    course, place = find(wanted, lang)
+    course, place = find(wanted, language())
     places = range(len(course.chapters)) if wanted is None or Path(wanted).is_dir() else [place]
     code = _code()
     lectures = [Lecture(course, place, clock=lambda: 0.0, code=code) for place in places]
     runs = [lecture.run(screen_names()) for lecture in lectures]  # raises for mistakes before anything is drawn
     chapters = []
-    with Waiting("Drawing the pages", total=len(lectures)) as waiting:
+    with Waiting(say("cli.lecture.drawing"), total=len(lectures)) as waiting:
         for done, (lecture, (config, docs)) in enumerate(zip(lectures, runs, strict=True)):
             waiting.update(done, lecture.chapter.title)
             chapters.append(asyncio.run(printed(lecture, _opened(config, tuple(docs)).restart_copy())))
@@ -187,5 +175,5 @@ def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(target, handout(title, first.chapter.language, first.words, chapters).encode())
     except OSError as error:
-        raise Failure(f"--handout: {target} cannot be written ({error.strerror}); give another folder") from None
+        raise Failure(say("cli.lecture.unwritable", target=target, strerror=error.strerror)) from None
     print_result(str(target))
