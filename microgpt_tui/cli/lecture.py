@@ -15,7 +15,7 @@ from engine.model.config import Config
 from microgpt_tui.cli._exit import BAD, Failure, print_result
 from microgpt_tui.cli._options import FilePath, LecturePath, examples, theme_option
 from microgpt_tui.cli._progress import Waiting
-from microgpt_tui.cli._session import open_session
+from microgpt_tui.cli._session import compile_loops, open_session
 from microgpt_tui.cli.open import in_terminal, open_debugger
 from microgpt_tui.texts.say import say
 
@@ -41,6 +41,8 @@ INSTEAD = say("cli.panel.instead")
 @click.option(
     "--page", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help=say("cli.lecture.page")
 )
+@click.option("--big", is_flag=True, help=say("cli.lecture.big"))
+@click.option("--source", type=FilePath(), metavar="FILE", help=say("cli.lecture.source"))
 @theme_option
 @click.option("--list", "listed", is_flag=True, help=say("cli.lecture.list"), panel=INSTEAD)
 @click.option(
@@ -67,6 +69,8 @@ def lecture(
     ctx: click.Context,
     wanted: str | None,
     page: int,
+    big: bool,
+    source: Path | None,
     theme: str,
     listed: bool,
     check: bool,
@@ -90,33 +94,47 @@ def lecture(
         for number, chapter in enumerate(find(wanted, language())[0].chapters, 1):
             print_result(f"{number:2d}  {chapter.name.partition('-')[2] or chapter.name:<14}{chapter.title}")
     elif check:
-        _check(wanted)
+        _check(wanted, source)
     elif handout is not None:
-        _hand_out(wanted, handout)
+        _hand_out(wanted, handout, source)
     else:
-        _give(wanted, page, theme)
+        if big and ctx.get_parameter_source("theme") is ParameterSource.DEFAULT:
+            theme = "contrast"
+        _give(wanted, page, theme, big, source)
 
 
-def _give(wanted: str | None, page: int, theme: str) -> None:
+def _give(wanted: str | None, page: int, theme: str, big: bool, source: Path | None) -> None:
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.library import find
     from microgpt_tui.panes.registry import screen_names
     from microgpt_tui.storage.startup import Start
 
-    lecture = Lecture(*find(wanted, language()), code=_code())
+    lecture = Lecture(*find(wanted, language()), big=big)
     pages = len(lecture.chapter.pages)
     if page > pages:
         raise Failure(say("cli.lecture.no_page", page=page, title=lecture.chapter.title, pages=pages))
-    lecture.page = page - 1
+    lecture.page, lecture.code = page - 1, _code(source)
     open_debugger(Start(*lecture.run(screen_names())), lecture, theme)
 
 
-def _code() -> CodeFinder:
-    """Finds statements in the user's copy of microgpt.py, if one has been looked at before."""
+def _code(source: Path | None) -> CodeFinder:
+    """Finds statements in a copy of microgpt.py: the given one, which may have to be run, or one that is at hand."""
     from microgpt_tui.lectures.outline import CodeFinder
-    from microgpt_tui.storage.original import lines_at_hand
+    from microgpt_tui.storage import original
 
-    return CodeFinder(lines_at_hand())
+    if source is None:
+        return CodeFinder(original.lines_at_hand())
+    if (kept := original.kept_lines(source)) is not None:
+        return CodeFinder(kept)
+    compile_loops()
+    with Waiting(say("cli.lecture.looking", name=source.name)) as waiting:
+
+        def tell(what: str, done: int, of: int) -> None:
+            waiting.update(
+                done, say("cli.session.done_of", done=done, of=of) if of else "", float(of) or None, what.capitalize()
+            )
+
+        return CodeFinder(original.make_lines(source, tell))
 
 
 @cache
@@ -125,13 +143,13 @@ def _opened(config: Config, docs: tuple[str, ...]) -> Session:
     return open_session(config, docs)
 
 
-def _check(wanted: str | None) -> None:
+def _check(wanted: str | None, source: Path | None) -> None:
     from microgpt_tui.lectures.check import check_lecture
     from microgpt_tui.lectures.file_map import map_mistakes
     from microgpt_tui.lectures.library import files, find
     from microgpt_tui.panes.registry import screen_names
 
-    failed, code, lang = False, _code(), language()
+    failed, code, lang = False, _code(source), language()
     for path in files(wanted, lang):
         chapter, mistakes = check_lecture(
             path, lang, lambda config, docs: _opened(config, tuple(docs)), screen_names(), code
@@ -148,7 +166,7 @@ def _check(wanted: str | None) -> None:
         raise Exit(BAD)
 
 
-def _hand_out(wanted: str | None, folder: Path) -> None:
+def _hand_out(wanted: str | None, folder: Path, source: Path | None) -> None:
     import asyncio
 
     from engine.atomic_write import write_whole
@@ -159,7 +177,7 @@ def _hand_out(wanted: str | None, folder: Path) -> None:
 
     course, place = find(wanted, language())
     places = range(len(course.chapters)) if wanted is None or Path(wanted).is_dir() else [place]
-    code = _code()
+    code = _code(source)
     lectures = [Lecture(course, place, clock=lambda: 0.0, code=code) for place in places]
     runs = [lecture.run(screen_names()) for lecture in lectures]  # raises for mistakes before anything is drawn
     chapters = []

@@ -170,7 +170,7 @@ class GraphBuilder:
 
     def _node(self, row: int, middle: int, users: bool) -> GraphNode:
         frame = self.frame
-        state = frame.view.gradient_state(row)
+        state = frame.gradient_state(row)
         new = frame.stepping_inside and frame.moment.tick > 0 and row == frame.view.last_row
         name = self.explain.name(row) + elsewhere(frame.program, middle, row)
         if users and row != middle:  # which term it is says less than of what, and there may be no room for both

@@ -225,7 +225,8 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
         )
         line.to(margin)
         if known.any():
-            line.add(first_fitting(board.width - line.width, *_positions(frame, event.pos)), theme.DIM)
+            words = _positions(frame.program.n, event.pos, frame.view.carried)
+            line.add(first_fitting(board.width - line.width, *words), theme.DIM)
         for title, values in parts:
             norm = f"|∂| {plain(float(np.sqrt(np.sum(values**2))))}" if known.all() and margin >= 20 else ""
             line = (
@@ -245,18 +246,25 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
         )  # fmt: skip
 
 
-def _positions(frame: Frame, pos: int | None) -> tuple[str, ...]:
-    """Which positions have contributed to the parameters before this one, in more and in fewer words."""
+def _positions(n: int, pos: int | None, carried: str) -> tuple[str, ...]:
+    """Which of `n` positions have contributed to the parameters before this one, in more and in fewer words.
+
+    `carried`: what the gradients began with.
+    """
     if pos is None:
-        return ()
-    before = range(frame.program.n - 1, pos, -1)
+        return (f"was ({carried})  + this  = now", carried) if carried else ()
+    before = range(n - 1, pos, -1)
     listed = ", ".join(map(str, before))
     if len(listed) > 12:
         listed = f"{before[0]} to {before[-1]}"
     if not listed:
+        if carried:
+            return (f"was ({carried})  + pos {pos}  = now", f"+ pos {pos}")
         return (f"pos {pos} is the first to add to it", f"pos {pos} is the first")
+    begun = f"{carried}, " if carried else ""
     return (
-        f"was (pos {listed})  + pos {pos}  = now", f"was (pos {before[0]} to {before[-1]})  + pos {pos}", f"+ pos {pos}"
+        f"was ({begun}pos {listed})  + pos {pos}  = now", f"was ({begun}pos {before[0]} to {before[-1]})  + pos {pos}",
+        f"+ pos {pos}",
     )  # fmt: skip
 
 

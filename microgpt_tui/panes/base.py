@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -101,11 +102,11 @@ class Pane(PictureView, can_focus=True):
         if self.frame is None or (self.POSITIONS and not self.frame.program.n):
             return self.title
         heading = self.heading(self.frame)
-        return heading if not self.named or heading.startswith(self.TITLE) else f"{self.TITLE} ─ {heading}"
+        return heading if not self.named or heading.startswith(self.TITLE) else f"{self.TITLE}: {heading}"
 
     def top_of(self, picture: Picture, height: int) -> int:
         """Where a pane stands scrolled follows from the frame, never from the way that led to it."""
-        return max(0, min((picture.focus or 0) - height // 2, picture.height - height))
+        return top_of(picture.focus or 0, picture.height, height)
 
     def redraw(self) -> None:
         super().redraw()
@@ -186,6 +187,11 @@ class Pane(PictureView, can_focus=True):
         return here.target in made and any(s.y == here.y and s.target in made for s in spots)
 
 
+def top_of(focus: int, lines: int, height: int) -> int:
+    """The first of so many lines that is shown in this height, so that the `focus` is in the middle of them."""
+    return max(0, min(focus - height // 2, lines - height))
+
+
 def product(frame: Frame, row: int) -> str | None:
     """What a weight of the linear layer on the stage is multiplied with, and the result; None for any other scalar."""
     operation = frame.operation
@@ -203,9 +209,15 @@ def product(frame: Frame, row: int) -> str | None:
     return f"{words}\n{frame.explain.name(row)}  {exact(weight)}"
 
 
+@lru_cache(512)
+def wrapped(text: str, width: int, hanging: str = "") -> tuple[str, ...]:
+    """A text in lines, the later ones behind `hanging`: most texts come again with the next moment."""
+    return tuple(textwrap.wrap(text, width, subsequent_indent=hanging))
+
+
 def says(picture: Picture, text: str, width: int, height: int) -> Picture:
     """Add a sentence, over as many lines as it needs and as there are."""
-    for line in textwrap.wrap(text, width)[: max(1, height)]:
+    for line in wrapped(text, width)[: max(1, height)]:
         picture.line(line, theme.DIM)
     return picture
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 
 import numpy as np
 from rich.cells import cell_len
@@ -35,6 +36,9 @@ class Gradients(Pane):
         picture = Picture()
         if frame.phase is Phase.FORWARD:
             return says(picture, "not yet: gradients come in the backward phase", width, height)
+        remark = textwrap.wrap(frame.view.remark, width) if height > LEAST_MAP else []
+        for text in remark:
+            picture.line(text, theme.WARNING)
         _table(picture, frame, width)
         if height - picture.height >= LEAST_MAP:
             _map(picture, frame, width, height - picture.height)
@@ -68,7 +72,8 @@ def _table(picture: Picture, frame: Frame, width: int) -> None:
     names = _in_order(frame)
     norms = {name: known_norm(frame.grad(matrices[name])) if counts[name][0] else None for name in names}
     scale = max((n for n in norms.values() if n is not None and math.isfinite(n)), default=0.0)
-    picture.focus = next((i for i, name in enumerate(names) if name in changed), names.index(frame.matrix))
+    first = next((i for i, name in enumerate(names) if name in changed), names.index(frame.matrix))
+    picture.focus = picture.height + first
     label = min(max(cell_len(_short(frame, name)) for name in names) + 1, max(width - 2 * FIGURE - 1, 3))
     words = {name: f"{done} of {planned}" for name, (done, planned, _) in counts.items()}
     share = max(map(len, words.values())) + 1

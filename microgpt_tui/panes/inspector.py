@@ -20,7 +20,7 @@ from microgpt_tui.drawing.numbers import exact, number, percent, plain
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.operations.canvas import first_fitting
 from microgpt_tui.operations.row_labels import linear_rows
-from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.base import Pane, wrapped
 
 FUNCTIONS = ("exp", "log")  # operations whose sign says what they are
 PRODUCT = "×"  # what `Explainer.operation` calls a product
@@ -134,7 +134,7 @@ def _headed(
 
 def _words(text: str, width: int) -> Picture:
     picture = Picture()
-    for part in textwrap.wrap(text, max(1, width), subsequent_indent="  "):
+    for part in wrapped(text, max(1, width), "  "):
         picture.line(part, theme.DIM)
     return picture
 
@@ -154,6 +154,11 @@ def _making(frame: Frame, row: int, width: int, room: int) -> Picture:
     return picture
 
 
+def _added(count: int, other: str) -> str:
+    """What a sum of so many is; where there is one alone, it is added to the other."""
+    return f"number, added to {other}" if count == 1 else "numbers, added"
+
+
 class _Making:
     """The numbers that a scalar is made of: the terms of a sum, or what its operation reads."""
 
@@ -168,10 +173,10 @@ class _Making:
         count, sign = len(self.parts), self.sign
         if self.sum:
             products = all(self.frame.explain.operation(part) == PRODUCT for part in self.sum)
-            what = "product" if products and count == 1 else "products" if products else "numbers, added"
+            what = "product" if products and count == 1 else "products" if products else _added(count, "0")
             return f"made of {count} {what}"
         if sign == "+":
-            return f"made of {count} numbers, added"
+            return f"made of {count} {_added(count, 'a plain one')}"
         if sign == PRODUCT:
             return f"made of {count} factors"
         if sign == "−max":
@@ -191,7 +196,7 @@ class _Making:
         picture = _words(title, width)
         if title == f"made of {len(self.parts)}":  # an operation that has no words of its own
             formula = "".join(text for text, _ in frame.explain.names_in_formula(self.row))
-            for text in textwrap.wrap(f"= {formula}", width, subsequent_indent="  "):
+            for text in wrapped(f"= {formula}", width, "  "):
                 picture.line(text, theme.DIM)
         shown = list(self.parts)
         if len(shown) > room:
@@ -407,7 +412,7 @@ def _update(update: UpdateStep, width: int) -> Picture:
         if len(text) + len(figure) <= width:
             picture.line().fit(text, width - len(figure), theme.TEXT).add(figure, theme.signed(result))
         else:
-            for part in textwrap.wrap(text, width, subsequent_indent="  "):
+            for part in wrapped(text, width, "  "):
                 picture.line(part, theme.TEXT)
             picture.line().fit(figure, width, theme.signed(result), right=True)
     return picture

@@ -23,6 +23,7 @@ from microgpt_tui.panes.gradients import known_norm
 RECENT = 50  # steps that the mean is over
 LEAST_CURVE = 4  # lines
 WITH_NAMES = 12  # lines from which names that were sampled are shown
+WITH_REMARK = 8  # those from which there is a sentence on a step that is not as others
 Figure = tuple[str, str, Style]
 
 
@@ -51,6 +52,9 @@ class Training(Pane):
             return frame.in_step(i)
 
         names = _names(frame, width) if height >= WITH_NAMES else Picture()
+        if view.remark and height >= WITH_REMARK:
+            for text in textwrap.wrap(view.remark, width):
+                figures.line(text, theme.WARNING)
         room = height - figures.height - names.height
         second = room // 3 if room >= 3 * LEAST_CURVE else int(room > LEAST_CURVE + 1)
         marks = {at: found.loss for at, found in view.validations.items()}
