@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from string import Formatter
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
@@ -187,17 +187,26 @@ def go(session: Run, to: Address | Moment, source: SourceText) -> None:
         raise source.fault(str(error)) from error
 
 
-_BRANCHES: WeakKeyDictionary[Run, dict[tuple[Change, ...], Run]] = WeakKeyDictionary()
+_BRANCHES: WeakKeyDictionary[Run, dict[tuple[Change, ...], Run]] = WeakKeyDictionary()  # of each run
+_ORIGINALS: WeakKeyDictionary[Run, ref[Run]] = WeakKeyDictionary()  # of each branch
 
 
 def changed(session: Run, changes: tuple[Change, ...], source: SourceText) -> Run:
-    """The branch of a run with these changes, the same one each time. Raises LectureError."""
-    branches = _BRANCHES.setdefault(session, {})
+    """The run with these changes alone: the original of this one, or a branch of it, the same each time.
+
+    Raises LectureError.
+    """
+    known = _ORIGINALS.get(session)
+    original = (known() if known is not None else None) or session
+    if not changes:
+        return original
+    branches = _BRANCHES.setdefault(original, {})
     if changes not in branches:
         try:
-            branches[changes] = branching(session).branch(changes)
+            branches[changes] = branching(original).branch(changes)
         except EngineError as error:
             raise source.fault(str(error)) from error
+        _ORIGINALS[branches[changes]] = ref(original)
     return branches[changes]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from engine import Moment, Run
@@ -96,6 +97,13 @@ def render_pages(pages: list[BoundPage], session: Run) -> Iterator[RenderedPage]
             rendered = RenderedPage(page.page.title.text, reason, end, end)
         end = rendered.end
         yield rendered
+
+
+def title_lines(chapter: str, title: str, width: int) -> int:
+    """How many lines the title of a page takes, with that of the chapter: to the right if there is room, else above."""
+    lines = prose(title, width)
+    beside = len(lines) <= 1 and sum(line.cell_len for line in lines) + 3 + cell_len(chapter) <= width
+    return 1 if beside else 1 + max(len(lines), 1)
 
 
 def page_lines(page: RenderedPage, width: int) -> list[Text]:

@@ -148,7 +148,7 @@ class LectureScreen(DebuggerScreen):
     def _show_page(self) -> None:
         """Show the page as far as it has come."""
         pane = self.page_pane
-        pane.waiting = self.player.lecture.words["preparing"]
+        pane.waiting, pane.no_lines = (self.player.lecture.words[key] for key in ("preparing", "no_lines"))
         pane.rendered = self.player.shown
         pane.spread = self.player.lecture.big and (self.player.text_alone or not self.player.takes_turns)
         self.set_class(self.player.on_the_way, "-on-the-way")
