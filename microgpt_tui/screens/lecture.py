@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 
-from engine import Moment, Run
+from engine import EngineError, Moment, Run
 from engine.sampling.stepper import SampleStepper
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.keys import IN_LECTURE
@@ -218,12 +218,18 @@ class LectureScreen(DebuggerScreen):
         self._show_status()
 
     def _branch(self) -> str | None:
-        """The branch of the run that the page is about, made when it is first needed; None for the original."""
+        """The branch of the run that the page is about, made when it is first needed; None for the original.
+
+        A page whose changes cannot be made says so itself, beside the original.
+        """
         changes, branches = self.player.bound.changes, self.what_if.branches
         if not changes:
             return None
         known = (branch.name for branch in branches.all() if set(branch.changes) == set(changes))
-        return next(known, None) or branches.change(None, changes, enter=False).name
+        try:
+            return next(known, None) or branches.change(None, changes, enter=False).name
+        except EngineError:
+            return None
 
     def _land(self) -> None:
         """The run is where the page wants it: choose what is in focus."""
@@ -292,8 +298,6 @@ class LectureScreen(DebuggerScreen):
         if action == "pick":
             rendered = player.rendered
             return player.next is Press.REVEAL and rendered is not None and parameters[0] < len(rendered.options)  # type: ignore[operator]
-        if action == "why":
-            return player.bound.page.why is not None
         if action == "explore":
             return not self.grid.zoomed and not self.grid.chosen
         return True
@@ -348,6 +352,9 @@ class LectureScreen(DebuggerScreen):
         self._show_page()
 
     def action_why(self) -> None:
+        if self.player.bound.page.why is None:
+            self.notify(self.player.lecture.words["no_why"], timeout=3)
+            return
         self.player.unfolded = not self.player.unfolded
         self._show_page()
 
