@@ -31,7 +31,7 @@ from microgpt_tui.panes.lecture_page import Footing, LecturePage
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.widgets.picture_view import PictureView
 
-BESIDE = 110  # columns from which the page stands beside the panes
+BESIDE = Size(110, 30)  # from which on the page stands beside the panes
 LEFT_TO_PANES = 9  # lines at least, where it stands above them
 
 
@@ -87,7 +87,7 @@ class LectureScreen(DebuggerScreen):
         self._gone = True
 
     def on_resize(self, event: events.Resize) -> None:
-        beside = event.size.width >= BESIDE and not self.player.lecture.big
+        beside = self._beside(event.size)
         self.set_class(beside, "-beside")
         self.set_class(not beside, "-above")
         self._fit_page(event.size)
@@ -133,10 +133,14 @@ class LectureScreen(DebuggerScreen):
             return plan(phase, room, head=self.head_at_work)
         return spotlit(names, room, alone=self.player.lecture.big)
 
+    def _beside(self, size: Size) -> bool:
+        """Whether the page stands beside the panes in a window of this size; else it stands above them."""
+        return size.width >= BESIDE.width and size.height >= BESIDE.height and not self.player.lecture.big
+
     def _fit_page(self, size: Size) -> None:
         pane, rendered = self.page_pane, self.player.shown
         self.remove_class("-page-alone")
-        if size.width >= BESIDE and not self.player.lecture.big:
+        if self._beside(size):
             pane.styles.height = None
             return
         needed, usual = pane.lines_needed(size.width - 4) + 1, size.height - LEFT_TO_PANES - 2

@@ -696,11 +696,12 @@ async def test_for_the_last_row_text_and_picture_take_turns(tmp_path: Path, size
         await until(pilot, lambda: "Stage: q" in text(pilot))
 
 
-@pytest.mark.parametrize("code", ["", "linear: ...", "softmax: ...", "gpt: attn_logits = ...", "gpt: x = linear(...)"])
+@pytest.mark.parametrize("size", [(80, 24), (110, 24), (110, 29), (110, 30)])
+@pytest.mark.parametrize("code", ["", "softmax: ...", "gpt: attn_logits = ..."])
 @pytest.mark.parametrize("figure", ["", "figure: '{loss:.2f}'\n"])
 @pytest.mark.parametrize("title", ["Short", "A title that needs a second line " * 3])
-async def test_all_of_a_page_that_is_checked_is_seen_in_the_smallest_window(
-    tmp_path: Path, code: str, figure: str, title: str
+async def test_all_of_a_page_that_is_checked_is_seen_in_small_windows(
+    tmp_path: Path, code: str, figure: str, title: str, size: tuple[int, int]
 ) -> None:
     lines = [f"- Line {i}." for i in range(1, 13)]
     named = f"code: {code!r}\n" if code else ""
@@ -715,6 +716,6 @@ async def test_all_of_a_page_that_is_checked_is_seen_in_the_smallest_window(
     while mistakes():
         lines.pop()
     assert len(lines) >= 5
-    async with lecture_app(lecture_of(tmp_path, head + "\n".join(lines)), (80, 24)) as pilot:
+    async with lecture_app(lecture_of(tmp_path, head + "\n".join(lines)), size) as pilot:
         assert all(line[2:] in text(pilot) for line in lines)
         assert title[:5] in text(pilot)
