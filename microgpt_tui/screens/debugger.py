@@ -736,3 +736,10 @@ class DebuggerScreen(Screen[None]):
 
         pane = self.grid.chosen.id if self.grid.chosen else None
         self.app.push_screen(HelpScreen(say("screens.debugger.help"), debugger_help(self.frame, pane)))
+
+    @at_rest
+    def action_glossary(self) -> None:
+        """What each term means."""
+        from microgpt_tui.dialogs.help import HelpScreen, glossary_text
+
+        self.app.push_screen(HelpScreen(say("screens.debugger.glossary"), glossary_text()))

@@ -17,7 +17,7 @@ from engine.language.chosen import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {"engine": ROOT / "engine" / "language", "microgpt_tui": ROOT / "microgpt_tui" / "texts"}
-READ_WHOLE = {"microgpt_tui": ("events", "lecture")}  # by other means than `say`: explanations/sentences.py
+READ_WHOLE = {"microgpt_tui": ("events", "glossary", "lecture")}  # by other means than `say`, in explanations
 
 IN_CODE = {  # parts of the program whose texts still stand in their code
     "engine/autograd",
