@@ -19,7 +19,7 @@ from engine.script.view import ScriptView
 SCRIPTS = Path(__file__).with_name("scripts")
 TRIED = (
     "plain", "functions", "while_loop", "renamed", "package/train", "coursework", "adamw", "accumulate", "dropout",
-    "rnn", "overwrite", "helpers",
+    "rnn", "overwrite", "helpers", "blocks",
 )  # fmt: skip
 SIGNS = {" · ": " * ", " ^ ": " ** "}
 FUNCTIONS = {"exp": math.exp, "log": math.log, "tanh": math.tanh, "max": max, "__builtins__": {}}
@@ -54,6 +54,14 @@ def test_events_cover_every_tick_once_and_each_has_an_address(run: ScriptRun) ->
     forward = run.program.events(Phase.FORWARD)
     assert len(run.program.rows) == run.program.ticks(Phase.FORWARD)
     assert all(run.program.rows[event.last - 1] in event.rows for event in forward)
+
+
+def test_every_element_of_a_tensor_is_called_by_it(run: ScriptRun) -> None:
+    explainer = end_of(run, Phase.FORWARD).explainer()
+    for event in run.program.events(Phase.FORWARD):
+        for row in event.rows.ravel().tolist():
+            if run.program.computed[row]:
+                assert explainer.is_named(row), (event.name, explainer.name(row))
 
 
 def test_formulas_have_the_value_that_the_script_computed(run: ScriptRun) -> None:

@@ -158,6 +158,13 @@ def _written(tree: ast.AST) -> int:
     return count
 
 
+def _short(function: str) -> str:
+    """What the result of a function is called by: its name, or its class where that is what is called."""
+    called = ".__call__"
+    named = function[: -len(called)] if function.endswith(called) else function
+    return named.rsplit(".", 1)[-1]
+
+
 def is_scalar_class(node: ast.ClassDef) -> bool:
     """Whether a class looks like the scalars of an autograd engine."""
     names = {each.name for each in node.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))}
@@ -320,7 +327,7 @@ class _Hooks(ast.NodeTransformer):
             before = [ast.copy_location(ast.Assign([ast.Name(RETURNED, ast.Store())], value), node)]
             ast.copy_location(before[0].targets[0], value)  # type: ignore[attr-defined]
             value = node.value = ast.copy_location(ast.Name(RETURNED, ast.Load()), value)
-        site = self._site(node, [f"{self.function.rsplit('.', 1)[-1]}()"], "return")
+        site = self._site(node, [f"{_short(self.function)}()"], "return")
         return [*before, self._guarded(self._call("passed", [site, _loaded(value)], node), node), node]
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
