@@ -13,13 +13,15 @@ from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.goto import Continue
 from microgpt_tui.debugger.navigation import SameEvent
-from microgpt_tui.debugger.run_controller import PACES, Pace, RunController, why_ended
+from microgpt_tui.debugger.run_controller import PACES, Pace, RunController, why_ended, why_not
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
 
 MOST_WAITING = 9  # moves that wait for the one that is under way; a held key would make more without end
+ONWARD = ("next_event", "next_scalar", "next_phase", "next_step", "next_ten_steps")
+NOTHING_FURTHER = "There is nothing further in that direction."
 NOWHERE = dict.fromkeys(
-    ("next_event", "next_scalar", "next_phase", "next_step", "next_ten_steps"),
+    ONWARD,
     "The schedule ends here; the flag --num-steps makes it longer.",
 ) | {
     "previous_event": "This is the first event of all.",
@@ -68,6 +70,7 @@ class Navigator:
         notify: Callable[..., None],
     ) -> None:
         self._state, self._stops, self._motion, self._display, self._notify = state, stops, motion, display, notify
+        self._told: set[str] = set()  # what was said of a script
         self.waiting: list[str] = []  # moves that follow the one that is under way, as `move` takes them
         self.diverted: Callable[[], bool] = lambda: False
         self._destination: SameEvent | None = None  # where a relative move is going
@@ -111,7 +114,7 @@ class Navigator:
         except NumericFault as fault:
             self._state.meet(fault)
         except EngineError as error:  # a script that ends before that step, for example
-            self._notify(f"{error}.", severity="warning", timeout=6, markup=False)
+            self._tell(why_not(session, error), severity="warning", timeout=6)
         self._state.stand(self._state.where.at(session.moment))
         self._remember_event()
         self._display.show_soon()
@@ -131,7 +134,8 @@ class Navigator:
         if target is not None and target.step > last:  # beyond the schedule the rate is below 0
             target = replace(target, step=last) if session.step < last else None
         if target is None or (target == session.moment and self._state.fault is None):
-            self._notify(NOWHERE.get(way, "There is nothing further in that direction."), timeout=3)
+            ended = why_ended(session) if way in ONWARD and is_scripted(session) else ""
+            self._tell(ended or NOWHERE.get(way, NOTHING_FURTHER), timeout=3)
         else:
             self.go(target)
 
@@ -174,7 +178,7 @@ class Navigator:
         if here.step > last or (here.step == last and here == navigation.last_moment(session.program)):
             way = "; ] shows what has been learnt on one more document" if here.step <= last else ""
             ended = why_ended(session) if is_scripted(session) else ""
-            self._notify(ended or f"All {last + 1:,} steps of the schedule are done{way}.")
+            self._tell(ended or f"All {last + 1:,} steps of the schedule are done{way}.")
             return
         self._destination = self._meant(navigation.same_event(session.program, here, here.step))
         stops = self._stops.all()
@@ -237,6 +241,8 @@ class Navigator:
         stop, where = message.found, self._state.where.at(self._session.moment)
         self._state.stand(where if stop is None or stop.row is None else replace(where, row=stop.row))
         self._remember_event()
+        if stop is None:
+            self._mark_told(message.note)
         self._display.show()
         if stop is not None and not self.diverted():
             self._notify(f"{stop.sentence}.", title="Stopped", severity="warning" if stop.check else "information",
@@ -253,6 +259,26 @@ class Navigator:
                 self.waiting = waiting[place:]
                 return
             self.move(way)
+
+    def tell_of_script(self) -> None:
+        """Say once what a script's run has to be told: that it is not repeatable, how it ended."""
+        session = self._session
+        if is_scripted(session):
+            for sentence in (session.warning, session.ending):
+                if sentence and sentence not in self._told:
+                    self._told.add(sentence)
+                    self._notify(sentence, severity="warning", timeout=12, markup=False)
+
+    def _tell(self, note: str, timeout: float | None = None, severity: str = "information") -> None:
+        """Say why nothing moves."""
+        self._mark_told(note)
+        self._notify(note, severity=severity, timeout=timeout, markup=False)
+
+    def _mark_told(self, note: str) -> None:
+        """Do not say by itself how a script ended, where a note does."""
+        ending = self._session.ending if is_scripted(self._session) else None
+        if ending is not None and ending in note:
+            self._told.add(ending)
 
     def _depart(self) -> None:
         """The run begins to move."""
