@@ -15,8 +15,8 @@ from .scalar_class import DATA
 
 FLAG = "__microgpt_tui_recording__"
 HOOK = "__microgpt_tui_hook__"
-RETURNED = "__microgpt_tui_returned__"
-"""The local variable that holds what a function is about to return."""
+KEPT = "__microgpt_tui_kept__"
+"""The variable that holds what is about to be returned or assigned."""
 IS_FUNCTION = 0x02  # flag of a code with local variables: of a function, not of a class
 SIMPLE = (
     ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.BinOp, ast.operator, ast.UnaryOp, ast.unaryop,
@@ -277,13 +277,28 @@ class _Hooks(ast.NodeTransformer):
         call = self._call("named", [self._site(node, names, "assign"), *values], node)
         return [node, self._guarded(call, node)]
 
-    def _passed(self, value: ast.expr, node: Any, name: str) -> ast.expr:
-        """The value, which goes through a hook while something is recorded."""
-        call = self._call("passed", [self._site(node, [name], "assign"), value], value)
-        either = ast.IfExp(ast.Name(FLAG, ast.Load()), call, value)
-        for each in (either, either.test):
-            ast.copy_location(each, value)
-        return either
+    def _stored(self, node: Any, target: ast.expr) -> list[ast.stmt]:
+        """An assignment to an attribute or an element, whose value goes through a hook while something is recorded."""
+        before, value = self._kept(node)
+        site = self._site(node, [ast.unparse(target)], "assign")
+        hook = self._guarded(self._call("passed", [site, _loaded(value)], node), node)
+        after = [ast.copy_location(ast.Delete([ast.Name(KEPT, ast.Del())]), node)] if before else []
+        for each in after:
+            ast.copy_location(each.targets[0], node)
+        return [*before, hook, node, *after]
+
+    @staticmethod
+    def _kept(node: Any) -> tuple[list[ast.stmt], ast.expr]:
+        """What computes the value of a statement and keeps it, and the variable that the statement then has as value.
+
+        The flag is looked at after that: the value may begin the step that is recorded.
+        """
+        value = node.value
+        if isinstance(value, ast.Name):
+            return [], value
+        kept = ast.copy_location(ast.Assign([ast.copy_location(ast.Name(KEPT, ast.Store()), value)], value), node)
+        node.value = ast.copy_location(ast.Name(KEPT, ast.Load()), value)
+        return [kept], node.value
 
     def _watched(self, node: Any, targets_: list[ast.expr], done: Any) -> Any:
         """The statements that stand for an assignment, and around them hooks for the scalars whose value it writes."""
@@ -306,27 +321,23 @@ class _Hooks(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> Any:
         names = [name for each in node.targets for name in targets(each)]
         if not names and len(node.targets) == 1 and not isinstance(node.targets[0], (ast.Tuple, ast.List)):
-            node.value = self._passed(node.value, node, ast.unparse(node.targets[0]))
+            return self._watched(node, node.targets, self._stored(node, node.targets[0]))
         return self._watched(node, node.targets, self._named(node, names))
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         if node.value is None:
             return node
+        if not isinstance(node.target, ast.Name):
+            return self._watched(node, [node.target], self._stored(node, node.target))
         return self._watched(node, [node.target], self._named(node, targets(node.target)))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         return self._watched(node, [node.target], self._named(node, targets(node.target)))
 
     def visit_Return(self, node: ast.Return) -> Any:
-        """The value is computed before the flag is looked at: it may begin the step that is recorded."""
-        value = node.value
-        if value is None or isinstance(value, ast.Constant):
+        if node.value is None or isinstance(node.value, ast.Constant):
             return node
-        before: list[ast.stmt] = []
-        if not isinstance(value, ast.Name):
-            before = [ast.copy_location(ast.Assign([ast.Name(RETURNED, ast.Store())], value), node)]
-            ast.copy_location(before[0].targets[0], value)  # type: ignore[attr-defined]
-            value = node.value = ast.copy_location(ast.Name(RETURNED, ast.Load()), value)
+        before, value = self._kept(node)
         site = self._site(node, [f"{_short(self.function)}()"], "return")
         return [*before, self._guarded(self._call("passed", [site, _loaded(value)], node), node), node]
 

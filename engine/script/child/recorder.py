@@ -722,10 +722,9 @@ class Recorder:
         for name, value in zip(self.sources.sites[site].names, values):
             self._name(site, name, value)
 
-    def passed(self, site: int, value: Any) -> Any:
+    def passed(self, site: int, value: Any) -> None:
         """A value that is returned, or assigned to an attribute or an element."""
         self._name(site, self.sources.sites[site].names[0], value)
-        return value
 
     def writing(self, thing: Any) -> None:
         """Before the value of a scalar is written."""
