@@ -7,6 +7,7 @@ class gets none.
 from __future__ import annotations
 
 import ast
+import builtins
 import sys
 import types
 from typing import Any, Callable
@@ -18,6 +19,7 @@ HOOK = "__microgpt_tui_hook__"
 KEPT = "__microgpt_tui_kept__"
 """The variable that holds what is about to be returned or assigned."""
 IS_FUNCTION = 0x02  # flag of a code with local variables: of a function, not of a class
+OWN_FUNCTIONS = frozenset(dir(builtins)) - {"exec", "eval"}
 SIMPLE = (
     ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.BinOp, ast.operator, ast.UnaryOp, ast.unaryop,
     ast.expr_context, ast.Slice, ast.Tuple,
@@ -44,6 +46,8 @@ class Sources:
         self.sites: list[Site] = []
         self.ends_steps = False
         """Whether there is a hook where the user lets steps end."""
+        self.ends_in_update = False
+        """Whether that is within a loop that moves parameters, which is not over there."""
         self._qualified: dict[int, tuple[types.CodeType, str]] = {}
         """Codes, kept so that their id stays theirs, and their qualified names."""
         self.prepare: Callable[[ast.Module], ast.Module] = lambda tree: tree
@@ -158,6 +162,22 @@ def _written(tree: ast.AST) -> int:
     return count
 
 
+def _is_update(loop: ast.AST) -> bool:
+    """Whether a loop surely moves parameters and calls no `backward`: it calls nothing but what Python brings."""
+    nodes = list(ast.walk(loop))
+    writes = any(
+        isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store) and each.attr in DATA for each in nodes
+    )
+    return writes and all(_is_known(each.func) for each in nodes if isinstance(each, ast.Call))
+
+
+def _is_known(function: ast.expr) -> bool:
+    """Whether a function is one of Python's own, called as it is."""
+    if isinstance(function, ast.Attribute):
+        return isinstance(function.value, ast.Name) and function.value.id == "math"
+    return isinstance(function, ast.Name) and function.id in OWN_FUNCTIONS
+
+
 def _short(function: str) -> str:
     """What the result of a function is called by: its name, or its class where that is what is called."""
     called = ".__call__"
@@ -179,6 +199,7 @@ class _Hooks(ast.NodeTransformer):
         self.function = "<module>"  # the qualified name of the function that is visited
         self._prefix = ""  # what a qualified name in it begins with
         self._step_line = 0
+        self._loops: list[ast.AST] = []  # those around the statement that is visited, in its function
         self.watched = 0  # writes of attributes called as a scalar's value may be
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
@@ -203,6 +224,7 @@ class _Hooks(ast.NodeTransformer):
             if each.lineno == self._step_line:
                 self._step_line = 0
                 self.sources.ends_steps = True
+                self.sources.ends_in_update = bool(self._loops) and _is_update(self._loops[-1])
                 out.append(ast.copy_location(ast.Expr(self._call("step_at", [], each)), each))
             done = self.visit(each)
             out += done if isinstance(done, list) else [done]
@@ -223,7 +245,11 @@ class _Hooks(ast.NodeTransformer):
 
     def _loop(self, node: Any, names: list[str]) -> Any:
         self.sources.loops[self.file].append((node.lineno, node.end_lineno, names))
-        return self._blocks(node)
+        self._loops.append(node)
+        try:
+            return self._blocks(node)
+        finally:
+            self._loops.pop()
 
     def visit_For(self, node: Any) -> Any:
         return self._loop(node, targets(node.target))
@@ -249,11 +275,11 @@ class _Hooks(ast.NodeTransformer):
         return [node, ast.copy_location(tell, node)]
 
     def visit_FunctionDef(self, node: Any) -> Any:
-        outer = self.function, self._prefix
+        outer = self.function, self._prefix, self._loops
         self.function = self._prefix + node.name
-        self._prefix = f"{self.function}.<locals>."
+        self._prefix, self._loops = f"{self.function}.<locals>.", []
         node.body = self._block(node.body)
-        self.function, self._prefix = outer
+        self.function, self._prefix, self._loops = outer
         return node
 
     visit_AsyncFunctionDef = visit_FunctionDef

@@ -307,10 +307,14 @@ class Recorder:
             self._done(self._pending)
             self._at_line.look_again()
         elif self._at_line is not None and self._at_line.moved():
-            raise Unrecordable(
-                f"{self.step_at_line} is reached again before the update is over, so no step can end there; name a "
-                "line that each step reaches once"
-            )
+            raise self.reached_again()
+
+    def reached_again(self) -> Unrecordable:
+        """Why no step can end at a line within the update."""
+        return Unrecordable(
+            f"{self.step_at_line} is reached again before the update is over, so no step can end there; name a line "
+            "that each step reaches once"
+        )
 
     def ended(self, whole: bool, frame: Any = None) -> None:
         """The script has ended; `whole` says whether it came to its end, `frame` where it was stopped."""
