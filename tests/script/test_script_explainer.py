@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from engine import Address, Moment, Phase
+from engine.errors import AddressError
 from engine.expressions.scope import Scope
 from engine.script.run import ScriptRun
 from engine.script.source_file import ScriptFile
@@ -54,6 +55,17 @@ def test_events_cover_every_tick_once_and_each_has_an_address(run: ScriptRun) ->
     forward = run.program.events(Phase.FORWARD)
     assert len(run.program.rows) == run.program.ticks(Phase.FORWARD)
     assert all(run.program.rows[event.last - 1] in event.rows for event in forward)
+
+
+@pytest.mark.parametrize("line", ["0 forward nowhere", "so and so"])
+def test_examples_of_moments_are_some_of_the_script(run: ScriptRun, line: str) -> None:
+    scope = Scope.of_run(run)
+    with pytest.raises(AddressError) as caught:
+        Address.parse(line, scope)
+    examples = str(caught.value).rpartition(" for example ")[2].split(", ")
+    assert len(examples) == 4
+    for each in examples:
+        assert Address.parse(each, scope)
 
 
 def test_every_element_of_a_tensor_is_called_by_it(run: ScriptRun) -> None:
