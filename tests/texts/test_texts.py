@@ -27,7 +27,6 @@ IN_CODE = {  # parts of the program whose texts still stand in their code
     "engine/verify",
     "microgpt_tui/app.py",
     "microgpt_tui/cli",
-    "microgpt_tui/debugger/graph.py",
     "microgpt_tui/debugger/navigator.py",
     "microgpt_tui/debugger/run_controller.py",
     "microgpt_tui/drawing/markdown.py",
