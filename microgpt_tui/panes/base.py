@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
@@ -18,9 +17,9 @@ from microgpt_tui.debugger.series import Series
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact, number
 from microgpt_tui.drawing.picture import Picture, Spot
+from microgpt_tui.drawing.wrapping import wrap
+from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.picture_view import PictureView
-
-NO_POSITIONS = "This run has no token positions"
 
 
 class Pane(PictureView, can_focus=True):
@@ -70,7 +69,7 @@ class Pane(PictureView, can_focus=True):
 
         Such a pane has no place on the screen.
         """
-        return f"{NO_POSITIONS}." if cls.POSITIONS and not view.program.n else ""
+        return say("panes.base.no_positions") if cls.POSITIONS and not view.program.n else ""
 
     @classmethod
     def shows_series(cls) -> bool:
@@ -94,7 +93,7 @@ class Pane(PictureView, can_focus=True):
         if self.frame is None:
             return None
         if self.POSITIONS and not self.frame.program.n:
-            return says(Picture(), f"{NO_POSITIONS}, and so nothing to show here.", width, height)
+            return says(Picture(), say("panes.base.nothing_to_show"), width, height)
         return self.draw(self.frame, width, height)
 
     def title_now(self) -> str:
@@ -205,7 +204,7 @@ def product(frame: Frame, row: int) -> str | None:
 
 def says(picture: Picture, text: str, width: int, height: int) -> Picture:
     """Add a sentence, over as many lines as it needs and as there are."""
-    for line in textwrap.wrap(text, width)[: max(1, height)]:
+    for line in wrap(text, width)[: max(1, height)]:
         picture.line(line, theme.DIM)
     return picture
 

@@ -33,7 +33,6 @@ IN_CODE = {  # parts of the program whose texts still stand in their code
     "microgpt_tui/export/handout.py",
     "microgpt_tui/lectures",
     "microgpt_tui/operations",
-    "microgpt_tui/panes",
     "microgpt_tui/screens/debugger.py",
     "microgpt_tui/screens/lecture.py",
     "microgpt_tui/screens/speaker_notes.py",
@@ -76,6 +75,8 @@ NO_TEXTS = {  # by file: what only looks like text
         "import sys; sys.path.insert(0, {}); from microgpt_tui.__main__ import main; "
         "sys.path.append(sys.path.pop(0)); main()"
     },
+    "microgpt_tui/panes/output.py": {"Traceback (most recent call last):"},  # as Python says it
+    "microgpt_tui/panes/source.py": {"( *)(?:async )?def (\\w+)"},
     "microgpt_tui/screens/inference.py": {"names {}"},  # a seed
     "microgpt_tui/web/access.py": {"Host", "Origin", "Strict", "Upgrade"},  # of HTTP
     "microgpt_tui/web/pages/__init__.py": {"Host"},
