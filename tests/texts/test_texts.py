@@ -32,7 +32,6 @@ IN_CODE = {  # parts of the program whose texts still stand in their code
     "microgpt_tui/drawing/markdown.py",
     "microgpt_tui/export/handout.py",
     "microgpt_tui/lectures",
-    "microgpt_tui/operations",
     "microgpt_tui/screens/debugger.py",
     "microgpt_tui/screens/lecture.py",
     "microgpt_tui/screens/speaker_notes.py",
@@ -75,6 +74,10 @@ NO_TEXTS = {  # by file: what only looks like text
         "import sys; sys.path.insert(0, {}); from microgpt_tui.__main__ import main; "
         "sys.path.append(sys.path.pop(0)); main()"
     },
+    "microgpt_tui/operations/attention.py": {"  exp({} − {}) = "},  # formulas, here and below
+    "microgpt_tui/operations/loss.py": {" = −log(", "−log p"},
+    "microgpt_tui/operations/probabilities.py": {" = exp(", ") / Σ exp = ", "  exp("},
+    "microgpt_tui/operations/vectors.py": {" = max(0, "},
     "microgpt_tui/panes/output.py": {"Traceback (most recent call last):"},  # as Python says it
     "microgpt_tui/panes/source.py": {"( *)(?:async )?def (\\w+)"},
     "microgpt_tui/screens/inference.py": {"names {}"},  # a seed
