@@ -39,18 +39,10 @@ from engine.run.compilation import Compilation
 from microgpt_tui.autosave import Autosave
 from microgpt_tui.debugger.keys import KEYS
 from microgpt_tui.debugger.run_controller import RunController
-from microgpt_tui.dialogs.chapters import ChaptersScreen
-from microgpt_tui.dialogs.save import SaveScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.terminal_text import lines
-from microgpt_tui.lectures.lecture import Lecture
-from microgpt_tui.lectures.library import load_course
-from microgpt_tui.lectures.outline import CodeFinder
-from microgpt_tui.lectures.page import Course
-from microgpt_tui.lectures.speaker_notes import SharedNotes
 from microgpt_tui.panes import registry
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.screens.loading import LoadingScreen, OpeningScreen, ScriptLoadingScreen
 from microgpt_tui.storage.paths import compiled_mark, in_browser, state_folder
 from microgpt_tui.storage.startup import ScriptStart, Start
@@ -58,7 +50,11 @@ from microgpt_tui.storage.threads import NO_THREADS, check_threads
 from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette, call_later
 
-if TYPE_CHECKING:  # imported where a script or a copy of microgpt.py is opened: the first frame needs none
+if TYPE_CHECKING:  # imported where a copy of microgpt.py is opened, or a lecture: the first frame needs none
+    from microgpt_tui.lectures.lecture import Lecture
+    from microgpt_tui.lectures.page import Course
+    from microgpt_tui.lectures.speaker_notes import SharedNotes
+    from microgpt_tui.screens.lecture import LectureScreen
     from microgpt_tui.storage.original import Found
 
 MOST_NOTIFICATIONS = 2  # at once: they cover what they speak of
@@ -182,7 +178,7 @@ class ThemedApp(App[EngineError | None]):
 class MicrogptApp(ThemedApp):
     """A debugger for one run. It returns the error if the run could not be opened.
 
-    `shared` shares the notes of lectures with other terminals.
+    Lectures share their notes with other terminals in the folder `notes`, if there is one.
     """
 
     TITLE = "microgpt-tui"
@@ -192,12 +188,13 @@ class MicrogptApp(ThemedApp):
         self,
         start: Start | ScriptStart,
         lecture: Lecture | None = None,
-        shared: SharedNotes | None = None,
+        notes: Path | None = None,
         theme_name: str = "microgpt-dark",
     ) -> None:
         super().__init__(theme_name)
         self.start = start
-        self._shared = shared
+        self._notes = notes
+        self._shared: SharedNotes | None = None  # once there was a lecture
         self.debugger: DebuggerScreen | None = None
         self.autosave: Autosave | None = None  # of a debugger whose run can be saved
         self._compilation: Compilation | None = None
@@ -323,6 +320,9 @@ class MicrogptApp(ThemedApp):
 
     def action_save_run(self) -> None:
         """Open the dialog that saves the run on the screen."""
+        from microgpt_tui.dialogs.save import SaveScreen
+        from microgpt_tui.screens.lecture import LectureScreen
+
         screen = self.screen
         if in_browser():
             self.notify("Files cannot be written from the browser; run microgpt-tui on your own computer to save.")
@@ -343,6 +343,11 @@ class MicrogptApp(ThemedApp):
 
     def action_lectures(self) -> None:
         """Open the list of chapters of the bundled course."""
+        from microgpt_tui.dialogs.chapters import ChaptersScreen
+        from microgpt_tui.lectures.lecture import Lecture
+        from microgpt_tui.lectures.library import load_course
+        from microgpt_tui.lectures.outline import CodeFinder
+
         if self.debugger is not None and self.debugger.busy:
             self.notify("The run is on its way to another moment; open a lecture when it has arrived.", timeout=3)
             return
@@ -359,6 +364,8 @@ class MicrogptApp(ThemedApp):
 
         The result is whether it starts; otherwise the error is shown.
         """
+        from microgpt_tui.screens.lecture import LectureScreen
+
         try:
             config, docs = lecture.run(registry.screen_names())
         except EngineError as error:
@@ -385,9 +392,13 @@ class MicrogptApp(ThemedApp):
 
         `motion` is the controller of the chapter before. While its thread still moves the run, a copy is used.
         """
+        from microgpt_tui.lectures.speaker_notes import SharedNotes
+        from microgpt_tui.screens.lecture import LectureScreen
+
         await self._clear()
         self._replacing = False
-        if self._shared is not None:
+        if self._notes is not None:
+            self._shared = self._shared or SharedNotes(self._notes)
             self._shared.open()
         try:
             session = session.restart_copy() if motion is not None and motion.busy else session
@@ -399,8 +410,7 @@ class MicrogptApp(ThemedApp):
         else:
             await self.push_screen(screen)
 
-    @on(LectureScreen.ChapterLeft)
-    async def left(self, message: LectureScreen.ChapterLeft) -> None:
+    async def on_lecture_screen_chapter_left(self, message: LectureScreen.ChapterLeft) -> None:
         """Go from a chapter to another one, or to the debugger that it was called from, or exit."""
         if message.screen is not self.screen or self._replacing:
             return  # the first of several key presses was handled
@@ -427,6 +437,8 @@ class MicrogptApp(ThemedApp):
 
     async def _clear(self) -> None:
         """Close the lecture and the opening of the next one, with the dialogs over them."""
+        from microgpt_tui.screens.lecture import LectureScreen
+
         self._lecture = None
         while any(isinstance(screen, LoadingScreen | LectureScreen) for screen in self.screen_stack[1:]):
             await self.pop_screen()
@@ -485,7 +497,7 @@ def run_debugger(start: Start | ScriptStart, lecture: Lecture | None = None, the
     Raises EngineError, after the terminal is restored, if the run cannot be opened or saved.
     """
     check_threads()
-    app = MicrogptApp(start, lecture, None if in_browser() else SharedNotes(state_folder()), f"microgpt-{theme}")
+    app = MicrogptApp(start, lecture, None if in_browser() else state_folder(), f"microgpt-{theme}")
     try:
         error = app.run()
     finally:

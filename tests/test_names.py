@@ -15,6 +15,10 @@ MEANT = {
     "sample": "the command and what it calls",
     "fetch": "the command and what it calls",
     "verify": "the command and what it calls",
+    "adam": "a kernel and its form for numpy",
+    "forward_whole": "a kernel and its form for numpy",
+    "powers_agree": "a kernel and its form for numpy",
+    "squares": "a kernel and its form for numpy",
 }
 
 
@@ -33,6 +37,7 @@ def test_public_names_are_defined_once() -> None:
 def test_modules_are_named_by_nouns() -> None:
     nouns = {
         "binding",
+        "highlighting",
         "recording",
         "training",
         "loading",

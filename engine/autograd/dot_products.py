@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX
+from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX, SCATTERED, STRAIGHT
 from engine.autograd.tape import Rows
 
 Mask = npt.NDArray[np.bool_]
@@ -23,21 +23,23 @@ BELOW = -1  # stands for the number of terms where the steps of what lies below 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dots:
-    """The dot products among the rows that are computed: where each begins, and how many terms it has.
+    """The dot products among the rows that are computed, in blocks: where each block begins, and how large it is.
 
-    `starts` count in the order of computing; `terms` say how many products each adds up. `ends` marks the rows of the
-    tape that are such running sums.
+    A block is a product of a matrix and a vector: `counts` dot products of `terms` terms each, one after the other. A
+    dot product that belongs to none is a block of its own. `starts` count in the order of computing. `ends` says of
+    each row of the tape whether it is a running sum of a dot product: 0 if not, else STRAIGHT or SCATTERED.
     """
 
     starts: Rows
     terms: Rows
-    ends: Mask
+    counts: Rows
+    ends: npt.NDArray[np.int8]
 
 
 def find_dots(op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, ends: Sequence[int]) -> Dots:
     """The dot products on a tape, whose pieces end before the rows `ends`. No dot product is in two pieces.
 
-    `starts` and `terms` are of all pieces but for what comes after the last end.
+    The blocks are those of all pieces but for what comes after the last end.
 
     A term is a product of two scalars that take gradients, and next to it the sum of what was before (0 at the start,
     one of the rows `zeros`) and that product. No other operation may use the product or the sum before.
@@ -48,18 +50,60 @@ def find_dots(op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, en
     for piece in pieces:
         for below in _below(child, inner, piece):
             used_later[below[below < piece.start]] = True
-    computed, starts, terms, is_end = 0, [], [], np.zeros(len(op), dtype=np.bool_)
+    computed, found, is_end = 0, [], np.zeros(len(op), dtype=np.int8)
     for piece in pieces:
         uses = sum(_counts(below - piece.start, piece) for below in _below(child, inner, piece))
         number = _numbers_of_terms(op, child, live, zeros, piece, (uses == 1) & ~used_later[piece])
-        is_end[piece] = number > 0
+        rows = np.flatnonzero(op[piece] != LEAF).astype(np.int32)
+        numbers = number[rows]
+        last = np.flatnonzero((numbers > 0) & (np.append(numbers, (0, 0))[2:] != numbers + 1)).astype(np.int32)
+        starts, terms = last + 1 - 2 * numbers[last], numbers[last]
+        products = rows[starts] + np.int32(piece.start)
+        straight = _straight(child, number, piece, products, terms)
+        is_end[piece] = (number > 0) * np.int8(SCATTERED)
+        is_end[_sums(products[straight], terms[straight])] = STRAIGHT
+        first = np.append(~_goes_on(child, products, starts, terms, straight), True)
+        blocks = np.flatnonzero(first).astype(np.int32)
         if piece is not pieces[-1]:
-            numbers = number[op[piece] != LEAF]
-            last = np.flatnonzero((numbers > 0) & (np.append(numbers[2:], (0, 0)) != numbers + 1)).astype(np.int32)
-            starts.append(computed + last + 1 - 2 * numbers[last])
-            terms.append(numbers[last])
-            computed += len(numbers)
-    return Dots(np.concatenate(starts), np.concatenate(terms), is_end)
+            found.append((computed + starts[blocks[:-1]], terms[blocks[:-1]], np.diff(blocks)))
+            computed += len(rows)
+    starts, terms, counts = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Dots(starts, terms, counts, is_end)
+
+
+def _sums(products: Rows, terms: Rows) -> Rows:
+    """All running sums of dot products that have these first products, and so many terms."""
+    before = np.cumsum(terms) - terms
+    return np.repeat(products + 1 - 2 * before, terms) + 2 * np.arange(terms.sum())  # type: ignore[no-any-return]
+
+
+def _straight(child: Rows, number: Rows, piece: slice, products: Rows, terms: Rows) -> Mask:
+    """Which dot products of a piece, by their first products, read one row after the other on both sides.
+
+    The two sides are the same rows, or have none in common: then the order of terms changes no gradient.
+    """
+    jumps = np.zeros(len(number), dtype=np.bool_)  # the running sums whose term does not read the next rows
+    later = np.flatnonzero(number > 1).astype(np.int32)
+    for operand in child[0::2][piece], child[1::2][piece]:
+        jumps[later] |= operand[later - 1] != operand[later - 3] + 1
+    jumped, first = np.cumsum(jumps, dtype=np.int32), products - np.int32(piece.start)
+    apart = child[2 * products] - child[2 * products + 1]
+    return (jumped[first + 2 * terms - 1] == jumped[first]) & ((apart == 0) | (abs(apart) >= terms))  # type: ignore[no-any-return]
+
+
+def _goes_on(child: Rows, products: Rows, starts: Rows, terms: Rows, straight: Mask) -> Mask:
+    """Which dot products belong to the block of the one before: the next row of a matrix by the same vector.
+
+    None of a block reads another of it: of their rows only the last of each may be read by others, and no two of these
+    are neighbours, as the rows of a vector or of a matrix are.
+    """
+    left, right = child[2 * products], child[2 * products + 1]
+    found = np.zeros(len(starts), dtype=np.bool_)
+    found[1:] = (
+        (straight[1:] & straight[:-1] & (terms[1:] == terms[:-1]) & (right[1:] == right[:-1]))
+        & (np.diff(left) == terms[:-1]) & (np.diff(starts) == 2 * terms[:-1]) & (np.diff(products) == 2 * terms[:-1])
+    )  # fmt: skip
+    return found
 
 
 def _numbers_of_terms(

@@ -1,4 +1,4 @@
-"""Chooses how the kernels run: compiled by numba where it is installed, else as plain Python. Same bits both ways."""
+"""Chooses how the kernels run: compiled by numba where it is installed, else by numpy and plain Python. Same bits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from engine.autograd import dot_products, kernels
+from engine.autograd import array_kernels, dot_products, kernels
 from engine.errors import first_cause, is_out_of_memory
 
 _LOCK = threading.Lock()
@@ -31,13 +31,14 @@ class Kernels:
     """
 
     forward: Callable[..., int]
-    backward: Callable[..., None]
+    backward: Callable[..., tuple[int, int, float]]
     adam: Callable[..., int]
     strongest: Callable[..., None]
     squares: Callable[..., None]
     post_order: Callable[..., int]
     forward_whole: Callable[..., int]
     backward_whole: Callable[..., None]
+    clear_between: Callable[..., None]
     fold: Callable[..., int]
     route: Callable[..., int]
     unfold: Callable[..., int]
@@ -55,30 +56,33 @@ class Kernels:
 # Called by kernels of the same file, the only file whose changes numba's cache notices.
 _CALLED = (
     kernels.forward, kernels.backward, kernels.residual, kernels.is_sure, kernels.to_squares, kernels.to_roots,
-    dot_products.add_segment,
+    kernels.straight_sums, dot_products.add_segment,
 )  # fmt: skip
 
 
 def plain_loops() -> Kernels:
-    """The kernels uncompiled. Arrays go in as memoryviews, whose items are Python's own floats."""
-    return _loops(_with_views, compiled=False)
+    """The kernels uncompiled: those that numpy is good at, and all others as plain Python.
+
+    To these, arrays go in as memoryviews, whose items are Python's own floats.
+    """
+    return _loops(lambda name, kernel: getattr(array_kernels, name, None) or _with_views(kernel), compiled=False)
 
 
-def _loops(prepare: Callable[[Callable[..., Any]], Any], compiled: bool) -> Kernels:
+def _loops(prepare: Callable[[str, Callable[..., Any]], Any], compiled: bool) -> Kernels:
     names = [each.name for each in fields(Kernels) if each.name not in ("compiled", "awaiting")]
     found = {name: getattr(kernels, name, None) or getattr(dot_products, name) for name in names}
-    return Kernels(**{name: prepare(kernel) for name, kernel in found.items()}, compiled=compiled)
+    return Kernels(**{name: prepare(name, kernel) for name, kernel in found.items()}, compiled=compiled)
 
 
 def power_band(kernels_used: Kernels) -> float:
-    """The band of `kernels.BAND` for `Kernels.adam`: infinite, so that pow computes all powers, in the plain loops, and
-    where this machine's pow returns anything else than is assumed of it.
+    """The band of `kernels.BAND` for `Kernels.adam`: infinite, so that pow computes all powers, where this machine's
+    pow returns anything else than is assumed of it.
     """
-    return _compiled_band(kernels_used.powers_agree) if kernels_used.compiled else math.inf
+    return _proven_band(kernels_used.powers_agree)
 
 
 @functools.cache
-def _compiled_band(powers_agree: Callable[..., int]) -> float:
+def _proven_band(powers_agree: Callable[..., int]) -> float:
     return kernels.BAND if powers_agree(COMPARED, SQUARE, ROOT) >= 0 else math.inf
 
 
@@ -159,7 +163,7 @@ def _compile() -> Kernels:
 
     for kernel in _CALLED:
         register_jitable(error_model="numpy")(kernel)
-    return _loops(_jitted, compiled=True)
+    return _loops(lambda _, kernel: _jitted(kernel), compiled=True)
 
 
 def _jitted(kernel: Callable[..., Any]) -> Any:

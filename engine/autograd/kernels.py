@@ -18,15 +18,17 @@ LEAF, ADD, MUL, POW, LOG, EXP, RELU, NEG_MAX = range(8)
 NOTHING = -1  # in the place of a child that an operation does not have
 EXP_LIMIT = math.log(1.7976931348623157e308)  # above it, math.exp raises OverflowError
 SQUARES_FIT = 1e150  # what is no larger has a finite square, whatever the rounding
-BAND = 2.0**-56
-"""How near to the middle between two doubles a square or a root may lie, as a share of it, to be left to pow.
+BAND = 2.0**-4
+"""How near to the middle between two doubles a square or a root may lie, in units in the last place, to be left to pow.
 
 x*x and sqrt(x) are the doubles nearest to the true results. pow errs by less than 1 unit in the last place, and so may
 return the next double, only where the true result lies near that middle (Ziv, "Fast evaluation of elementary
-mathematical functions with correctly rounded last bit", 1991). BAND is 1/16 to 1/8 of a unit; the largest error that
-was published of a C library's pow is 0.54 units, 0.04 more than the half that rounding alone costs.
+mathematical functions with correctly rounded last bit", 1991). The largest error that was published of a C library's
+pow is 0.54 units, 0.04 more than the half that rounding alone costs.
 """
+HALF_UNIT = 2.0**-53 * (1.0 + 2.0**-52)  # x + HALF_UNIT * x is the next double after x (Rump 2009)
 SURE_FROM, SURE_TO = 1e-280, 1e280  # beyond them the residuals below would lose bits
+SCATTERED, STRAIGHT = 1, 2  # dot products that read any rows, and those that read one row after the other
 FINE = -1  # returned where nothing went wrong; otherwise the row or index of the fault
 
 
@@ -48,7 +50,7 @@ def residual(x: float, square: float) -> float:
 
 def is_sure(rounded: float, beyond: float, band: float) -> bool:
     """Whether the true result, rounded + beyond, is further than the band from where another double is nearer."""
-    width = band * rounded
+    width = band * (rounded + HALF_UNIT * rounded - rounded)
     return rounded + (beyond + width) == rounded and rounded + (beyond - width) == rounded
 
 
@@ -60,7 +62,7 @@ def to_squares(x: Any, out: Any, square: float, band: float) -> None:
         return
     for i in range(len(x)):  # without a call in it, the processor does this for several at once
         product = x[i] * x[i]
-        beyond, width = residual(x[i], product), band * product
+        beyond, width = residual(x[i], product), band * (product + HALF_UNIT * product - product)
         sure = (product + (beyond + width) == product) & (product + (beyond - width) == product)
         sure = sure & (product > SURE_FROM) & (product < SURE_TO)
         out[i] = product if sure | (x[i] == 0.0) else -1.0
@@ -77,10 +79,11 @@ def to_roots(x: Any, out: Any, root: float, band: float) -> None:
         return
     for i in range(len(x)):
         nearest = math.sqrt(x[i])
-        beyond, width = -residual(nearest, x[i]) / (2.0 * nearest), band * nearest
+        beyond = -residual(nearest, x[i]) / (2.0 * nearest)
+        width = band * (nearest + HALF_UNIT * nearest - nearest)
         sure = (nearest + (beyond + width) == nearest) & (nearest + (beyond - width) == nearest)
         sure = sure & (x[i] > SURE_FROM) & (x[i] < SURE_TO)
-        out[i] = nearest if sure else -1.0
+        out[i] = nearest + 0.0 if sure | (x[i] == 0.0) else -1.0  # of -0.0 it is 0.0, as pow has it
     for i in range(len(x)):
         if not out[i] >= 0.0:
             out[i] = power(x[i], root)
@@ -160,15 +163,15 @@ def forward(op: Any, child: Any, args: Any, data: Any, rows: Any, first: int, la
 
 
 def backward(
-    op: Any, child: Any, data: Any, grad: Any, edges: Any, first: int, last: int, shift: int = 0
-) -> None:  # fmt: skip
+    op: Any, child: Any, data: Any, grad: Any, edges: Any, first: int, last: int, shift: int = 0,
+    base: int = NOTHING, exponent: int = NOTHING, slope: float = 0.0,
+) -> tuple[int, int, float]:  # fmt: skip
     """Run the chain rule over `edges[first:last]`, in order: child.grad += local * v.grad, once an edge.
 
     An edge is an index into `child`, so the scalar that hands its gradient on is row `edge // 2`; all edges are moved
     up by `shift`. A negative edge is where it all starts: the loss, row -1 - edge, whose own gradient is 1.
+    Takes and returns what the last derivative of a power was made from, the rows `base` and `exponent`, and what it is.
     """
-    base = exponent = NOTHING  # what the last derivative of a power was made from, and what it is
-    slope = 0.0
     for k in range(first, last):
         edge = edges[k]
         if edge < 0:
@@ -195,36 +198,76 @@ def backward(
             else:  # LOG
                 local = 1.0 / data[a]
             grad[child[edge]] += local * grad[row]
+    return base, exponent, slope
 
 
 def forward_whole(
-    op: Any, child: Any, args: Any, data: Any, rows: Any, last: int, starts: Any, terms: Any, dots: int, mean: Any
-) -> int:
-    """Compute the scalars `rows[:last]` and then `mean` as `forward` does, but the dot products as runs.
+    op: Any, child: Any, args: Any, data: Any, rows: Any, at: int, last: int, starts: Any, terms: Any, counts: Any,
+    ends: Any, begin: int, end: int, keep: bool,
+) -> int:  # fmt: skip
+    """Compute the scalars `rows[at:last]` as `forward` does, but the dot products among them as runs.
 
-    `starts` and `terms` as in `dot_products.Dots`, of which the first `dots` lie before `last`. Returns FINE, or the
-    index of the scalar that Python could not have computed, counted from the first row on through `mean`.
+    These are the blocks `begin` to `end`; `starts`, `terms`, `counts` and `ends` as in `dot_products.Dots`. Within a
+    dot product, products and running sums are written only to `keep` them.
     """
-    at = 0
-    for i in range(dots):
+    for i in range(begin, end):
         if at < starts[i]:
             fault = forward(op, child, args, data, rows, at, starts[i])
             if fault != FINE:
                 return fault
-        at = starts[i] + 2 * terms[i]
+        n = terms[i]
+        at = starts[i] + 2 * n * counts[i]
         row = rows[starts[i]]
+        if keep:
+            for first in range(starts[i], at, 2 * n):
+                row = rows[first]
+                total = 0.0
+                for _ in range(n):
+                    product = data[child[2 * row]] * data[child[2 * row + 1]]
+                    total = total + product
+                    data[row] = product
+                    data[row + 1] = total
+                    row += 2
+        elif ends[row + 1] == STRAIGHT:
+            straight_sums(data, child[2 * row], child[2 * row + 1], n, counts[i], row)
+        else:
+            total = 0.0
+            for k in range(2 * row, 2 * (row + 2 * n), 4):
+                total = total + data[child[k]] * data[child[k + 1]]
+            data[row + 2 * n - 1] = total
+    return forward(op, child, args, data, rows, at, last)
+
+
+def straight_sums(data: Any, a: int, b: int, n: int, count: int, row: int) -> None:
+    """Write the last running sums of the `count` dot products of a block, which begins at `row`: of n rows each from
+    `a` on with the n rows from `b` on.
+
+    Four sums grow at a time, as the processor need not wait for one of them to add to another.
+    """
+    size = 2 * n
+    row += size - 1
+    while count >= 4:
+        first = second = third = fourth = 0.0
+        for j in range(n):
+            x = data[b + j]
+            first = first + data[a + j] * x
+            second = second + data[a + n + j] * x
+            third = third + data[a + 2 * n + j] * x
+            fourth = fourth + data[a + 3 * n + j] * x
+        data[row] = first
+        data[row + size] = second
+        data[row + 2 * size] = third
+        data[row + 3 * size] = fourth
+        row += 4 * size
+        a += 4 * n
+        count -= 4
+    for _ in range(count):
         total = 0.0
-        for _ in range(terms[i]):
-            product = data[child[2 * row]] * data[child[2 * row + 1]]
-            total = total + product
-            data[row] = product
-            data[row + 1] = total
-            row += 2
-    fault = forward(op, child, args, data, rows, at, last)
-    if fault != FINE:
-        return fault
-    fault = forward(op, child, args, data, mean, 0, len(mean))
-    return last + fault if fault != FINE else FINE
+        for j in range(n):
+            total = total + data[a + j] * data[b + j]
+        data[row] = total
+        row += size
+        a += n
 
 
 def strongest(op: Any, child: Any, data: Any, edges: Any, unit: Any, local: Any, best: Any) -> None:
@@ -245,8 +288,15 @@ def strongest(op: Any, child: Any, data: Any, edges: Any, unit: Any, local: Any,
             best[below] = max(best[below], abs(unit[below]) * best[row])
 
 
-def backward_whole(op: Any, child: Any, data: Any, grad: Any, edges: Any, terms: Any, segments: Any) -> None:
-    """Run the chain rule over the segments of a `backward_order.Route` as `backward` does, all gradients being 0."""
+def backward_whole(
+    op: Any, child: Any, data: Any, grad: Any, edges: Any, terms: Any, segments: Any, ends: Any, keep: bool
+) -> None:
+    """Run the chain rule over the segments of a `backward_order.Route` as `backward` does, all gradients being 0.
+
+    `ends` as in `dot_products.Dots`. Unless these are to be `keep`t, all gradients of a dot product are 0 afterwards,
+    those of its products and of its running sums, the last one too.
+    """
+    base, exponent, slope = NOTHING, NOTHING, 0.0
     for segment in range(len(segments)):
         k = segments[segment, 0]
         last = segments[segment, 1]
@@ -256,20 +306,60 @@ def backward_whole(op: Any, child: Any, data: Any, grad: Any, edges: Any, terms:
             while k < last and terms[k] == 0:
                 k += 1
             if first < k:
-                backward(op, child, data, grad, edges, first, k, shift)
+                base, exponent, slope = backward(
+                    op, child, data, grad, edges, first, k, shift, base, exponent, slope
+                )  # fmt: skip
             while k < last and terms[k] > 0:
                 row = (edges[k] + shift) >> 1
+                n = terms[k]
                 g = 0.0 + grad[row]  # what everything within the dot product gets; 0.0 + -0.0 is 0.0
-                for _ in range(terms[k]):
-                    product = row - 1
-                    a = child[2 * product]
-                    b = child[2 * product + 1]
-                    grad[child[2 * row]] = g  # the running sum before; at the start of the sum, the product once more
-                    grad[product] = g
-                    grad[a] += data[b] * g
-                    grad[b] += data[a] * g
-                    row -= 2
+                lowest = row - 2 * n + 2  # the last of the running sums that hand it on
+                if keep:
+                    added = row
+                    for _ in range(n):
+                        grad[child[2 * added]] = g  # the sum before; at the start of the sum, the product once more
+                        grad[added - 1] = g
+                        added -= 2
+                else:
+                    grad[row] = 0.0
+                    if child[2 * lowest] != lowest - 1:
+                        grad[child[2 * lowest]] = g  # the rest of this dot product comes later
+                a = child[2 * lowest - 2]
+                b = child[2 * lowest - 1]
+                if ends[row] == STRAIGHT:
+                    for j in range(n):
+                        grad[a + j] += data[b + j] * g
+                    for j in range(n):
+                        grad[b + j] += data[a + j] * g
+                else:
+                    for _ in range(n):
+                        product = row - 1
+                        a = child[2 * product]
+                        b = child[2 * product + 1]
+                        grad[a] += data[b] * g
+                        grad[b] += data[a] * g
+                        row -= 2
                 k += 1
+
+
+def clear_between(
+    grad: Any, n_params: int, rows: Any, last: int, starts: Any, terms: Any, counts: Any, blocks: int, mean: Any
+) -> None:
+    """Set to 0 the gradients of the parameters, of `rows[:last]` but for dot products, and of `mean`.
+
+    Of dot products, `starts` and so on as in `forward_whole`, `backward_whole` has left none.
+    """
+    for row in range(n_params):
+        grad[row] = 0.0
+    at = 0
+    for i in range(blocks):
+        for k in range(at, starts[i]):
+            grad[rows[k]] = 0.0
+        at = starts[i] + 2 * terms[i] * counts[i]
+    for k in range(at, last):
+        grad[rows[k]] = 0.0
+    for row in mean:
+        grad[row] = 0.0
 
 
 def adam_step(

@@ -148,7 +148,7 @@ class Attributor:
         return found
 
     def _exact(self, rows: Rows) -> Exact:
-        return Exact.of(self.view.passed_values[rows])
+        return Exact.of(self.view.passed(rows))
 
 
 def _layer(tensor: Tensor) -> tuple[str, str]:

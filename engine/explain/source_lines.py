@@ -53,6 +53,7 @@ def _kernel_lines(view: TapeView, phase: Phase, tick: int) -> SourceLine:
         small = {row: float(w.grad[row]), int(program.receivers[tick - 1]): 0.0}
         data = memoryview(w.data)  # type: ignore[arg-type]  # Python's own floats overflow silently
         ran = _watch(kernels.backward, view.recording.op, w.child, data, small, program.edges, tick - 1, tick)
+        del ran[-1]  # it returns, which adds to no gradient
     else:
         row = tick - 1
         numbers = (float(x) for x in (w.grad[row], *view.state(row).values(), w.data[row]))

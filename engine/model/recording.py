@@ -32,9 +32,9 @@ from engine.model.config import Config
 from engine.model.tensors import TensorSpec, tensor_specs
 
 Floats = npt.NDArray[np.float64]
-BYTES_A_ROW = 120  # what a scalar costs at most: 66 to record, or 75 looked at backward; and a twin that replays
+BYTES_A_ROW = 120  # what a scalar costs at most: 35 to record, 85 looked at backward; and a twin that replays
 BYTES_A_TWIN = 45  # what it costs at most in each further run of the same recording
-LARGE = 1_000_000  # rows from which on what recording has used meanwhile is much
+LARGE = 10_000_000  # rows from which on memory that is free is handed back to the system
 MOST_ROWS = 2**30  # children are 32-bit numbers, two a row
 
 
@@ -139,7 +139,7 @@ class Recording:
     row_counts: tuple[int, ...]  # how many rows are computed after each position; leaves are not among them
     live: Mask  # where gradients flow to: parameters and what is computed, not constants
     dots: Dots  # the dot products among the rows of positions
-    dot_counts: tuple[int, ...]  # how many of them begin before the end of each position
+    dot_counts: tuple[int, ...]  # how many blocks of them begin before the end of each position
     token_matrix: str  # the matrix that has a row for each token that is read
     embed_rows: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from it
     nll_rows: Rows  # (block_size,): the row of log(p) of each position, whose child depends on the target
@@ -185,7 +185,7 @@ class Recording:
         until = {tensor.first: tensor.last for tensor in tensors}
         for tensor in (t for span in self.positions for t in span.tensors):
             for rows in tensor.operation.operands.values():
-                for at in np.unique(np.searchsorted(firsts, rows, side="right")).tolist():
+                for at in sorted(set(np.searchsorted(firsts, rows, side="right").ravel().tolist())):
                     if at:  # 0: a parameter
                         first = firsts[at - 1]
                         until[first] = max(until[first], tensor.last)
@@ -285,16 +285,21 @@ class Workspace:
         r = self.recording
         return self.loops.forward(r.op, self._child, r.args, self.data, _unsigned(rows), first, last)
 
-    def forward_whole(self, n: int) -> int:
+    def forward_whole(self, n: int, keep: bool = True) -> int:
         """Compute all that `n` positions and their mean make, with the same bits and faults as `forward`.
 
-        Not for a workspace with overrides.
+        Unless `keep`, what dot products are made of is left out. Not for a workspace with overrides.
         """
         r = self.recording
-        rows, dots, mean = r.row_counts[n - 1], r.dot_counts[n - 1], _unsigned(r.mean_rows[n - 1])
-        return self.loops.forward_whole(
-            r.op, self._child, r.args, self.data, _unsigned(r.rows_of(n)), rows, r.dots.starts, r.dots.terms, dots, mean
-        )
+        last, mean = r.row_counts[n - 1], r.mean_rows[n - 1]
+        fault = self.loops.forward_whole(
+            r.op, self._child, r.args, self.data, _unsigned(r.rows_of(n)), 0, last, r.dots.starts, r.dots.terms,
+            r.dots.counts, r.dots.ends, 0, r.dot_counts[n - 1], keep,
+        )  # fmt: skip
+        if fault != FINE:
+            return fault
+        fault = self._forward(mean, 0, len(mean))
+        return last + fault if fault != FINE else FINE
 
     def backward(self, edges: Rows, first: int, last: int) -> None:
         """Run the chain rule over `edges[first:last]`."""
@@ -315,14 +320,25 @@ class Workspace:
     def _backward(self, edges: Rows, first: int, last: int) -> None:
         self.loops.backward(self.recording.op, self._child, self.data, self.grad, edges, first, last, 0)
 
-    def backward_whole(self, edges: Rows, terms: Rows, segments: Rows) -> None:
-        """Run the chain rule over segments of a route, with the same bits as `backward` over its edges one by one."""
-        self.loops.backward_whole(self.recording.op, self._child, self.data, self.grad, edges, terms, segments)
+    def backward_whole(self, edges: Rows, terms: Rows, segments: Rows, keep: bool = True) -> None:
+        """Run the chain rule over segments of a route, with the same bits as `backward` over its edges one by one.
 
-    def clear_grad(self, n: int) -> None:
-        """Set to 0 the gradients of all that a document of `n` positions has."""
-        for part in self.recording.parts_of(n):
-            self.grad[part] = 0.0
+        Unless `keep`, dot products have no gradients afterwards.
+        """
+        r = self.recording
+        self.loops.backward_whole(r.op, self._child, self.data, self.grad, edges, terms, segments, r.dots.ends, keep)
+
+    def clear_grad(self, n: int, kept: bool = True) -> None:
+        """Set to 0 the gradients of all that a document of `n` positions has; of dot products, if they were kept."""
+        r = self.recording
+        if kept or not self.loops.compiled:  # plain loops over what is left out take longer than numpy over all
+            for part in r.parts_of(n):
+                self.grad[part] = 0.0
+        else:
+            self.loops.clear_between(
+                self.grad, r.n_params, _unsigned(r.rows_of(n)), r.row_counts[n - 1], r.dots.starts, r.dots.terms,
+                r.dots.counts, r.dot_counts[n - 1], _unsigned(r.mean_rows[n - 1]),
+            )  # fmt: skip
 
     def copy_of(self, numbers: Floats, n: int) -> Floats:
         """A copy of `data` or `grad`, of all that a document of `n` positions has."""
@@ -421,10 +437,16 @@ def _size(n: float) -> str:
     return f"{n:.3g} EB"
 
 
-def give_back_memory() -> None:
-    """Hand what is free in this process back to the system, where its C library can do that (glibc)."""
-    with suppress(Exception):  # no such library, or none that can be asked
-        ctypes.CDLL(None).malloc_trim(0)
+def _give_back_large_arrays() -> None:
+    """From now on, take each array of a megabyte or more from the system by itself, and hand it back once free."""
+    _ask_libc("mallopt", -3, 2**20)  # M_MMAP_THRESHOLD
+    _ask_libc("mallopt", -1, 2**24)  # M_TRIM_THRESHOLD
+
+
+def _ask_libc(function: str, *numbers: int) -> None:
+    """Call a function of glibc; does nothing where another C library is in use."""
+    with suppress(Exception):
+        getattr(ctypes.CDLL(None), function)(*numbers)
 
 
 Progress = Callable[[float], bool]
@@ -437,9 +459,11 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
     Raises ConfigError if the tape would not fit in memory, Stopped if `progress` asks for it.
     """
     check_size(config, vocab_size)
+    if most_rows(config, vocab_size) < LARGE:
+        return _record(config, vocab_size, progress)
+    _give_back_large_arrays()
     recording = _record(config, vocab_size, progress)
-    if len(recording) > LARGE:
-        give_back_memory()
+    _ask_libc("malloc_trim", 0)  # what recording has used meanwhile
     return recording
 
 

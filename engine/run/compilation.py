@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import engine
@@ -92,6 +91,8 @@ def mark_compiled(mark: Path) -> None:
 
 def _stamp() -> str:
     """What compiled loops depend on: the interpreter, numba, where its cache is, and the files of the loops."""
+    from importlib.metadata import PackageNotFoundError, version  # here, since the first frame needs none of it
+
     files = [Path(str(module.__file__)).stat() for module in (kernels, dot_products)]
     try:
         numba = version("numba")

@@ -183,10 +183,12 @@ class Session:
         """
         while self.step < until:
             step = self.step
-            for phase in PHASES:
-                self._advance(phase, self.program.ticks(phase))
+            kept = not self._pass_step()
+            if kept:
+                for phase in PHASES:
+                    self._advance(phase, self.program.ticks(phase))
             loss = self._loss()
-            self.workspace.clear_grad(self.program.n)
+            self.workspace.clear_grad(self.program.n, kept)
             if self._start is not None and not self.changes:  # else it holds what was set in its step
                 self._passed.ran(step, self._start)
             self._begin(step + 1)
@@ -411,11 +413,34 @@ class Session:
         first = here.tick if here.phase is phase else 0
         {Phase.FORWARD: self._forward, Phase.BACKWARD: self._backward, Phase.UPDATE: self._adam}[phase](first, tick)
         self._moment = Moment(here.step, phase, tick)
-        if phase is Phase.UPDATE and tick == self.program.ticks(phase) and self.history.lacks(here.step):
+        if phase is Phase.UPDATE and tick == self.program.ticks(phase):
             self._note()
 
+    def _pass_step(self) -> bool:
+        """Go from the start of the present step to its end, without keeping what dot products are made of.
+
+        Returns False, at a moment before the end, where that cannot be: the run stands within the step, scalars in it
+        are set, or a fault lies in it.
+        """
+        if self._moment != Moment(self.step):
+            return False
+        if not self._ready:
+            self._prepare(self.step)
+        w, route = self.workspace, self.program.route
+        if w.overrides is not None:
+            return False
+        if w.forward_whole(self.program.n, keep=False) == FINE:
+            w.backward_whole(route.edges, route.terms, route.segments, keep=False)
+            if self._move(0, self.recording.n_params) == FINE:
+                self._note()
+                return True
+        self._rewind()
+        return False
+
     def _note(self) -> None:
-        """Keep the figures of the step that is just finished."""
+        """Keep the figures of the step that is just finished, if they are new."""
+        if not self.history.lacks(self.step):
+            return
         assert self._start is not None
         w = self.workspace
         norms = matrix_norms(self.loops, self.recording.bounds, w.grad, self._start.params, w.data)
@@ -441,14 +466,18 @@ class Session:
             self.workspace.backward(self.program.edges, first, last)
 
     def _adam(self, first: int, last: int) -> None:
+        at = self._move(first, last)
+        if at != FINE:
+            self._moment = Moment(self.step, Phase.UPDATE, at)
+            raise self._fault(Moment(self.step, Phase.UPDATE, at + 1), at)
+
+    def _move(self, first: int, last: int) -> int:
+        """Move these parameters; FINE, or the first one that cannot be moved."""
         if self._start is None:
             self._start = self._copy()
         w = self.workspace
         band, scratch = power_band(self.loops), np.empty(2 * ADAM_BLOCK)
-        at = self.loops.adam(w.data, w.grad, self._m, self._v, first, last, *self._adam_rates(), band, scratch)
-        if at != FINE:
-            self._moment = Moment(self.step, Phase.UPDATE, at)
-            raise self._fault(Moment(self.step, Phase.UPDATE, at + 1), at)
+        return self.loops.adam(w.data, w.grad, self._m, self._v, first, last, *self._adam_rates(), band, scratch)
 
     def _adam_rates(self) -> tuple[float, ...]:
         """The numbers that every parameter's update of this step shares, as `kernels.adam_step` takes them."""

@@ -27,16 +27,6 @@ from engine.text import shortened
 
 STEPS = 3
 MOST_CALLS = 100  # of backward, after which nothing moves, until that is told
-ITS_DATA = "If it misses its data: --data FILE answers for the data file that it opens or downloads."
-ITS_PACKAGES = "If another Python has what it imports: --python EXE names that."
-HINTS = {
-    "FileNotFoundError": ITS_DATA,
-    "URLError": ITS_DATA,
-    "HTTPError": ITS_DATA,
-    "ConnectionError": ITS_DATA,
-    "ModuleNotFoundError": ITS_PACKAGES,
-}
-"""What may help against exceptions before the first step."""
 NAMED = 3  # parameters whose names a sentence gives
 
 OnProgress = Callable[[int, int], None]
@@ -74,7 +64,8 @@ def check(
                 calls = calls_for_sums(tape, calls)
                 checker.add_sums(tape, calls, process.evaluate([each.without_shifts() for each in calls]))
                 checker.history.add(tape)
-                if not tape.complete:
+                last = step + 1 == first + steps
+                if not tape.complete or (last and not checker.history.moving):
                     checker.add_standstill(tape)
                     break
         except ScriptEnded:
@@ -159,6 +150,11 @@ class _Checker:
         group = [each for each in self.history.parameters.values() if each.largest]
         others = list(self.history.outside.values())
         at_loss, ends = tape.position_of(tape.loss_row), "So there is no training step."
+        if tape.complete:  # they are written, but move by nothing
+            if self.history.steps == 1:
+                self.report.notes.append("In this one step the update moves nothing; --steps 3 tells whether more do.")
+                return
+            ends = f"So nothing is trained in {_times(self.history.steps, 'step')}."
         if not group:
             if others:
                 self._add_outside(others, "the loss is made from none of them", ends)
@@ -209,9 +205,8 @@ class _Checker:
         values = {name: value for name, value in end.values if not value.startswith("<module ")}
         told = ", ".join(f"{name} = {shortened(value)}" for name, value in values.items())
         called = f", called in {self._place(*end.traceback[-2][:2])}" if len(end.traceback) > 1 else ""
-        kind = end.said.partition(":")[0].rpartition(".")[2]
-        if kind in HINTS and not self.report.scalars:
-            self.report.notes.append(HINTS[kind])
+        if end.hint and not self.report.scalars:
+            self.report.notes.append(f"{end.hint[0].upper()}{end.hint[1:]}.")
         self._add(
             findings.EXCEPTION, position,
             {"error": end.said, "steps": end.steps, "values": values, "traceback": [list(at) for at in end.traceback]},

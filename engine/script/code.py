@@ -77,6 +77,25 @@ class Code:
         ]
         return sorted(spans, key=lambda each: (each[0][:2], (-each[0][2], -each[0][3])))
 
+    @cached_property
+    def calls(self) -> dict[str, set[str]]:
+        """The names that each function calls, by the function's own name."""
+        found: dict[str, set[str]] = {}
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                found.setdefault(node.name, set()).update(_called(node))
+        return found
+
+    def calls_in_loop(self, first: int) -> set[str]:
+        """The names that the loop statement at a line calls."""
+        loops = (ast.For, ast.AsyncFor, ast.While)
+        return {
+            name
+            for node in ast.walk(self._tree)
+            if isinstance(node, loops) and node.lineno == first
+            for name in _called(node)
+        }
+
     # Statements.
 
     def formula_at(self, line: int, column: int) -> str:
@@ -134,6 +153,13 @@ class Code:
             columns = len(text[:column].decode(errors="ignore")), len(text[:until].decode(errors="ignore"))
         name = "" if function == "<module>" else function
         return SourceLine(self.path, line, frozenset({line}), columns, name, callers, called, self.text)
+
+
+def _called(node: ast.AST) -> set[str]:
+    """The names of functions and methods that are called in some code."""
+    functions = [each.func for each in ast.walk(node) if isinstance(each, ast.Call)]
+    names = {each.id for each in functions if isinstance(each, ast.Name)}
+    return names | {each.attr for each in functions if isinstance(each, ast.Attribute)}
 
 
 def _span(node: ast.expr | ast.stmt) -> Span:

@@ -17,7 +17,7 @@ KINDS = {
     LOCAL_GRADIENT: "a local gradient that disagrees with a finite difference of the same operation",
     GRADIENT_SUM: "a gradient that is not the sum of what its uses send back",
     NO_GRADIENT: "parameters that the loss depends on, and that no gradient reaches",
-    NOT_MOVED: "parameters that receive a gradient, and that the update never moves",
+    NOT_MOVED: "parameters, or numbers of one, that receive a gradient, and that the update never moves",
     NOT_IN_LOSS: "numbers that the update moves, and that the loss does not depend on",
     NOT_ZEROED: "gradients left over from the step before, or from an earlier backward call through the same numbers",
     NOT_FINITE: "the first nan or infinity",

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from engine.errors import ScriptError
 from engine.script.source_file import ScriptFile
-from engine.script.tape import ScriptTape
+from engine.script.tape import ScriptTape, SourcePosition
 from engine.script.time_limit import TimeLimit
 from engine.text import shortened
 
@@ -32,7 +32,20 @@ LOOK = 0.1  # seconds between two checks for ctrl+c while waiting for a message
 REST = 1.0  # seconds at most to wait for what is still printed after the end
 KEPT = 1_000_000  # characters of what it prints that are kept, the last ones
 LARGEST = 3_000_000  # scalars that a step may make, unless more are allowed
+VALUE, VALUES = 60, 6  # characters of a value in a sentence, and how many values it has at most
 AHEAD = 64  # messages that are read before they are asked for
+
+
+ITS_DATA = "if it misses its data, --data FILE answers for the file that it opens or downloads"
+ITS_PACKAGES = "if another Python has what it imports, --python EXE names that"
+HINTS = {
+    "FileNotFoundError": ITS_DATA,
+    "URLError": ITS_DATA,
+    "HTTPError": ITS_DATA,
+    "ConnectionError": ITS_DATA,
+    "ModuleNotFoundError": ITS_PACKAGES,
+}
+"""By the names of exceptions."""
 
 
 class ScriptEnded(ScriptError):
@@ -50,7 +63,7 @@ class ScriptClass:
 
 @dataclass(frozen=True)
 class ScriptEnd:
-    """How a script has ended: `kind` is end, exit, crash, still (its updates move nothing any more) or cannot."""
+    """How a script has ended: `kind` is end, exit, crash, still (it updates nothing any more) or cannot."""
 
     kind: str
     steps: int
@@ -60,6 +73,45 @@ class ScriptEnd:
     values: tuple[tuple[str, str], ...] = ()
     files: tuple[str, ...] = ()
     """The paths of the files that the traceback names by their numbers."""
+
+    @property
+    def hint(self) -> str:
+        """What may help against an exception before the first step, as a clause; empty for others."""
+        return HINTS.get(self.said.partition(":")[0].rpartition(".")[2], "") if not self.steps else ""
+
+    @classmethod
+    def of(cls, message: dict[str, Any]) -> ScriptEnd:
+        """What a message of the process tells."""
+        kind, crashed = message["kind"], message["kind"] == "crash"
+        return cls(
+            kind, message["steps"], 1 if crashed else message.get("status", 0),
+            message["error"] if crashed else message.get("said", ""),
+            tuple((a, b, c, d) for a, b, c, d in message.get("traceback", ())),
+            tuple(message.get("values", {}).items()), tuple(message.get("files", ())),
+        )  # fmt: skip
+
+    def place(self, script: ScriptFile) -> str:
+        """The line where it ended, with "in" before it; empty where that is not known."""
+        if not self.traceback:
+            return ""
+        file, line, *_ = self.traceback[-1]
+        at = script.place(line) if file == 0 else f"{Path(self.files[file]).name}, line {line:,}"
+        return f" in {at}"
+
+    @property
+    def positions(self) -> tuple[SourcePosition, ...]:
+        """Where it ended: the calls, outermost first."""
+        return tuple(SourcePosition(file, line, -1, line, -1, function) for file, line, function, _ in self.traceback)
+
+    @property
+    def told_values(self) -> str:
+        """The values of the names in that line, as a clause in brackets; empty where there are none."""
+        told = [
+            f"{name} = {value if len(value) <= VALUE else f'{value[:VALUE]}…'}"
+            for name, value in self.values
+            if value[:8] != "<module "
+        ]
+        return f" (where {', '.join(told[:VALUES])})" if told else ""
 
 
 class ScriptProcess:
@@ -93,6 +145,8 @@ class ScriptProcess:
         """The loss of each training step that is done."""
         self.printed: list[str] = []
         """What the script has printed, piece by piece."""
+        self.pieces: list[int] = []
+        """The number of each piece; that of the one before where another program has printed it."""
         self.scalar_class: ScriptClass | None = None
         self.end: ScriptEnd | None = None
         """How the script has ended; None while it has not."""
@@ -261,15 +315,19 @@ class ScriptProcess:
         assert self.end is not None
         done = f"after {self.end.steps} training step{'s' * (self.end.steps != 1)}"
         if self.end.kind == "still":
-            return ScriptEnded(f"{self.path} trains no further {done}: its updates move nothing any more")
+            return ScriptEnded(
+                f"{self.path} trains no further {done}: it calls backward, but writes no parameter any more"
+            )
         if self.end.kind == "crash":
-            return ScriptEnded(f"{self.path} stopped {done}: {self.end.said}")
+            where = f"{self.end.place(self.script)} {done}"
+            hint = f"; {self.end.hint}" if self.end.hint else ""
+            return ScriptEnded(f"{self.path} stopped{where}: {self.end.said}{self.end.told_values}{hint}")
         if self.end.said:
-            return ScriptEnded(f"{self.path} ended {done}, and said: {self.end.said}")
+            return ScriptEnded(f"{self.path} ended{self.end.place(self.script)} {done}, and said: {self.end.said}")
         if not self.end.steps:
             return ScriptEnded(
-                f"{self.path} ended {done}, since no number that a loss is made from was moved after a backward call; "
-                "microgpt-tui check tells what it found there"
+                f"{self.path} ended {done}, since no number that a loss is made from was written after a backward "
+                "call; microgpt-tui check tells what it found there"
             )
         return ScriptEnded(f"{self.path} ended {done}; there is no step {step}")
 
@@ -306,21 +364,15 @@ class ScriptProcess:
                 if on_step is not None:
                     on_step(self.position)
             elif kind == "printed":
-                self._take_printed(message["text"])
+                self._take_printed(message)
             elif kind == "class":
                 self.scalar_class = ScriptClass(message["name"], message["file"], message["line"])
             elif kind == "step":
                 self._tape = ScriptTape.from_message(message, arrays)
             elif kind == "evaluated" and answers is not None:
                 answers += message["answers"]
-            elif kind in ("end", "exit", "still"):
-                self.end = ScriptEnd(kind, message["steps"], message.get("status", 0), message.get("said", ""))
-            elif kind == "crash":
-                traceback = tuple((a, b, c, d) for a, b, c, d in message["traceback"])
-                values = tuple(message["values"].items())
-                self.end = ScriptEnd(
-                    "crash", message["steps"], 1, message["error"], traceback, values, tuple(message["files"])
-                )
+            elif kind in ("end", "exit", "still", "crash"):
+                self.end = ScriptEnd.of(message)
             elif kind == "cannot":
                 self.end = ScriptEnd("cannot", self.position, 1, message["why"])
                 raise ScriptError(f"{self.path} cannot be recorded: {message['why']}")
@@ -337,7 +389,7 @@ class ScriptProcess:
             with suppress(Empty):
                 while found := self._messages.get(timeout=LOOK / 10 if alive else 0):
                     if found[0]["kind"] == "printed":
-                        self._take_printed(found[0]["text"])
+                        self._take_printed(found[0])
             if not alive and self._messages.empty():
                 return
 
@@ -349,11 +401,14 @@ class ScriptProcess:
             where = f"in {self.script.place(sign['line'])}" if sign["line"] else "outside of its own lines"
             raise ScriptError(f"{self.path} has {what} without a training step, now {where}; {advice}")
 
-    def _take_printed(self, text: str) -> None:
+    def _take_printed(self, message: dict[str, Any]) -> None:
+        text = message["text"]
+        self.pieces.append(message.get("serial", self.pieces[-1] if self.pieces else 0))
         self.printed.append(text)
         self._kept += len(text)
         while self._kept > KEPT and len(self.printed) > 1:
             self._kept -= len(self.printed.pop(0))
+            self.pieces.pop(0)
         if self._on_printed is not None:
             self._on_printed(text)
 

@@ -454,9 +454,11 @@ class ScriptProgram(StepProgram):
             if end > first:
                 events.append(replace(event, index=len(events), phase=Phase.BACKWARD, first=first, last=end))
         ticks = len(self._receivers)
-        if not events:
-            loss = self._forward[-1]
-            events.append(replace(loss, index=0, phase=Phase.BACKWARD, first=0, last=ticks))
+        if not events:  # the script stopped before it: every tensor is there, and none is differentiated
+            events = [
+                replace(event, index=i, phase=Phase.BACKWARD, first=0, last=0)
+                for i, event in enumerate(reversed(self._forward))
+            ]
         events[-1] = replace(events[-1], last=ticks)  # plain numbers may get gradients last
         return events
 

@@ -8,7 +8,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,12 +19,13 @@ from engine.errors import ConfigError, EngineError, Stopped
 from engine.model.config import Config
 from engine.model.tokenizer import Tokenizer
 from engine.script.code import Code
+from engine.script.printed import PrintedText
 from engine.script.process import ScriptEnd, ScriptEnded, ScriptProcess
 from engine.script.program import ScriptProgram
 from engine.script.script_tokenizer import ScriptTokenizer
 from engine.script.source_file import ScriptFile
 from engine.script.step import RecordedStep
-from engine.script.tape import ScriptTape
+from engine.script.tape import ScriptTape, SourcePosition
 from engine.script.view import Figures, ScriptView
 from engine.timeline.events import Event, Moment, Phase
 from engine.timeline.run import ENDLESS, OnStep
@@ -55,7 +55,9 @@ class _Shared:
     options: ScriptOptions
     figures: Figures = field(default_factory=Figures)
     tapes: OrderedDict[int, RecordedStep] = field(default_factory=OrderedDict)
-    printed: dict[int, str] = field(default_factory=dict)
+    printed: dict[int, PrintedText] = field(default_factory=dict)
+    last_text: str = ""
+    """What the script had printed when it ended."""
     digests: dict[int, bytes] = field(default_factory=dict)
     end: ScriptEnd | None = None
     ended: ScriptProcess | None = None  # the process that came to the end
@@ -109,13 +111,15 @@ class ScriptRun:
             end = self._shared.end
             if end is None or end.kind != "crash":
                 raise
-            self._stand(end.steps, on_step)
-            with suppress(ScriptEnded):  # the step in which it stopped, which has not moved anything yet
-                while self._recorded.tape.complete:
-                    self._stand(self.step + 1, on_step)
-        if self._step is not None and not self._step.tape.complete:
-            program = self._step.program
-            self._moment = Moment(program.step, Phase.FORWARD, program.ticks(Phase.FORWARD))
+            try:
+                self._stand(end.steps, on_step)
+            except ScriptEnded:  # it stopped between two steps
+                if not end.steps:
+                    raise
+                self._stand(end.steps - 1, on_step)
+            self._moment = self._recorded.last_moment
+        if not self._recorded.tape.complete:
+            self._moment = self._recorded.last_moment
 
     def close(self) -> None:
         """End the processes that run the script."""
@@ -159,37 +163,34 @@ class ScriptRun:
     @property
     def warning(self) -> str | None:
         """That a step came out otherwise when it was run again, or that not all of the present step is seen."""
-        tape = self._recorded.tape
-        if self._shared.warning is None and np.any(tape.grad_before[: tape.n_params]):
-            return (
-                "The gradients of this step begin with what earlier calls of backward have left in them. Where a "
-                "script calls it several times before an update, the last call is shown, and its loss."
-            )
-        return self._shared.warning
+        return self._shared.warning or self._recorded.remark or None
 
     @property
     def ending(self) -> str | None:
         """How the script stopped, if it did so with an error, or trains no further."""
         end = self._shared.end
         if end is not None and end.kind == "still":
-            return f"After {end.steps:,} training steps its updates move nothing any more."
+            return f"After {end.steps:,} training steps it calls backward, but writes no parameter any more."
         if end is None or end.kind not in ("crash", "cannot"):
             return None
-        return f"{self._shared.file.path.name} stopped in training step {end.steps}: {end.said}"
+        where = end.place(self._shared.file)
+        return (
+            f"{self._shared.file.path.name} stopped{where}, in training step {end.steps}: {end.said}{end.told_values}"
+        )
 
     @property
     def printed(self) -> str:
-        """What is left out of a notebook, what the script has printed up to the end of the present step, and the
-        traceback that it ended with.
+        """What is left out of a notebook, what the script has printed up to this moment, and the traceback that it
+        ended with.
         """
-        left_out = "".join(f"{note}\n" for note in self._shared.file.notes)
-        printed, end = left_out + self._shared.printed.get(self.step, ""), self._shared.end
-        if end is None or end.kind != "crash":
-            return printed
-        last = end.steps if end.steps in self._shared.tapes else end.steps - 1  # if anything of it was recorded
-        if self.step < last:
-            return printed
-        return printed + self._traceback(end)
+        shared = self._shared
+        left_out = "".join(f"{note}\n" for note in shared.file.notes)
+        text, end = shared.printed.get(self.step, PrintedText()), shared.end
+        if end is not None and text.is_over(self._moment):
+            last = end.steps if end.steps in shared.tapes else end.steps - 1  # if anything of it was recorded
+            if self.step == max(last, 0):
+                return left_out + shared.last_text + (self._traceback(end) if end.kind == "crash" else "")
+        return left_out + text.before(self._moment)
 
     def _traceback(self, end: ScriptEnd) -> str:
         lines = ["Traceback (most recent call last):"]
@@ -250,7 +251,11 @@ class ScriptRun:
     def view(self) -> ScriptView:
         """What can be seen at this moment."""
         recorded = self._recorded
-        return ScriptView(self.config, recorded, self._moment, self._shared.figures, self.printed)
+        end = self._shared.end
+        stopped: Sequence[SourcePosition] = ()
+        if end is not None and not recorded.tape.complete and self._moment == recorded.last_moment:
+            stopped = end.positions
+        return ScriptView(self.config, recorded, self._moment, self._shared.figures, self.printed, stopped)
 
     def replay_copy(self) -> Self:
         """Another run with the same past, that starts a process of its own when it first needs one."""
@@ -356,7 +361,7 @@ class ScriptRun:
             process = self._process
             if process is not None and process.end is not None:
                 self._shared.end, self._shared.ended = process.end, process
-                self._shared.printed[max(process.end.steps - 1, 0)] = "".join(process.printed)
+                self._shared.last_text = "".join(process.printed)
                 if process.end.kind in ("end", "exit", "crash", "still"):
                     self.config = replace(self.config, num_steps=max(1, process.end.steps))
 
@@ -387,14 +392,12 @@ class ScriptRun:
         if shared.digests.setdefault(step, digest) != digest:
             self._warn(step, "other numbers were made")
         with shared.lock:
-            if shared.end is None or step != shared.end.steps - 1:  # what it printed after the last step belongs to it
-                shared.printed[step] = "".join(process.printed)
+            shared.printed[step] = recorded.printed(process.printed, process.pieces)
             shared.tapes[step] = recorded
             shared.tapes.move_to_end(step)
             while len(shared.tapes) > 1 and sum(each.nbytes for each in shared.tapes.values()) > TAPES:
                 gone, _ = shared.tapes.popitem(last=False)
-                if shared.end is None or gone != shared.end.steps - 1:
-                    shared.printed.pop(gone, None)
+                shared.printed.pop(gone, None)
             shared.figures.note(recorded)
 
     def _fall_back(self) -> None:

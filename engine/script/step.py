@@ -13,11 +13,13 @@ from engine.model.recording import Floats
 from engine.model.tokenizer import Tokenizer
 from engine.numerics import sum_in_order
 from engine.script.code import Code
+from engine.script.gradient_sums import zeroed_in_backward
+from engine.script.printed import Place, PrintedText
 from engine.script.program import ScriptProgram
 from engine.script.tape import ScriptTape, SourcePosition
 from engine.script.tensors import is_inner
 from engine.script.update import UpdateTable
-from engine.timeline.events import Phase
+from engine.timeline.events import PHASES, Moment, Phase
 from engine.timeline.explainer import SourceLine
 from engine.timeline.history import Norms
 
@@ -42,6 +44,60 @@ class RecordedStep:
     def nbytes(self) -> int:
         """About how much memory it takes."""
         return 2 * self.tape.nbytes  # what is derived is as large again
+
+    @cached_property
+    def last_moment(self) -> Moment:
+        """Where the step ends, or has broken off."""
+        ticks = {phase: self.program.ticks(phase) for phase in PHASES}
+        if not self.tape.complete:
+            ticks[Phase.UPDATE] = self.updates.ticks_after(len(self.tape.update_row))
+        phase = next((phase for phase in reversed(PHASES) if ticks[phase]), Phase.FORWARD)
+        return Moment(self.program.step, phase, ticks[phase])
+
+    def printed(self, texts: Sequence[str], numbers: Sequence[int]) -> PrintedText:
+        """What was printed by the end of the step: some pieces of text, each with its number."""
+        tape, places = self.tape, dict[int, Place]()
+        for number, phase, count in zip(
+            tape.printed_piece.tolist(), tape.printed_phase.tolist(), tape.printed_count.tolist(), strict=True
+        ):
+            tick = self.updates.ticks_after(count) if PHASES[phase] is Phase.UPDATE else count
+            if phase and not tick:  # before the first tick of a phase, which is the end of the one before
+                phase, tick = phase - 1, self.program.ticks(PHASES[phase - 1])  # noqa: PLW2901
+            places[number] = phase, tick
+        at, begun, length = list[Place](), 0, 0
+        ends: list[int] = []
+        for text, number in zip(texts, numbers, strict=True):
+            length += len(text)
+            if not at and number not in places:
+                begun = length  # before the step
+                continue
+            at.append(max(places.get(number, (0, 0)), at[-1] if at else (0, 0)))
+            ends.append(length)
+        last = PHASES.index(self.last_moment.phase), self.last_moment.tick
+        return PrintedText("".join(texts), begun, tuple(at), tuple(ends), last)
+
+    @cached_property
+    def carried(self) -> str:
+        """What the gradients of parameters begin with, in a few words; empty where they begin with 0."""
+        count = len(self.tape.earlier)
+        if count:
+            return f"{count} earlier call{'s' * (count > 1)}"
+        left = (self.tape.grad_before != 0) & ~zeroed_in_backward(self.tape)
+        return "left from before" if left[: self.tape.n_params].any() else ""
+
+    @cached_property
+    def remark(self) -> str:
+        """What has to be known to read the gradients and the loss of this step; empty for nothing."""
+        count = len(self.tape.earlier)
+        if count:
+            return (
+                f"This step calls backward {count + 1} times before its update. The last call is shown; its gradients "
+                f"begin with what the {f'{count} before have' if count > 1 else 'one before has'} added, and the loss "
+                "of the step is the sum of all."
+            )
+        return (
+            "The gradients of this step begin with what was left from before, and not with 0." if self.carried else ""
+        )
 
     @property
     def ticks(self) -> int:

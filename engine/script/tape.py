@@ -109,6 +109,11 @@ class ScriptTape:
     grad_after: Floats
     grad_first: Floats
     """Of parameters: the gradient before the first backward call of the step; nan where that is not known."""
+    printed_piece: Ints
+    """Numbers of the pieces of text that were printed in the step; with the phase and what of it was done by then."""
+    printed_phase: Ints
+    printed_count: Ints
+    """Forward ticks, writes of gradients or writes of parameters."""
     scalar_write: Ints
     scalar_site: Ints
     scalar_value: Floats
@@ -122,6 +127,8 @@ class ScriptTape:
     loops: tuple[tuple[tuple[int, int, tuple[str, ...]], ...], ...]
     files: tuple[str, ...]
     settings: dict[str, Any] = field(default_factory=dict)
+    earlier: tuple[float, ...] = ()
+    """The losses of earlier backward calls of the step, whose gradients the last one adds to."""
     in_sets: bool = False
     """Whether the class keeps operands in sets: the last bits of gradients depend on addresses in memory then."""
 
@@ -147,6 +154,11 @@ class ScriptTape:
         for name in ("child", "back_row", "back_source"):
             arrays[name] = row_of(arrays.pop(f"{name}_id"))
         kept, sources = _sources(arrays)
+        done = np.concatenate([[0], np.cumsum(kept)]).astype(np.int32)
+        writes = arrays["printed_phase"] == 1
+        arrays["printed_count"] = np.where(
+            writes, done[np.where(writes, arrays["printed_count"], 0)], arrays["printed_count"]
+        )
         for name in ("row", "value", "position"):
             arrays[f"back_{name}"] = arrays[f"back_{name}"][kept]
         arrays["back_source"] = sources
@@ -169,6 +181,7 @@ class ScriptTape:
             ),
             files=tuple(message["files"]),
             settings=message["settings"],
+            earlier=tuple(map(float.fromhex, message["earlier"])),
             in_sets=message["in_sets"],
         )  # fmt: skip
 

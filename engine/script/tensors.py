@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.autograd.tape import Rows
+from engine.script.child.scalar_class import BACKWARD
 from engine.script.code import Code
 from engine.script.tape import ScriptName, ScriptTape
 
@@ -129,7 +130,18 @@ class TensorFinder:
             kept.append(tensor)
         ordered = sorted(kept, key=lambda each: (each.last, each.rows.size))
         _keep(ordered, {level.loop for each in ordered for level in each.levels if level.loop[1:] in self._training})
-        return _stacked(_with_levels(ordered, int(self._tape.loss_row)))
+        return _stacked(_with_levels(ordered, self._around_loss(ordered)))
+
+    def _around_loss(self, tensors: list[NamedTensor]) -> set[tuple[Any, ...]]:
+        """The loops around the loss; around the backward call, as it is written, where the script stopped before it."""
+        loss, loops = int(self._tape.loss_row), {level.loop for tensor in tensors for level in tensor.levels}
+        if loss >= 0:
+            return {level.loop for tensor in tensors if tensor.last >= loss for level in tensor.levels}
+        names, more = set[str](), set(BACKWARD)
+        while more:
+            names |= more
+            more = {name for code in self._codes for name, called in code.calls.items() if called & names} - names
+        return {loop for loop in loops if len(loop) == 3 and self._codes[loop[1]].calls_in_loop(loop[2]) & names}
 
     @property
     def _training(self) -> set[tuple[int, int]]:
@@ -366,16 +378,16 @@ def _plain(name: str) -> str:
 # Places.
 
 
-def _with_levels(tensors: list[NamedTensor], loss: int) -> list[NamedTensor]:
+def _with_levels(tensors: list[NamedTensor], around: set[tuple[Any, ...]]) -> list[NamedTensor]:
     """Keep of `levels` those that tell tensors apart and have a place: position, layer, head.
 
-    Loops around the whole step, of one round and with the loss in it, have none; comprehensions give way to loops.
+    Loops around the whole step, of one round and among those `around` the loss, have none; comprehensions give way to
+    loops.
     """
     rounds: dict[tuple[Any, ...], set[int]] = {}
     for tensor in tensors:
         for level in tensor.levels:
             rounds.setdefault(level.loop, set()).add(level.round)
-    around = {level.loop for tensor in tensors if tensor.last >= loss for level in tensor.levels}
     dropped = {loop for loop in around if len(rounds[loop]) == 1}
     dropped |= {loop for loop, found in rounds.items() if len(found) == 1 and len(loop) > 3}
     _keep(tensors, dropped)

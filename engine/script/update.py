@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.autograd.tape import Rows
 from engine.model.recording import Floats
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 GRADIENT, PARAMETER = "g", "p"
 OF_SCALARS = ("data", "grad", "value", "gradient")  # attributes of scalars themselves, which are shown anyway
 RATE = re.compile(r"(?i)(lr|learning_?rate|rate|alpha|eta|step_?size)(_?[a-z]|_?now|_?step)?")
+KEY = re.compile(r"\['(\w+)'\]$")  # of a dictionary for each parameter
 INDICES = re.compile(r"(\[[^\[\]]*\])+$")
 
 
@@ -59,6 +61,46 @@ class Quantity:
     formula: str = ""
 
 
+def _terms(
+    quantities: Sequence[Quantity], row: int, gradient: float, before: float, after: float, formula: str
+) -> tuple[UpdateTerm, ...]:
+    """The gradient, the quantities that there are of a parameter, and the parameter."""
+    terms = [UpdateTerm(GRADIENT, None, gradient, "the gradient")]
+    for each in quantities:
+        if not np.isnan(each.after[row]):
+            earlier = None if each.before is None else float(each.before[row])
+            terms.append(UpdateTerm(each.name, earlier, float(each.after[row]), each.formula))
+    return (*terms, UpdateTerm(PARAMETER, before, after, formula))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PastUpdate:
+    """The numbers of an earlier step's update, without its tape. `formula` is that of the first parameter."""
+
+    parameters: Mapping[str, Rows]
+    gradients: Floats
+    before: Floats
+    after: Floats
+    written: npt.NDArray[np.bool_]
+    quantities: Sequence[Quantity]
+    formula: str
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        own = sum(each.after.nbytes + (0 if each.before is None else each.before.nbytes) for each in self.quantities)
+        return own + self.gradients.nbytes + self.before.nbytes + self.after.nbytes + self.written.nbytes
+
+    def step(self, name: str, index: tuple[int, ...]) -> ScriptUpdate | None:
+        """How a number of a parameter was moved; None if there was no such number."""
+        rows = self.parameters.get(name)
+        if rows is None or rows.ndim != len(index) or any(i >= n for i, n in zip(index, rows.shape, strict=True)):
+            return None
+        row = int(rows[index])
+        numbers = float(self.gradients[row]), float(self.before[row]), float(self.after[row])
+        return ScriptUpdate(_terms(self.quantities, row, *numbers, self.formula), bool(self.written[row]))
+
+
 class UpdateTable:
     """All quantities of the update of one step, by parameter."""
 
@@ -74,6 +116,11 @@ class UpdateTable:
         self.write: Rows = np.full(self.n, -1, dtype=np.int32)
         """The last write of each parameter, -1 for those that none is written to."""
         self.write[self.rows] = np.arange(len(self.rows))
+
+    def ticks_after(self, writes: int) -> int:
+        """How many parameters have their last value after so many writes, up to the last that has."""
+        done = np.flatnonzero((self.write >= 0) & (self.write < writes))
+        return int(done[-1]) + 1 if len(done) else 0
 
     @cached_property
     def quantities(self) -> list[Quantity]:
@@ -97,7 +144,8 @@ class UpdateTable:
         rows = np.append(self.rows, -1)[np.minimum(tape.scalar_write, len(self.rows))]
         moved = len(np.unique(self.rows))
         for site, (position, full) in enumerate(tape.scalar_sites):
-            name = INDICES.sub("", full)
+            key = KEY.search(full)
+            name = key[1] if key else INDICES.sub("", full)
             if name.rpartition(".")[2] in OF_SCALARS and "." in name:
                 continue
             at = np.flatnonzero((tape.scalar_site == site) & (rows >= 0))
@@ -128,7 +176,10 @@ class UpdateTable:
             rows, holder = self._rows_of(moment)
             if len(rows) != len(moment.after) or not (self.write[rows] >= 0).any():
                 continue
-            name = short_name(holder)
+            whole = short_name(holder)
+            name = whole.rpartition(".")[2]  # of an optimiser
+            if name in found and not np.isnan(found[name].after[rows]).all():
+                name = whole  # another one has some of the same name
             each = found.setdefault(name, Quantity(name, np.full(self.n, np.nan), np.full(self.n, np.nan)))
             assert each.before is not None
             each.after[rows], each.before[rows] = moment.after, moment.before
@@ -159,12 +210,18 @@ class UpdateTable:
 
     def step(self, row: int, gradient: float) -> ScriptUpdate:
         """The update of one parameter."""
-        terms = [UpdateTerm(GRADIENT, None, gradient, "the gradient")]
-        for each in self.quantities:
-            if not np.isnan(each.after[row]):
-                before = None if each.before is None else float(each.before[row])
-                terms.append(UpdateTerm(each.name, before, float(each.after[row]), each.formula))
+        numbers = gradient, float(self.before[row]), float(self.after[row])
+        return ScriptUpdate(_terms(self.quantities, row, *numbers, self._formula_of(row)), bool(self.write[row] >= 0))
+
+    def _formula_of(self, row: int) -> str:
         write = int(self.write[row])
-        formula = self._formula(int(self._program.tape.update_position[write])) if write >= 0 else ""
-        terms.append(UpdateTerm(PARAMETER, float(self.before[row]), float(self.after[row]), formula))
-        return ScriptUpdate(tuple(terms), write >= 0)
+        return self._formula(int(self._program.tape.update_position[write])) if write >= 0 else ""
+
+    def past(self) -> PastUpdate:
+        """What is kept of it when the tape is gone."""
+        written = self.write >= 0
+        first = int(np.argmax(written)) if written.any() else 0
+        return PastUpdate(
+            self._program.parameters, self._program.gradients.final[: self.n].copy(), self.before.copy(), self.after,
+            written, self.quantities, self._formula_of(first) if self.n else "",
+        )  # fmt: skip

@@ -15,22 +15,36 @@ from engine.numerics import sum_in_order
 from engine.script.explainer import ScriptExplainer
 from engine.script.program import ScriptProgram
 from engine.script.step import RecordedStep
-from engine.script.update import ScriptUpdate
+from engine.script.tape import SourcePosition
+from engine.script.update import PastUpdate, ScriptUpdate
 from engine.timeline.events import Event, Moment, Phase
 from engine.timeline.explainer import SourceLine
 from engine.timeline.history import Norms, whole_norm
 from engine.timeline.update import Optimizer
 from engine.timeline.view import Mask, Reading, View
 
+MOST_PAST = 64 * 2**20  # bytes of the updates of earlier steps that are kept
+
 
 class ScriptView(View):
-    """One moment of one recorded step; `figures` are those of the run's other steps."""
+    """One moment of one recorded step; `figures` are those of the run's other steps.
 
-    replays = False  # a second process would have to run the script to there
+    `stopped` is where the script has stopped, if it did so at this moment: the calls, outermost first.
+    """
 
-    def __init__(self, config: Config, step: RecordedStep, moment: Moment, figures: Figures, printed: str) -> None:
+    replays = False  # a second process would have to run the script to there; recorded steps leave what is shown
+
+    def __init__(
+        self,
+        config: Config,
+        step: RecordedStep,
+        moment: Moment,
+        figures: Figures,
+        printed: str,
+        stopped: Sequence[SourcePosition] = (),
+    ) -> None:
         self.config, self.moment = config, moment
-        self._step, self._figures, self._printed = step, figures, printed
+        self._step, self._figures, self._printed, self._stopped = step, figures, printed, stopped
 
     @property
     def program(self) -> ScriptProgram:
@@ -53,13 +67,15 @@ class ScriptView(View):
 
     @property
     def printed(self) -> str | None:
-        """What the script has printed up to the end of this step."""
+        """What the script has printed up to this moment."""
         return self._printed
 
     # Lines.
 
     def source(self, event: Event | None = None) -> SourceLine:
-        """The line of the script that is at work, or that ends an event."""
+        """The line of the script that is at work, that ends an event, or that the script has stopped in."""
+        if event is None and self._stopped:
+            return self._step.line(self._stopped)
         moment = self.moment if event is None else Moment(self.moment.step, event.phase, event.last)
         if moment.phase is Phase.FORWARD:
             return self._forward_line(moment, event)
@@ -123,8 +139,27 @@ class ScriptView(View):
 
     @property
     def loss(self) -> float | None:
-        """The loss of the step, once it is known; None if the script stopped before."""
-        return super().loss if self._step.tape.loss_row >= 0 else None
+        """The loss of the step, once it is known; None if the script stopped before.
+
+        Where gradients of several backward calls add up, it is the sum of their losses.
+        """
+        tape, own = self._step.tape, super().loss
+        if tape.loss_row < 0 or own is None:
+            return None
+        total = 0.0
+        for each in (*tape.earlier, own):
+            total += each
+        return total if tape.earlier else own
+
+    @property
+    def carried(self) -> str:
+        """What earlier backward calls have left in the gradients of parameters, in a few words."""
+        return self._step.carried
+
+    @property
+    def remark(self) -> str:
+        """That not all backward calls of this step are shown, or that gradients were not set to 0."""
+        return self._step.remark
 
     # Gradients.
 
@@ -142,7 +177,7 @@ class ScriptView(View):
         """Gradients as accumulated so far; unknown where nothing has arrived yet, and in the forward phase."""
         known = self.arrived(rows)
         if self.moment.phase is not Phase.FORWARD:
-            known |= self.independent(rows)
+            known |= self.independent(rows) | (self.program.gradients.at_first[rows] != 0)
         return Reading(self._gradients[rows], known)
 
     def contributed(self, event: Event, rows: Rows) -> Reading:
@@ -188,6 +223,11 @@ class ScriptView(View):
         if not (row < self.program.n_params and self.moved(np.array(row))):
             return None
         return self._step.updates.step(row, float(self._gradients[row]))
+
+    def past_updates(self, row: int) -> dict[int, ScriptUpdate]:
+        """How a parameter was moved in the earlier steps that were recorded, by step."""
+        found = self.program.parameter_of(row)
+        return {} if found is None else self._figures.updates(*found, self.moment.step)
 
     def update_maps(self, rows: Rows) -> Mapping[str, Reading]:
         """The update's quantities of a whole parameter, in their order and in its shape."""
@@ -248,14 +288,28 @@ class Figures:
         self._norms: dict[int, Mapping[str, Norms]] = {}
         self._grad_norms: dict[int, float] = {}
         self._first: tuple[int, dict[str, Floats]] | None = None
+        self._updates: dict[int, PastUpdate] = {}
 
     def note(self, step: RecordedStep) -> None:
         """Keep the figures of a recorded step."""
         at, program = step.program.step, step.program
+        if step.tape.complete:
+            self._keep_update(at, step.updates.past())
         self._norms[at] = step.norms
         self._grad_norms[at] = _norm(program.gradients.final[: program.n_params])
         if self._first is None or at < self._first[0]:
             self._first = at, {name: program.made_values[rows] for name, rows in program.parameters.items()}
+
+    def _keep_update(self, step: int, update: PastUpdate) -> None:
+        """Keep the numbers of an update, and as many of others as there is room for, the latest steps first."""
+        self._updates[step] = update
+        while len(self._updates) > 1 and sum(each.nbytes for each in self._updates.values()) > MOST_PAST:
+            del self._updates[min(self._updates)]
+
+    def updates(self, name: str, index: tuple[int, ...], before: int) -> dict[int, ScriptUpdate]:
+        """How a number of a parameter was moved in the recorded steps before one, by step."""
+        with_number = {step: self._updates[step].step(name, index) for step in sorted(self._updates) if step < before}
+        return {step: found for step, found in with_number.items() if found is not None}
 
     def grad_norm(self, step: int) -> float:
         """The norm of all gradients of a step; nan if it was not recorded."""

@@ -423,11 +423,13 @@ class TapeProgram(StepProgram):
         """As `contributions`, of some of the ticks alone, which are counted from 0."""
         matrices = [int(rows.flat[0]) for rows in self.recording.matrices.values()]
         positions = [span.first for span in self.recording.positions[: self.n]]
-        places = places[self.receivers[places] < self.recording.n_params][::-1]
-        matrix = np.searchsorted(matrices, self.receivers[places], side="right") - 1
-        pos = np.searchsorted(positions, self.edges[places] >> 1, side="right") - 1
         first = np.zeros((len(matrices), len(positions)), dtype=np.int32)
-        first[matrix, pos] = places + 1  # the last one that is written is the first tick
+        for end in range(len(places), 0, -PIECE):
+            its = places[max(0, end - PIECE) : end][::-1]
+            its = its[self.receivers[its] < self.recording.n_params]
+            matrix = np.searchsorted(matrices, self.receivers[its], side="right") - 1
+            pos = np.searchsorted(positions, self.edges[its] >> 1, side="right") - 1
+            first[matrix, pos] = its + 1  # the last one that is written is the first tick
         return first
 
     def events(self, phase: Phase) -> list[Event]:

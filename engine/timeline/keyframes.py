@@ -10,7 +10,7 @@ from engine.model.recording import Floats
 
 SPACING = 20  # steps from keyframe to keyframe in a run that is not long
 MOST, LEAST = 256, 16  # how many are kept of a small model, and of a large one
-LATEST = 4  # steps just run whose starts are kept besides
+LATEST = 2  # steps just run whose starts are kept besides
 BUDGET = 128e6  # bytes for all of them, if that is at least LEAST
 
 

@@ -50,7 +50,7 @@ class Validator:
         for tokens in self._docs:
             n = min(recording.config.block_size, len(tokens) - 1)
             workspace.read(0, tokens[:n], tokens[1 : n + 1])
-            if workspace.forward_whole(n) != FINE:
+            if workspace.forward_whole(n, keep=False) != FINE:
                 return Validation(math.nan, math.nan)
             loss = float(workspace.data[recording.mean_rows[n - 1][-1]])
             losses.append(loss)

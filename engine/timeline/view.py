@@ -122,10 +122,24 @@ class View(Protocol):
     def passed_values(self) -> Floats:
         """All scalars as the forward and the backward phase of this step have them: parameters before the update."""
 
+    def passed(self, rows: Rows) -> Floats:
+        """These of the `passed_values`."""
+        return self.passed_values[rows]
+
     @property
     def loss(self) -> float | None:
         """The document's loss, once it is known."""
         return self.value(self.program.loss_row)
+
+    @property
+    def carried(self) -> str:
+        """What the gradients of parameters begin with, in a few words; empty where they begin with 0."""
+        return ""
+
+    @property
+    def remark(self) -> str:
+        """A sentence on what of this step is not as in others, without which its figures mislead; empty for none."""
+        return ""
 
     def made(self, row: int) -> float | None:
         """What a scalar was when it was made, where it has been set to something else; None elsewhere."""
@@ -235,6 +249,11 @@ class View(Protocol):
     def update(self, row: int) -> UpdateStep | None:
         """The arithmetic that moved a parameter in this step; None if it has not been moved yet."""
 
+    def past_updates(self, row: int) -> Mapping[int, UpdateStep]:
+        """How a parameter was moved in earlier steps, by step, where the run keeps that because it does not replay."""
+        del row
+        return {}
+
     def update_maps(self, rows: Rows) -> Mapping[str, Reading]:
         """The optimizer's quantities of a whole parameter, in their order and in its shape.
 
@@ -335,6 +354,11 @@ class TapeView(View):
         values[: self.recording.n_params] = self._start.params
         return values
 
+    def passed(self, rows: Rows) -> Floats:
+        """These of the `passed_values`, without a copy of all of them."""
+        values, own = self.workspace.data[rows], rows < self.recording.n_params
+        return np.where(own, self.passed_params[np.where(own, rows, 0)], values)
+
     def data(self, rows: Rows) -> Reading:
         """The values of these scalars at this moment."""
         known = self.used(rows)
@@ -423,7 +447,7 @@ class TapeView(View):
         own = edges[(user >= first) & (user <= last)]
         own = own[r.op[own >> 1] == MUL]
         values, known = np.zeros(len(r)), np.zeros(len(r), dtype=np.bool_)
-        values[program.child[own]] = self.passed_values[program.child[own ^ 1]] * self.workspace.grad[own >> 1]
+        values[program.child[own]] = self.passed(program.child[own ^ 1]) * self.workspace.grad[own >> 1]
         known[program.child[own]] = True
         return Reading(values[rows], known[rows])
 

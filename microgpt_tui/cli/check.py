@@ -64,8 +64,9 @@ def check(
     training steps, and ends it. Told, each with its line and numbers:
 
     Local gradients that disagree with a finite difference of the same operation. Gradients that are not the sum of
-    what the uses of a number send back. Parameters in the loss that no gradient reaches; parameters that one reaches,
-    and that never move; numbers that move, and that are not in the loss. Gradients that are not zeroed between steps.
+    what the uses of a number send back. Parameters in the loss that no gradient reaches; parameters, or numbers of one,
+    that one reaches, and that never move; numbers that the update goes over, and that are not in the loss, with the
+    line where the graph is cut. Gradients that are not zeroed between steps.
     Where the first nan or infinity arose. Where the script stopped with an exception.
 
     Exit status: 0 when nothing is found, 1 for any finding, 2 when the script cannot be checked.

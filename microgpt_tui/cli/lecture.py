@@ -15,7 +15,7 @@ from engine.model.config import Config
 from microgpt_tui.cli._exit import BAD, Failure, print_result
 from microgpt_tui.cli._options import FilePath, LecturePath, examples, theme_option
 from microgpt_tui.cli._progress import Waiting
-from microgpt_tui.cli._session import open_session
+from microgpt_tui.cli._session import compile_loops, open_session
 from microgpt_tui.cli.open import in_terminal, open_debugger
 
 if TYPE_CHECKING:
@@ -42,6 +42,18 @@ INSTEAD = "Instead of giving it"
     help="In which language. Without it: the terminal's, if there is a course in it, else English.",
 )
 @click.option("--page", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Where to begin.")
+@click.option(
+    "--big",
+    is_flag=True,
+    help="For the last row of a hall: the text of a page and its picture take turns, each as large as the window, in "
+    "the theme for projectors. Make the letters of your terminal larger first, down to 80 columns and 24 lines.",
+)
+@click.option(
+    "--source",
+    type=FilePath(),
+    metavar="FILE",
+    help="Your copy of microgpt.py, whose lines the pages then show; as without a command.",
+)
 @theme_option
 @click.option("--list", "listed", is_flag=True, help="Print the chapters.", panel=INSTEAD)
 @click.option(
@@ -70,6 +82,8 @@ def lecture(
     wanted: str | None,
     lang: str | None,
     page: int,
+    big: bool,
+    source: Path | None,
     theme: str,
     listed: bool,
     check: bool,
@@ -101,33 +115,45 @@ def lecture(
         for number, chapter in enumerate(find(wanted, lang)[0].chapters, 1):
             print_result(f"{number:2d}  {chapter.name.partition('-')[2] or chapter.name:<14}{chapter.title}")
     elif check:
-        _check(wanted, lang)
+        _check(wanted, lang, source)
     elif handout is not None:
-        _hand_out(wanted, lang, handout)
+        _hand_out(wanted, lang, handout, source)
     else:
-        _give(wanted, lang, page, theme)
+        if big and ctx.get_parameter_source("theme") is ParameterSource.DEFAULT:
+            theme = "contrast"
+        _give(wanted, lang, page, theme, big, source)
 
 
-def _give(wanted: str | None, lang: str, page: int, theme: str) -> None:
+def _give(wanted: str | None, lang: str, page: int, theme: str, big: bool, source: Path | None) -> None:
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.library import find
     from microgpt_tui.panes.registry import screen_names
     from microgpt_tui.storage.startup import Start
 
-    lecture = Lecture(*find(wanted, lang), code=_code())
+    lecture = Lecture(*find(wanted, lang), big=big)
     pages = len(lecture.chapter.pages)
     if page > pages:
         raise Failure(f"--page is {page}, and {lecture.chapter.title!r} has pages 1 to {pages}; give one of them")
-    lecture.page = page - 1
+    lecture.page, lecture.code = page - 1, _code(source)
     open_debugger(Start(*lecture.run(screen_names())), lecture, theme)
 
 
-def _code() -> CodeFinder:
-    """Finds statements in the user's copy of microgpt.py, if one has been looked at before."""
+def _code(source: Path | None) -> CodeFinder:
+    """Finds statements in a copy of microgpt.py: the given one, which may have to be run, or one that is at hand."""
     from microgpt_tui.lectures.outline import CodeFinder
-    from microgpt_tui.storage.original import lines_at_hand
+    from microgpt_tui.storage import original
 
-    return CodeFinder(lines_at_hand())
+    if source is None:
+        return CodeFinder(original.lines_at_hand())
+    if (kept := original.kept_lines(source)) is not None:
+        return CodeFinder(kept)
+    compile_loops()
+    with Waiting(f"Looking at {source.name}") as waiting:
+
+        def tell(what: str, done: int, of: int) -> None:
+            waiting.update(done, f"{done:,} of {of:,}" if of else "", float(of) or None, what.capitalize())
+
+        return CodeFinder(original.make_lines(source, tell))
 
 
 @cache
@@ -136,13 +162,13 @@ def _opened(config: Config, docs: tuple[str, ...]) -> Session:
     return open_session(config, docs)
 
 
-def _check(wanted: str | None, lang: str) -> None:
+def _check(wanted: str | None, lang: str, source: Path | None) -> None:
     from microgpt_tui.lectures.check import check_lecture
     from microgpt_tui.lectures.file_map import map_mistakes
     from microgpt_tui.lectures.library import files, find
     from microgpt_tui.panes.registry import screen_names
 
-    failed, code = False, _code()
+    failed, code = False, _code(source)
     for path in files(wanted, lang):
         chapter, mistakes = check_lecture(
             path, lang, lambda config, docs: _opened(config, tuple(docs)), screen_names(), code
@@ -160,7 +186,7 @@ def _check(wanted: str | None, lang: str) -> None:
         raise Exit(BAD)
 
 
-def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
+def _hand_out(wanted: str | None, lang: str, folder: Path, source: Path | None) -> None:
     import asyncio
 
     from engine.atomic_write import write_whole
@@ -171,7 +197,7 @@ def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
 
     course, place = find(wanted, lang)
     places = range(len(course.chapters)) if wanted is None or Path(wanted).is_dir() else [place]
-    code = _code()
+    code = _code(source)
     lectures = [Lecture(course, place, clock=lambda: 0.0, code=code) for place in places]
     runs = [lecture.run(screen_names()) for lecture in lectures]  # raises for mistakes before anything is drawn
     chapters = []

@@ -61,7 +61,7 @@ def open_debugger(start: Start | ScriptStart, lecture: Lecture | None = None, th
     gc.disable()  # of what is imported and recorded nothing becomes garbage; `app.settle` switches it on again
     from microgpt_tui.app import run_debugger as run
 
-    for stream in (sys.__stdout__, sys.__stderr__):  # Textual draws on one of them, by the system
+    for stream in (sys.__stdout__, sys.__stderr__):  # one of them is drawn on
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8")  # which terminals read whatever LANG says
     ended = run(start, lecture, theme)
@@ -77,8 +77,7 @@ def open_debugger(start: Start | ScriptStart, lecture: Lecture | None = None, th
 
 def in_terminal() -> bool:
     """Whether keys come from a terminal and the screen goes to one."""
-    drawn_on = sys.stdout if sys.platform == "win32" else sys.stderr  # by Textual
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, drawn_on))
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 def allow_only(ctx: click.Context, flag: str, *others: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,11 @@ class PlanesAhead:
     """The planes of these matrices, by name, at the end of a step that need not have been reached: see `Figure`."""
 
     names: tuple[str, ...]
+
+    def kept(self, view: View) -> dict[int, Any]:
+        """Nothing: it takes all embeddings of a step."""
+        del view
+        return {}
 
     def reader(self, scope: Scope) -> Callable[[View], Mapping[str, Plane]]:
         """See `Figure`."""

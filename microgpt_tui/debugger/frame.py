@@ -134,8 +134,9 @@ class Context:
     what is changed in it, in words, and the one that it is compared with; the chosen gradient path, if any, and the
     line of the chosen watch; a copy of the step for scales; the id of the chosen or zoomed pane, and that of a zoomed
     one; the lines of the user's copy of microgpt.py that stand for the engine's, if there are any, and what Source says
-    of how to get them; and, for the stage, the share of the present tensor that is shown of a forward event, and how
-    bright the frame is of what was made or changed last: 0 for none.
+    of how to get them; for the stage, the share of the present tensor that is shown of a forward event, and how
+    bright the frame is of what was made or changed last: 0 for none; and whether the frame is an early one, which does
+    not wait for what takes a whole step to be known.
     """
 
     fault: str | None = None
@@ -156,6 +157,7 @@ class Context:
     lines_hint: str = ""
     filled: float = 1.0
     framed: int = 0
+    early: bool = False
 
 
 class Frame:
@@ -506,23 +508,31 @@ class Frame:
 
     def used_value(self, row: int) -> float | None:
         """The value that arithmetic of this step has used, if known: of a parameter, the one before its update."""
-        return None if self.value(row) is None else float(self.view.passed_values[row])
+        return None if self.value(row) is None else float(self.view.passed(np.array([row]))[0])
 
     def gradient(self, row: int) -> float | None:
         """One gradient so far: 0 where the loss does not depend on the scalar; None if nothing has arrived."""
-        state = self.view.gradient_state(row)
+        state = self.gradient_state(row)
         if state is GradientState.INDEPENDENT:
             return 0.0
         return float(self.view.grad(np.array([row])).values[0]) if state is GradientState.VALUE else None
 
     def no_gradient(self, row: int) -> str | None:
         """What to say where no gradient is added up; None where there is one."""
-        return NO_GRADIENT.get(self.view.gradient_state(row))
+        return NO_GRADIENT.get(self.gradient_state(row))
+
+    def gradient_state(self, row: int) -> GradientState:
+        """As of the view; an early frame of a forward phase does not look for what the loss depends on."""
+        return GradientState.NOT_YET if self.around.early and self.forward else self.view.gradient_state(row)
 
     def token(self, pos: int) -> str:
         """The token that a position reads; its number where the run does not say which that is."""
         inputs = self.program.inputs
         return self.token_name(inputs[pos]) if pos < len(inputs) else f"{pos}"
+
+    def reader(self, pos: int) -> str:
+        """A position in a sentence: the token that it reads, else what the run calls it and its number."""
+        return self.token(pos) if pos < len(self.program.inputs) else self.called("pos", pos)
 
     def target(self, pos: int) -> str:
         """The token that a position should predict; empty where the run does not say which that is."""

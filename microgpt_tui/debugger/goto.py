@@ -20,6 +20,7 @@ from engine.timeline.events import PHASES, Event, Moment, Phase
 from engine.timeline.run import ENDLESS
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.completion import LineError, completed
+from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.debugger.frame import Choice, Frame
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.scalar_target import Scalar
@@ -46,8 +47,6 @@ TYPED_WORD = re.compile(rf"{QUOTED}|(?<![\w.])[A-Za-z][\w.]*")
 LEAVING = ("quit", "exit", "q!", "wq", "wq!", "x", "qa", "qa!", "quit!")
 """What ends other programs."""
 TO_LEAVE = say("debugger.goto.to_leave")
-EXAMPLES = say("debugger.goto.examples")
-HINT = "step 500   +50   pos 3   logits   wte[5, 3]   99 backward q@pos=1   next q[3]   loss < 2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +134,10 @@ def _read(line: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command
     if COMPARES.search(line):
         return Continue(_stop(line, scope))
     near = difflib.get_close_matches(word, (*WORDS, *scope.specs, *known_words()), n=1)
+    examples = say("debugger.goto.examples", **Examples.of(scope).places)
     if near:
-        raise LineError(say("debugger.goto.nowhere_but_near", line=line, near=near[0], examples=EXAMPLES))
-    raise LineError(say("debugger.goto.nowhere", line=line, examples=EXAMPLES))
+        raise LineError(say("debugger.goto.nowhere_but_near", line=line, near=near[0], examples=examples))
+    raise LineError(say("debugger.goto.nowhere", line=line, examples=examples))
 
 
 def _usual(word: str, frame: Frame) -> str:
@@ -197,7 +197,8 @@ def _spot(word: str, frame: Frame) -> Moment:
 
 def _led(word: str, rest: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command:
     if not rest:
-        example = {"event": "event attn_weights", "next": "next wte[5, 3]", "back": "back loss > 3"}[word]
+        own = Examples.of(scope)
+        example = {"event": own.tensor, "next": own.weight, "back": "loss > 3"}[word]
         raise LineError(say("debugger.goto.does_not_say_what", word=word, example=example))
     if word == "event":
         cell = CELL.fullmatch(rest)

@@ -11,11 +11,11 @@ from engine.run.stops import describe_moment
 from engine.timeline.events import Moment, StepProgram
 from microgpt_tui.debugger import goto
 from microgpt_tui.debugger.completion import LineError
+from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.debugger.frame import Choice, Frame
 from microgpt_tui.debugger.goto import Cell, CellTarget, Command, Continue
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.scalar_target import Scalar
-from microgpt_tui.debugger.search import HINT as SEARCH_HINT
 from microgpt_tui.debugger.search import Match, search
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.drawing.numbers import exact
@@ -126,14 +126,11 @@ class GoTo:
 
     # Search.
 
-    @property
-    def search_hint(self) -> str:
+    def search_hint(self, program: StepProgram) -> str:
         """What the search line says while it is empty."""
-        return (
-            say("debugger.goto_controller.enter_again", last_search=self._last_search)
-            if self._last_search
-            else SEARCH_HINT
-        )
+        if self._last_search:
+            return say("debugger.goto_controller.enter_again", last_search=self._last_search)
+        return Examples.of_program(program).search_hint
 
     def search(self, program: StepProgram, moment: Moment, line: str) -> Match | None:
         """The next event of the step that fits the words; for none, those of the last search. Raises LineError."""

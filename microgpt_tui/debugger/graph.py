@@ -168,7 +168,7 @@ class GraphBuilder:
 
     def _node(self, row: int, middle: int, users: bool) -> GraphNode:
         frame = self.frame
-        state = frame.view.gradient_state(row)
+        state = frame.gradient_state(row)
         new = frame.stepping_inside and frame.moment.tick > 0 and row == frame.view.last_row
         # Which term it is says less than of what, and there may be no room for both.
         whole = self.explain.part_of(row) if users and row != middle else ""

@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Protocol
 
 from engine import EngineError, NumericFault, Run, Stops
+from engine.run.capabilities import is_scripted
 from engine.timeline.events import EventKey, Moment
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.goto import Continue
 from microgpt_tui.debugger.navigation import SameEvent
-from microgpt_tui.debugger.run_controller import PACES, Pace, RunController
+from microgpt_tui.debugger.run_controller import PACES, Pace, RunController, why_ended
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
 
@@ -172,7 +173,8 @@ class Navigator:
         last, here = session.config.num_steps - 1, session.moment
         if here.step > last or (here.step == last and here == navigation.last_moment(session.program)):
             way = "; ] shows what has been learnt on one more document" if here.step <= last else ""
-            self._notify(f"All {last + 1:,} steps of the schedule are done{way}.")
+            ended = why_ended(session) if is_scripted(session) else ""
+            self._notify(ended or f"All {last + 1:,} steps of the schedule are done{way}.")
             return
         self._destination = self._meant(navigation.same_event(session.program, here, here.step))
         stops = self._stops.all()

@@ -229,7 +229,7 @@ def _derive(program: StepProgram, pos: int, lasts: Rows) -> Network:
                 if name != events[0].matrix and index:
                     taken[name, index[0]] = None
                 continue
-            for index in np.unique(np.searchsorted(lasts, rows.ravel())).tolist():
+            for index in sorted(set(np.searchsorted(lasts, rows.ravel()).tolist())):
                 read = forward[index]
                 if index in node_of:
                     reads.add(node_of[index])

@@ -67,6 +67,11 @@ class Live:
     slowed: str = ""
 
 
+def why_ended(session: ScriptedRun) -> str:
+    """How a script has come to its end, after the last of its steps."""
+    return session.ending or f"The script has ended after {session.config.num_steps:,} training steps."
+
+
 class RunController:
     """Moves a session; while it is `busy`, other threads may read it only while it is `resting`, for `Moved`.
 
@@ -103,13 +108,15 @@ class RunController:
     def near(self, moment: Moment) -> bool:
         """Whether a moment can be reached at once."""
         session = self._session
-        start = session.start_towards(moment.step)
-        if session.step <= moment.step:
-            start = max(start, session.step)
         if moment.step == session.step:
             return True
-        steps = moment.step - start + 1
+        steps = moment.step - self._start_towards(moment.step) + 1
         return steps * session.seconds_a_step() < NEAR
+
+    def _start_towards(self, step: int) -> int:
+        """The step from whose start the run goes to another: its own, or an earlier one that it goes back to."""
+        start, here = self._session.start_towards(step), self._session.step
+        return max(start, here) if here <= step else start
 
     def go(self, moment: Moment, then: Callable[[StepProgram], Moment] | None = None) -> None:
         """Go to a moment that is far; `then` finds the one that is meant in the program of its step."""
@@ -218,6 +225,7 @@ class RunController:
         back = session.first_step == session.start_towards(moment.step) < moment.step < session.step
         if back and is_scripted(session):
             doing = f"running the script again from its start, to step {moment.step}"
+        self._since = time.monotonic(), self._start_towards(moment.step)
         session.seek(moment, partial(self._passing, doing, moment.step))
         if then is not None:
             self._session.seek(then(self._session.program))
@@ -269,7 +277,7 @@ class RunController:
             session.run(last, partial(self._passing, "the script runs on", last + 1))
         except EngineError:
             done = session.config.num_steps
-            why = session.ending or f"The script has ended after {done:,} training steps."
+            why = why_ended(session)
             if time.monotonic() - began < AGAIN:
                 session.seek(Moment(done - 1))
                 session.seek(last_moment(session.program))
@@ -278,7 +286,7 @@ class RunController:
             return self.Arrived(note=f"{why} :step {done - 1} runs it again, to the last one.")
         if session.step == last:
             session.seek(last_moment(session.program))
-            return self.Arrived(note=f"All {last + 1:,} steps of the schedule are done.")
+            return self.Arrived(note=why_ended(session))
         session.seek(shown.moment(session.program))
         return self.Arrived()
 
@@ -322,11 +330,9 @@ class RunController:
 
     def _live(self, doing: str, step: int, until: int, pace: Pace | None = None) -> Live:
         session = self._session
-        return Live(doing, step, until, self._speed(), pace, session.slowed if can_be_slowed(session) else "")
-
-    def _speed(self) -> float:
-        then, step = self._since
-        return (self._session.step - step) / max(time.monotonic() - then, 1e-9)
+        then, before = self._since
+        a_second = (step - before) / max(time.monotonic() - then, 1e-9)
+        return Live(doing, step, until, a_second, pace, session.slowed if can_be_slowed(session) else "")
 
     def _rest(self, live: Live, whole: bool) -> None:
         """Let a frame be drawn."""

@@ -18,10 +18,10 @@ from engine.model.tensors import TensorSpec
 from engine.text import split, token_id
 from engine.timeline.events import PHASES, Event, Moment, Phase, StepProgram
 from microgpt_tui.debugger.completion import LineError
+from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.texts.say import say
 
 WRITTEN = re.compile(rf"([\w.]+)({BRACKETS})?\s*(@.*)?")
-EXAMPLE = say("debugger.scalar_target.write_example_wte_or")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class Scalar:
         check_length(text, LineError)
         written = WRITTEN.fullmatch(text.strip())
         if not written:
-            raise LineError(say("debugger.scalar_target.names_no_single_number", text=text.strip(), example=EXAMPLE))
+            example = say("debugger.scalar_target.write_example", **Examples.of(scope).scalars)
+            raise LineError(say("debugger.scalar_target.names_no_single_number", text=text.strip(), example=example))
         name, brackets, at = written.groups()
         place = EventPattern.parse(name + (at or ""), scope.place_names)
         place.check(scope)
@@ -128,5 +129,5 @@ def _number(text: str, tokens: Mapping[str, int]) -> int:
             raise LineError(say("debugger.scalar_target.write_one_these", several=several))
     if not re.fullmatch(r"[0-9]{1,9}", text):
         allowed = "number_or_token" if tokens else "number"
-        raise LineError(say(f"debugger.scalar_target.wrong_index.{allowed}", text=text, example=EXAMPLE))
+        raise LineError(say(f"debugger.scalar_target.wrong_index.{allowed}", text=text))
     return int(text)

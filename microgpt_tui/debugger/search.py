@@ -13,7 +13,6 @@ from microgpt_tui.debugger.completion import LineError, completed
 from microgpt_tui.texts.say import say
 
 NUMBERS = {"pos": "pos", "position": "pos", "layer": "layer", "head": "head"}
-HINT = "attn_weights   head 2 weights   pos 1 embed   token a   backward wte"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ class Figure(Protocol):
     def reader(self, scope: Scope) -> Callable[[View], Any]:
         """How it is read, for the caller's thread alone."""
 
+    def kept(self, view: View) -> dict[int, Any]:
+        """What a run that does not replay keeps of it, by step."""
+
 
 Past = Mapping[tuple[Figure, int], Any]
 """Figures of finished steps, by figure and step."""
@@ -55,6 +58,10 @@ class Update:
         del scope
         return course_of(self.row)
 
+    def kept(self, view: View) -> dict[int, UpdateStep]:
+        """See `Figure`."""
+        return dict(view.past_updates(self.row))
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -66,13 +73,21 @@ class Watched:
         """See `Figure`."""
         return Watch(self.text, scope).value
 
+    def kept(self, view: View) -> dict[int, Any]:
+        """Nothing: a watch is read when its step is there."""
+        del view
+        return {}
+
 
 def series_of(figure: Figure, past: Past, view: View) -> Series[Any]:
     """The course of a figure over those finished steps before that of the view which are shown.
 
     Another thread may add to `past` and take old figures away meanwhile, so each is looked up once.
     """
-    steps = steps_to_show(view.moment.step - 1, MOST_SHOWN, view.spacing) if view.replays else []
+    if not view.replays:
+        kept = figure.kept(view)
+        return Series(figure, {step: kept[step] for step in list(kept)[-MOST_SHOWN:]}, ())
+    steps = steps_to_show(view.moment.step - 1, MOST_SHOWN, view.spacing)
     found = ((s, past.get((figure, s), _UNKNOWN)) for s in steps)
     known = {s: value for s, value in found if value is not _UNKNOWN}
     return Series(figure, known, tuple(s for s in steps if s not in known))

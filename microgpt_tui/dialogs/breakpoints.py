@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 from engine import CHECKS, Scope
 from engine.expressions.breakpoint import Armed, Breakpoint
 from microgpt_tui.debugger.annotations import Annotations
+from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.dialogs.list_dialog import ListDialog, option
 from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing import theme
@@ -24,7 +25,6 @@ from microgpt_tui.texts.say import say
 COUNT, HITS = 8, 10  # cells
 CHECK = 12
 CHECK_ID = "check-"  # before the name of a health check: what its line is called
-HINT = say("dialogs.breakpoints.hint")
 
 
 class BreakpointsScreen(ListDialog[Breakpoint | None]):
@@ -140,7 +140,9 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
         def read(typed: str) -> Breakpoint:
             return Armed(Breakpoint.parse(typed, own_id, self._scope.place_names), self._scope).breakpoint
 
-        self.app.push_screen(AskScreen(title, HINT, read, text), done)
+        self.app.push_screen(
+            AskScreen(title, say("dialogs.breakpoints.hint", **Examples.of(self._scope).events), read, text), done
+        )
 
     def action_switch(self) -> None:
         if self._breakpoint is not None:

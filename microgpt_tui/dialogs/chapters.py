@@ -14,7 +14,7 @@ from microgpt_tui.dialogs.list_dialog import ListDialog, option
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import plain_words
 from microgpt_tui.drawing.picture import Line
-from microgpt_tui.lectures.file_map import FileMap, file_map
+from microgpt_tui.lectures.file_map import file_map
 from microgpt_tui.lectures.library import other
 from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.page import Course, LectureError
@@ -52,10 +52,7 @@ class ChaptersScreen(ListDialog[tuple[Course, int, int] | None]):
         super().__init__()
         self._course, self._place, self._page, self._code = course, place, page, code
         self._by_file = False
-
-    @property
-    def _map(self) -> FileMap:
-        return file_map(self._course, self._code)
+        self._map = file_map(course, code)
 
     def keys_below(self) -> str:
         keys = [say("dialogs.chapters.begins")]
@@ -108,7 +105,7 @@ class ChaptersScreen(ListDialog[tuple[Course, int, int] | None]):
             self.notify(str(error), severity="error", markup=False)
             return
         if translated is not None:
-            self._course = translated
+            self._course, self._map = translated, file_map(translated, self._code)
             self.fill()
 
     @on(OptionList.OptionSelected)

@@ -12,7 +12,7 @@ from rich.style import Style
 
 from microgpt_tui.drawing.terminal_text import printable
 
-_new = tuple.__new__  # makes a segment without the detour of named tuples: a picture has hundreds of them
+new = tuple.__new__  # makes a segment without the detour of named tuples: a picture has hundreds of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class Line:
         if segments:
             before, last, _ = segments[-1]
             if last is style:
-                segments[-1] = _new(Segment, (before + text, style, None))  # fewer segments paint faster
+                segments[-1] = new(Segment, (before + text, style, None))  # fewer segments paint faster
                 return self
-        segments.append(_new(Segment, (text, style, None)))
+        segments.append(new(Segment, (text, style, None)))
         return self
 
     def add_cells(self, cells: Iterable[tuple[str, Style | None, Hashable]]) -> Line:
@@ -61,11 +61,11 @@ class Line:
                 text += more
                 continue
             if len(text) > first:
-                segments[-1] = _new(Segment, (text, style, None))
-            segments.append(_new(Segment, (more, its_style, None)))
+                segments[-1] = new(Segment, (text, style, None))
+            segments.append(new(Segment, (more, its_style, None)))
             text, style, first = more, its_style, len(more)
         if len(text) > first:
-            segments[-1] = _new(Segment, (text, style, None))
+            segments[-1] = new(Segment, (text, style, None))
         self.width = end
         return self
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from rich.style import Style
 from textual.theme import Theme
 
+from microgpt_tui.drawing.highlighting import CodeStyles
+
 
 @dataclass(frozen=True, slots=True)
 class Colours:
@@ -37,7 +39,7 @@ class Colours:
     ran: str
     at_work: str
     boxed: str
-    code: str  # the syntax colouring of the source pane
+    code: tuple[str, ...]  # of the parts of source code, as `CodeStyles` has them
 
 
 DARK = Colours(
@@ -47,7 +49,8 @@ DARK = Colours(
     ramp_plus=("#241c18", "#ffb266"), ramp_minus=("#161e2a", "#6ebaff"),
     phases=("#87c98f", "#d3a4f9", "#6fd6e0"),
     marker="#ffd75f", here_bar="#ffd75f",
-    ran="#2d3140", at_work="#57502a", boxed="#4a4f5e", code="monokai",
+    ran="#2d3140", at_work="#57502a", boxed="#4a4f5e",
+    code=("#f8f8f2", "#66d9ef", "#a6e22e", "#a6e22e", "#ff6c9c", "#b592ff", "#e6db74", "#a39e8c"),
 )  # fmt: skip
 LIGHT = Colours(
     dark=False, background="#fbfbf8", panel="#e9e9e4", border="#7f848e",
@@ -56,7 +59,8 @@ LIGHT = Colours(
     ramp_plus=("#fbf0e6", "#a84a00"), ramp_minus=("#e9f1fb", "#0b56b3"),
     phases=("#1a6b2e", "#6d28a8", "#006b75"),
     marker="#ffd000", here_bar="#b58a00",
-    ran="#e6e8ee", at_work="#fbe9a8", boxed="#c9cdd8", code="friendly",
+    ran="#e6e8ee", at_work="#fbe9a8", boxed="#c9cdd8",
+    code=("#000000", "#00661d", "#00661d", "#06287e", "#555555", "#20653f", "#335f8f", "#3c6d7b"),
 )  # fmt: skip
 CONTRAST = Colours(
     dark=True, background="#000000", panel="#1c1c1c", border="#8c8c8c",
@@ -65,7 +69,8 @@ CONTRAST = Colours(
     ramp_plus=("#1a1000", "#ffc44d"), ramp_minus=("#00131f", "#7fd6ff"),
     phases=("#5cff7a", "#e0a3ff", "#5cf2e6"),
     marker="#ffff00", here_bar="#ffff00",
-    ran="#333333", at_work="#5c5200", boxed="#5a5a5a", code="monokai",
+    ran="#333333", at_work="#5c5200", boxed="#5a5a5a",
+    code=("#f8f8f2", "#66d9ef", "#a6e22e", "#a6e22e", "#ff8fb4", "#c9b0ff", "#e6db74", "#b8b3a0"),
 )  # fmt: skip
 THEMES = {"microgpt-dark": DARK, "microgpt-light": LIGHT, "microgpt-contrast": CONTRAST}
 
@@ -128,7 +133,8 @@ HEAT_PLUS: list[Style] = []
 HEAT_MINUS: list[Style] = []
 FADED_PLUS: list[Style] = []
 FADED_MINUS: list[Style] = []
-CODE = BACKGROUND = ""
+CODE = CodeStyles(*[Style()] * 8)
+BACKGROUND = ""
 signs_only = False  # whether cells have to tell their sign and size by characters: there are too few colours for it
 
 
@@ -178,7 +184,7 @@ def use(theme: str) -> None:
         HEAT_MINUS=_ramp(c.ramp_minus, c),
         FADED_PLUS=_ramp(c.ramp_plus, c, FADED),
         FADED_MINUS=_ramp(c.ramp_minus, c, FADED),
-        CODE=c.code,
+        CODE=CodeStyles(*(Style(color=colour) for colour in c.code)),
         BACKGROUND=c.background,
     )
 

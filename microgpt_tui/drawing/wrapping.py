@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import textwrap
+from functools import lru_cache
 
 from rich.cells import cell_len, chop_cells
 
 
-def wrap(text: str, width: int, indent: str = "") -> list[str]:
-    """The lines of a text in so many cells, all but the first behind `indent`; cut between words wherever it can be."""
+@lru_cache(512)
+def wrapped(text: str, width: int, hanging: str = "") -> tuple[str, ...]:
+    """A text in lines of so many cells, the later ones behind `hanging`: most texts come again with the next moment."""
     if cell_len(text) == len(text):
-        return textwrap.wrap(text, width, subsequent_indent=indent)
+        return tuple(textwrap.wrap(text, width, subsequent_indent=hanging))
     lines: list[str] = []
     line = ""
     for word in text.split():
@@ -20,8 +22,10 @@ def wrap(text: str, width: int, indent: str = "") -> list[str]:
             continue
         if line.strip():
             lines.append(line)
-            line = indent
-        *whole, rest = chop_cells(word, max(2, width - cell_len(indent))) if cell_len(line + word) > width else [word]
-        lines += [line + part for part in whole]
-        line = (indent if whole else line) + rest
-    return [*lines, line] if line.strip() else lines
+            line = hanging
+        *whole, rest = chop_cells(word, max(2, width - cell_len(hanging))) if cell_len(line + word) > width else [word]
+        for part in whole:
+            lines.append(line + part)
+            line = hanging
+        line += rest
+    return (*lines, line) if line.strip() else tuple(lines)

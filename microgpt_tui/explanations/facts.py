@@ -100,10 +100,10 @@ def _softmax(frame: Frame, event: Event) -> Facts:
         return {}
     best = _most(shares)
     if event.head is not None:
-        found = {"best": frame.token(best), "best_share": percent(shares[best]), "count": str(len(shares))}
+        found = {"best": frame.reader(best), "best_share": percent(shares[best]), "count": str(len(shares))}
         grads = _numbers(frame, event.operands["logits"], True) if frame.backward else None
         if grads is not None and len(grads) > 1:
-            found |= {"more": frame.token(_most([-g for g in grads])), "less": frame.token(_most(grads))}
+            found |= {"more": frame.reader(_most([-g for g in grads])), "less": frame.reader(_most(grads))}
         return found
     if event.pos is None or not variant_of(frame):
         return {}
@@ -130,7 +130,7 @@ def _pulls(frame: Frame, grads: list[float], target: int) -> Facts:
 def _scores(frame: Frame, event: Event) -> Facts:
     scores = _numbers(frame, event.rows)
     count = {"keys": say("explanations.facts.keys", n=event.rows.size)}
-    return count if scores is None else count | {"best": frame.token(_most(scores)), "best_score": number(max(scores))}
+    return count if scores is None else count | {"best": frame.reader(_most(scores)), "best_score": number(max(scores))}
 
 
 def _mix(frame: Frame, event: Event) -> Facts:
@@ -140,7 +140,7 @@ def _mix(frame: Frame, event: Event) -> Facts:
     best = _most(shares)
     return {
         "values": say("explanations.facts.values", n=len(shares)),
-        "best": frame.token(best),
+        "best": frame.reader(best),
         "best_share": percent(shares[best]),
     }
 

@@ -146,7 +146,7 @@ def _words(frame: Frame) -> dict[str, str]:
     words["head"] = frame.called("head", event.head) if event.head is not None else event.name
     if event.pos is not None:
         words |= {
-            "reads": frame.token(event.pos),
+            "reads": frame.reader(event.pos),
             "target": frame.target(event.pos) or say("explanations.sentences.target"),
         }
     return words

@@ -16,6 +16,7 @@ from microgpt_tui.drawing.markdown import parser, without_literals
 from microgpt_tui.export.headless import screenshots
 from microgpt_tui.export.screenshot import Screenshot
 from microgpt_tui.export.svg import FONTS, svg
+from microgpt_tui.lectures.file_map import FileMap
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.outline import CodeLines
 from microgpt_tui.lectures.page import Play, Train
@@ -104,6 +105,8 @@ def _page(place: int, rendered: RenderedPage, shot: Screenshot, words: Mapping[s
     if rendered.figure:
         parts.append(f'<p class="figure">{escape(rendered.figure)}</p>')
     parts += [_code(block) for block in rendered.code]
+    if rendered.map is not None:
+        parts.append(_map(rendered.map))
     parts.append(parser().render(rendered.body))
     if rendered.question:
         parts.append(f'<p class="ask">{_inline(rendered.question)}</p>')
@@ -119,6 +122,17 @@ def _page(place: int, rendered: RenderedPage, shot: Screenshot, words: Mapping[s
             f'<div class="why"><p><strong>{escape(words["why"])}</strong></p>{parser().render(rendered.why)}</div>'
         )
     return f"<article>{''.join(parts)}</article>\n"
+
+
+def _map(shown: FileMap) -> str:
+    """The map of the file, as a table."""
+    rows = (
+        f"<tr><td>{escape(chapter.lines) if shown.has_lines else ''}</td>"
+        f"<td><code>{escape(chapter.largest.label)}</code></td>"
+        f"<td>{chapter.place + 1}. {escape(chapter.title)}</td></tr>"
+        for chapter in shown.chapters
+    )
+    return f"<table>{''.join(rows)}</table>"
 
 
 def _code(block: CodeLines) -> str:

@@ -15,6 +15,7 @@ from functools import partial
 from engine import Address, EngineError, Expression, ExpressionError, Moment, Run, Scope
 from engine.expressions.scope import Kind
 from engine.expressions.watch import Watch
+from engine.interventions.syntax import Change, parse
 from engine.sampling.stepper import SampleStepper
 from engine.script.statements import Pattern
 from microgpt_tui.debugger import navigation
@@ -33,7 +34,7 @@ from microgpt_tui.lectures.page import (
     Train,
     Wait,
 )  # fmt: skip
-from microgpt_tui.lectures.quotes import Evaluate, Reader, Template, formatted, go
+from microgpt_tui.lectures.quotes import Evaluate, Reader, Template, changed, formatted, go
 from microgpt_tui.lectures.sample_place import SamplePlace
 
 NOTHING = "none"
@@ -118,6 +119,7 @@ class BoundPage:
     why: Template | None
     code: tuple[CodeLines, ...]
     sample: SamplePlace | None
+    changes: tuple[Change, ...]
     shows_map: bool
 
     @property
@@ -135,6 +137,10 @@ class BoundPage:
         """Bring a run to where the page begins. `before` is where the one before ends. Raises LectureError."""
         go(session, self.at or before, self.page.moment or self.page.head)
         return session.moment
+
+    def run(self, original: Run) -> Run:
+        """The run that it is about: the original, or a branch of it. Raises LectureError."""
+        return changed(original, self.changes, self.page.what_if[0]) if self.changes else original
 
     def walk(self, session: Run) -> SampleStepper | None:
         """The position of a sample that it shows, by the parameters of a run as they are. Raises LectureError."""
@@ -230,8 +236,16 @@ class _Binder:
             why=template(page.why) if page.why else None,
             code=self._code(page),
             sample=self._sample(page),
+            changes=self._changes(page),
             shows_map=any(source.text == THE_FILE for source in page.code),
         )
+
+    def _changes(self, page: Page) -> tuple[Change, ...]:
+        changes = []
+        for source in page.what_if:
+            with self._reading(source):
+                changes.append(parse(source.text, self.scope))
+        return tuple(changes)
 
     def _sample(self, page: Page) -> SamplePlace | None:
         if page.inference:

@@ -15,14 +15,14 @@ from microgpt_tui.lectures.library import run_of
 from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page
 from microgpt_tui.lectures.parser import LONGEST, read_all
-from microgpt_tui.lectures.rendered_page import LEAST_CODE, page_lines, render_page
+from microgpt_tui.lectures.rendered_page import LEAST_CODE, page_lines, render_page, title_lines
 
 T = TypeVar("T")
 Open = Callable[[Config, list[str]], Run]
 """A run of a configuration on documents; it may have been opened before."""
 
 WIDTH, MOST_LINES = 76, 10  # of the text of a page in a window of 80x24
-MOST_WITH_CODE = 11  # of the text, and of the code that is shown at any size
+MOST_WITH_ALL = 11  # of the text, the figure, a title's second line and the code that is shown at any size
 
 
 def check_lecture(
@@ -41,7 +41,7 @@ def check_lecture(
     mistakes += wrong
     if not mistakes:
         session = open_session(config, docs)
-        mistakes += _run_through(pages, session) or _hard_to_read(pages, session)
+        mistakes += _run_through(pages, session) or _hard_to_read(chapter.title, pages, session)
     mistakes += (mistake for page in chapter.pages for mistake in _not_shown(page))
     return chapter, sorted(mistakes, key=lambda mistake: mistake.line)
 
@@ -69,21 +69,22 @@ def _run_through(pages: list[BoundPage], session: Run) -> list[LectureError]:
 
     end = Moment()
     for page in pages:
-        start = attempt(page.start, session, end)
-        if start is None:
+        run = attempt(page.run, session)
+        start = attempt(page.start, run, end) if run is not None else None
+        if run is None or start is None:
             continue
         for focus in page.focus:
-            attempt(focus.on, Focus(start), session)
+            attempt(focus.on, Focus(start), run)
         for text in page.texts:
             for quote in text.quotes:
-                attempt(quote.answer, session, start)
-        session.seek(start)
-        attempt(page.walk, session)
-        end = attempt(page.ending, session, start) or start
+                attempt(quote.answer, run, start)
+        run.seek(start)
+        attempt(page.walk, run)
+        end = attempt(page.ending, run, start) or start
         if page.then is not None:
             for quote in page.then.quotes:
-                attempt(quote.answer, session, end)
-        attempt(_answer, page, session, start, end)
+                attempt(quote.answer, run, end)
+        attempt(_answer, page, run, start, end)
     return mistakes
 
 
@@ -93,7 +94,7 @@ def _answer(page: BoundPage, session: Run, start: Moment, end: Moment) -> None:
     page.right(session, options)
 
 
-def _hard_to_read(pages: list[BoundPage], session: Run) -> Iterator[LectureError]:
+def _hard_to_read(chapter: str, pages: list[BoundPage], session: Run) -> Iterator[LectureError]:
     """Pages whose text is too long for a window of 80x24, or shows bare Markdown."""
     end = Moment()
     for page in pages:
@@ -101,9 +102,12 @@ def _hard_to_read(pages: list[BoundPage], session: Run) -> Iterator[LectureError
         end = rendered.end
         lines = page_lines(rendered.revealed(), WIDTH)
         code = min(sum(len(block.lines) for block in rendered.code), LEAST_CODE)
-        most = min(MOST_LINES, MOST_WITH_CODE - code)
+        figure, more = len(rendered.figure) > 0, title_lines(chapter, rendered.title, WIDTH) - 1
+        most = min(MOST_LINES, MOST_WITH_ALL - code - figure - more)
         if len(lines) > most:
-            room = f"{most} beside {code} of code" if most < MOST_LINES else f"{most}"
+            others = {"of code": code, "of the figure": figure, "of the title": more}
+            beside = " and ".join(f"{count:d} {what}" for what, count in others.items() if count)
+            room = f"{most} beside {beside}" if most < MOST_LINES else f"{most}"
             yield page.page.head.fault(
                 f"this page has {len(lines)} lines in a window of 80 columns; {room} leave room for the picture"
             )

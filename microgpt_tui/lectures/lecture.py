@@ -20,7 +20,8 @@ from microgpt_tui.lectures.page import Chapter, Course
 class Lecture:
     """Where a lecture is, and since when it is given; `place` is that of the chapter, `page` that of the page in it.
 
-    `code` finds the statements that its pages are about.
+    `code` finds the statements that its pages are about. With `big`, the text of a page and its picture take
+    turns, each as large as the window.
     """
 
     course: Course
@@ -29,6 +30,7 @@ class Lecture:
     clock: Callable[[], float] = time.monotonic
     code: CodeFinder = field(default_factory=CodeFinder)
     hidden: bool = False
+    big: bool = False
     began: float = field(init=False)
 
     def __post_init__(self) -> None:

@@ -77,8 +77,9 @@ class Page:
     """One page. `speed` is in events a second for `Play`, in training steps a second for `Train`; 0 is flat out.
 
     Without a `moment` it begins where the page before it ends. `code` names statements of `microgpt.py` that belong to
-    this page, `see` such as are shown again; a `code` that is `THE_FILE` shows the map of the whole file. With
-    `inference`, the settings of a position of a sample, that is shown in place of the panes.
+    this page, `see` such as are shown again; a `code` that is `THE_FILE` shows the map of the whole file. `inference`
+    are settings of a position of a sample, which is shown in place of the panes; `what_if`, changes of the run that the
+    page is about.
     """
 
     head: SourceText
@@ -96,6 +97,7 @@ class Page:
     see: tuple[SourceText, ...] = ()
     why: SourceText | None = None
     inference: tuple[SourceText, ...] = ()
+    what_if: tuple[SourceText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

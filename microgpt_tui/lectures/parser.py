@@ -27,9 +27,10 @@ OF_CHAPTER = ("chapter", "lang", "config", "data")
 ACTS = ("ask", "wait", "play", "run")
 OF_ASK = ("options", "answer", "reveal")
 OF_CODE = ("code", "see")
-SHOWN = ("moment", "focus", "spotlight", "inference", *OF_CODE)
+SHOWN = ("moment", "what_if", "focus", "spotlight", "inference", *OF_CODE)
 OF_PAGE = (*SHOWN, "speed", "figure", *ACTS, *OF_ASK, "then", "why", "notes")
-LISTS = ("focus", "spotlight", "inference", "options", "config", *OF_CODE)
+LINES = (*OF_CODE, "what_if")
+LISTS = ("focus", "spotlight", "inference", "options", "config", *LINES)
 LARGEST = 1_000_000  # bytes of a file; a chapter has some thousands
 LONGEST = 10_000  # characters of a header, and of the text of a page
 MOST_PAGES = 1000
@@ -213,7 +214,7 @@ def _texts(key: str, node: yaml.Node, head: SourceText, mistakes: list[LectureEr
     line = head.line + node.start_mark.line
     if isinstance(node, yaml.ScalarNode):
         block = node.style in ("|", ">")
-        if key in OF_CODE:
+        if key in LINES:
             for place, statement in enumerate(str(node.value).split("\n"), line + block):
                 if statement.strip():
                     yield SourceText(statement.strip(), head.file, place)
@@ -258,6 +259,7 @@ def _page(header: Header, mistakes: list[LectureError]) -> Page:
         see=header.all("see"),
         why=header.one("why"),
         inference=header.all("inference"),
+        what_if=header.all("what_if"),
     )
 
 

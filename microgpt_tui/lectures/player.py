@@ -32,6 +32,7 @@ class Press(Enum):
     """What the next press does."""
 
     TURN = "next"
+    LOOK = "look"
     REVEAL = "reveal"
     BEGIN = "play"
     SKIP = "skip"
@@ -65,6 +66,7 @@ class LecturePlayer:
         self.exploring = False  # whether the debugger is shown in place of the page
         self.predicted: int | None = None  # an option of the page's question
         self.unfolded = False  # whether the reasons of the page are shown
+        self.text_alone = self.takes_turns  # whether the picture of the page comes with the next press
         self.aim: Moment | None = None  # where the page wants the run to be, until it is there
         self._chosen_before: int | None = None  # the head or layer that was chosen when the page began to wait
         self._pressed = ""  # the last key that the page has not taken for itself
@@ -84,9 +86,15 @@ class LecturePlayer:
     def shown(self) -> RenderedPage | None:
         """The page as far as it has come; the end of its act is not shown before the run is there."""
         done = self.done and self.aim is None
-        return self.rendered and replace(
-            self.rendered, done=done, chosen=self.predicted, unfolded=self.unfolded
-        )  # fmt: skip
+        shown = self.rendered and replace(self.rendered, done=done, chosen=self.predicted, unfolded=self.unfolded)
+        if shown and self.takes_turns and not self.text_alone and not self.unfolded:
+            return replace(shown, body="", figure="", code=(), map=None)
+        return shown
+
+    @property
+    def on_the_way(self) -> bool:
+        """Whether the run is not yet where the page wants it, so that what it shows belongs to another moment."""
+        return not self.exploring and (self.rendered is None or self.aim is not None)
 
     @property
     def spotlight(self) -> tuple[str, ...]:
@@ -104,7 +112,7 @@ class LecturePlayer:
     def open(self, page: int) -> None:
         self.lecture.page = page
         self.progress = ActProgress.READING if self.bound.page.act else ActProgress.DONE
-        self.predicted, self.unfolded = None, False
+        self.predicted, self.unfolded, self.text_alone = None, False, self.takes_turns
         self._pressed = self._answered_with = ""
 
     def other_chapter(self, page: int) -> tuple[int, int] | None:
@@ -125,6 +133,13 @@ class LecturePlayer:
     # The page's act.
 
     @property
+    def takes_turns(self) -> bool:
+        """Whether the text of the page and its picture are shown one after the other: where it has both."""
+        pictured = bool(self.bound.spotlight or self.bound.sample)
+        pictured = pictured or isinstance(self.bound.page.act, Play | Train | Wait)
+        return self.lecture.big and pictured
+
+    @property
     def done(self) -> bool:
         """Whether the act is over, so that the next press turns the page."""
         return self.progress is ActProgress.DONE
@@ -137,6 +152,8 @@ class LecturePlayer:
     @property
     def next(self) -> Press:
         """What the next press does."""
+        if self.text_alone:
+            return Press.LOOK
         if self.done:
             return Press.TURN
         match self.bound.page.act:
@@ -150,10 +167,13 @@ class LecturePlayer:
     def press(self) -> None:
         """Come as far as the next press brings the page."""
         self._pressed = ""
+        if self.text_alone:
+            self.text_alone = False
+            return
         self.progress = ActProgress.BEGUN if self.next in (Press.REMIND, Press.BEGIN) else ActProgress.DONE
 
     def finish(self) -> None:
-        self.progress = ActProgress.DONE
+        self.progress, self.text_alone = ActProgress.DONE, False
         if self.bound.expected is not None:
             self._answered_with = self._pressed
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from string import Formatter
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
@@ -34,6 +34,8 @@ OF_WHOLE_NUMBERS = "bcdoxX"  # formats
 LARGEST = 200  # a width or a precision; a page has 76 columns
 ELSEWHERE = re.compile(r"\s@\s+(?P<address>[^\"']+)$")
 CHANGED = re.compile(r"\sif\s+(?P<changes>.+)$")
+UNCHANGED = "original"
+RECENT = 50  # steps
 LONGEST_BAR = 24  # cells
 OF_NAMES = ("names", "names_in_data", "names_seen")
 CALL = re.compile(r"(?P<word>[a-z_]+)\s*(?:\((?P<inside>.*)\))?")
@@ -50,13 +52,13 @@ class Quote:
     text: str
     evaluate: Evaluate
     address: Callable[[int], Address] | None = None  # None: at the page's own moment
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Change, ...] | None = None  # None: those of the page's run
     format: str = ""
     conversion: str = ""
 
     def answer(self, session: Run, moment: Moment) -> str:
         """What stands in the text for it, on a page at this moment; the run is moved. Raises LectureError."""
-        if self.changes:
+        if self.changes is not None:
             session = changed(session, self.changes, self.source)
         go(session, self.address(moment.step) if self.address else moment, self.source)
         try:
@@ -121,12 +123,13 @@ class Reader:
 
     def _quote(self, source: SourceText, text: str, parts: list[str | Quote]) -> None:
         words, conversion, form = parted(text)
-        changes: tuple[Change, ...] = ()
+        changes: tuple[Change, ...] | None = None
         address = None
         try:
             _check_format(conversion, form)
             if what_if := CHANGED.search(words):
-                changes = tuple(parse(change, self.scope) for change in what_if["changes"].split(";"))
+                texts = [] if what_if["changes"].strip() == UNCHANGED else what_if["changes"].split(";")
+                changes = tuple(parse(text, self.scope) for text in texts)
                 words = words[: what_if.start()]
             if elsewhere := ELSEWHERE.search(words):
                 address = partial(Address.parse, elsewhere["address"], self.scope)
@@ -184,17 +187,26 @@ def go(session: Run, to: Address | Moment, source: SourceText) -> None:
         raise source.fault(str(error)) from error
 
 
-_BRANCHES: WeakKeyDictionary[Run, dict[tuple[Change, ...], Run]] = WeakKeyDictionary()
+_BRANCHES: WeakKeyDictionary[Run, dict[tuple[Change, ...], Run]] = WeakKeyDictionary()  # of each run
+_ORIGINALS: WeakKeyDictionary[Run, ref[Run]] = WeakKeyDictionary()  # of each branch
 
 
 def changed(session: Run, changes: tuple[Change, ...], source: SourceText) -> Run:
-    """The branch of a run with these changes, the same one each time. Raises LectureError."""
-    branches = _BRANCHES.setdefault(session, {})
+    """The run with these changes alone: the original of this one, or a branch of it, the same each time.
+
+    Raises LectureError.
+    """
+    known = _ORIGINALS.get(session)
+    original = (known() if known is not None else None) or session
+    if not changes:
+        return original
+    branches = _BRANCHES.setdefault(original, {})
     if changes not in branches:
         try:
-            branches[changes] = branching(session).branch(changes)
+            branches[changes] = branching(original).branch(changes)
         except EngineError as error:
             raise source.fault(str(error)) from error
+        _ORIGINALS[branches[changes]] = ref(original)
     return branches[changes]
 
 
@@ -324,7 +336,22 @@ def _reached(session: Run, parameters: bool) -> int:
     return int(np.count_nonzero(program.touched[0][rows]))
 
 
+def _val_loss(session: Run) -> Answer:
+    """The loss on the documents kept aside, as it was measured last; None before it was."""
+    found = session.view().validations
+    return found[max(found)].loss if found else None
+
+
+def _mean_loss(session: Run) -> Answer:
+    """The mean loss of the last steps that are done; None before the first."""
+    losses = session.view().losses[-RECENT:]
+    return sum(losses) / len(losses) if losses else None
+
+
 COUNTS: dict[str, Evaluate] = {
+    "val_docs": lambda session: len(session.val_docs),
+    "val_loss": _val_loss,
+    "mean_loss": _mean_loss,
     "docs": lambda session: len(session.docs),
     "scalars": lambda session: session.program.ticks(Phase.FORWARD),
     "scalars_reached": lambda session: _reached(session, parameters=False),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from engine import Moment, Run
@@ -68,6 +69,7 @@ def render_page(bound: BoundPage, session: Run, before: Moment) -> RenderedPage:
     def filled(text: Template | None, moment: Moment) -> str:
         return text.fill(session, moment, literal) if text is not None else ""
 
+    session = bound.run(session)
     start = bound.start(session, before)
     at_start = partial(filled, moment=start)
     texts = bound.title, bound.body, bound.question, bound.notes, bound.why
@@ -75,6 +77,7 @@ def render_page(bound: BoundPage, session: Run, before: Moment) -> RenderedPage:
     figure = bound.figure.fill(session, start) if bound.figure is not None else ""
     options = tuple(option.fill(session, start) for option in bound.options)
     session.seek(start)
+    bound.walk(session)  # whether there is such a sample
     end = bound.ending(session, start)
     right = bound.right(session, list(options))
     then = filled(bound.then, end)
@@ -95,6 +98,13 @@ def render_pages(pages: list[BoundPage], session: Run) -> Iterator[RenderedPage]
             rendered = RenderedPage(page.page.title.text, reason, end, end)
         end = rendered.end
         yield rendered
+
+
+def title_lines(chapter: str, title: str, width: int) -> int:
+    """How many lines the title of a page takes, with that of the chapter: to the right if there is room, else above."""
+    lines = prose(title, width)
+    beside = len(lines) <= 1 and sum(line.cell_len for line in lines) + 3 + cell_len(chapter) <= width
+    return 1 if beside else 1 + max(len(lines), 1)
 
 
 def page_lines(page: RenderedPage, width: int) -> list[Text]:

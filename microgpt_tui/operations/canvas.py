@@ -15,7 +15,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar, signed_strip, window
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.drawing.wrapping import wrap
+from microgpt_tui.drawing.wrapping import wrapped
 from microgpt_tui.texts.say import say
 
 FIGURE = 9  # cells for a number
@@ -82,7 +82,7 @@ class Board:
 
     def note(self, text: str, style: Style | None = None) -> None:
         """A remark, over as many lines as it needs and as there are."""
-        for line in wrap(text, self.width)[: max(self.room, 1)]:
+        for line in wrapped(text, self.width)[: max(self.room, 1)]:
             self.picture.line(line, style or theme.DIM)
 
     def signed_strip(

@@ -247,7 +247,8 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
         )
         line.to(margin)
         if known.any():
-            line.add(first_fitting(board.width - line.width, *_positions(frame, event.pos)), theme.DIM)
+            words = _positions(frame.program.n, event.pos, frame.view.carried)
+            line.add(first_fitting(board.width - line.width, *words), theme.DIM)
         for title, values in parts:
             norm = f"|∂| {plain(float(np.sqrt(np.sum(values**2))))}" if known.all() and margin >= 20 else ""
             line = (
@@ -267,20 +268,31 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
         )  # fmt: skip
 
 
-def _positions(frame: Frame, pos: int | None) -> tuple[str, ...]:
-    """Which positions have contributed to the parameters before this one, in more and in fewer words."""
+def _positions(n: int, pos: int | None, carried: str) -> tuple[str, ...]:
+    """Which of `n` positions have contributed to the parameters before this one, in more and in fewer words.
+
+    `carried`: what the gradients began with.
+    """
     if pos is None:
-        return ()
-    before = range(frame.program.n - 1, pos, -1)
+        return (say("operations.linear.summed.this", before=carried), carried) if carried else ()
+    alone = say("operations.linear.summed.alone", pos=pos)
+    before = range(n - 1, pos, -1)
     listed = ", ".join(map(str, before))
     if len(listed) > 12:
         listed = say("operations.linear.range", first=before[0], last=before[-1])
     if not listed:
-        return (say("operations.linear.first.full", pos=pos), say("operations.linear.first.short", pos=pos))
+        if carried:
+            return say("operations.linear.summed.full", before=carried, pos=pos), alone
+        return say("operations.linear.first.full", pos=pos), say("operations.linear.first.short", pos=pos)
+    begun = f"{carried}, " if carried else ""
+    each, first_to_last = (
+        f"{begun}{say('operations.linear.positions', listed=numbers)}"
+        for numbers in (listed, say("operations.linear.range", first=before[0], last=before[-1]))
+    )
     return (
-        say("operations.linear.summed.full", listed=listed, pos=pos),
-        say("operations.linear.summed.short", first=before[0], last=before[-1], pos=pos),
-        f"+ {frame.called('pos', pos)}",
+        say("operations.linear.summed.full", before=each, pos=pos),
+        say("operations.linear.summed.short", before=first_to_last, pos=pos),
+        alone,
     )  # fmt: skip
 
 

@@ -71,7 +71,8 @@ def _tell_of_set(board: Board) -> None:
     frame = board.frame
     if frame.operation.is_parameter:
         return
-    made = {int(row): frame.view.made(int(row)) for row in np.intersect1d(frame.operation.rows, frame.view.overridden)}
+    rows, set_here = frame.operation.rows.ravel(), frame.view.overridden
+    made = {row: frame.view.made(row) for row in rows[np.isin(rows, set_here)].tolist()} if len(set_here) else {}
     found = [(row, value) for row, value in made.items() if value is not None]
     if len(found) == 1:
         row, value = found[0]

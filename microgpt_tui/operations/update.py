@@ -14,7 +14,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import NUMBER, Cells, as_matrix, half_row, heat_row, heat_under, heatmap, window
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line, Picture, beside
-from microgpt_tui.drawing.wrapping import wrap
+from microgpt_tui.drawing.wrapping import wrapped
 from microgpt_tui.operations.canvas import Board, Legend, first_fitting
 from microgpt_tui.operations.row_labels import both_labels, labels_of
 from microgpt_tui.texts.say import say
@@ -235,7 +235,7 @@ def _drawn(
     if aside:
         picture = _rows(board, shown, names, at[0])
         title = first_fitting(beside_it, *(f"{title}{scale}" for title in part.titles[:2]))
-        told = [title, *wrap(note, beside_it), which]
+        told = [title, *wrapped(note, beside_it), which]
         for i, (line, text) in enumerate(zip(picture.lines, told, strict=False)):
             line.to(margin + columns * size + 2).add(text, theme.DIM if i else theme.STRONG)
         picture.lines += [Line() for _ in range(height + 1 - picture.height)]

@@ -35,6 +35,7 @@ LEAST_COURSE = 10  # characters from which on the past is shown
 MOST_WIDE = 2  # characters that a step of the past takes at most
 AXIS = 24  # the least characters of the axis from the weight before to the weight after, its ends included
 MOST_DIGITS = 10
+MOST_LISTED = 8  # recorded steps that are named one by one
 
 
 class Adam(Pane):
@@ -58,7 +59,10 @@ class Adam(Pane):
             _draw(picture, frame, row, width, course)
         picture.lines[0].spots.append((0, NAME, frame.parameter))
         if course:
-            picture.line().most(span(course, _course_room(width), width), width, theme.DIM)
+            words = (
+                span(course, _course_room(width), width) if frame.view.replays else _recorded(course, frame.moment.step)
+            )
+            picture.line().most(words, width, theme.DIM)
         if height - picture.height >= 3 and frame.moment.step:
             picture.below(_norms(frame, width))
         return picture
@@ -87,7 +91,7 @@ def _about(frame: Frame) -> list[str]:
 
 def _has_course(frame: Frame, width: int, height: int) -> bool:
     """Whether there is a past to show, and room for it."""
-    return frame.view.replays and frame.moment.step > 0 and height >= TALL and width >= NUMBERS + LEAST_COURSE
+    return frame.moment.step > 0 and height >= TALL and width >= NUMBERS + LEAST_COURSE
 
 
 def _course_room(width: int) -> int:
@@ -265,6 +269,18 @@ def span(course: Series[Any], cells: int, width: int) -> str:
         text = say("panes.adam.on_right.each", last=steps[-1])
     means = say("panes.adam.means", each=each(len(steps), cells)) if len(steps) > cells else ""
     return text + means if cell_len(text + means) <= width else text
+
+
+def _recorded(course: Series[Any], now: int) -> str:
+    """Which steps the course of a run is about that keeps those which were looked at."""
+    steps = list(course.known)
+    if not any(step < now for step in steps):
+        return say("panes.adam.recorded.none")
+    if len(steps) == 1:
+        return say("panes.adam.recorded.one", step=steps[0])
+    if len(steps) <= MOST_LISTED:
+        return say("panes.adam.recorded.few", steps=", ".join(map(str, steps[:-1])), last=steps[-1])
+    return say("panes.adam.recorded.many", count=len(steps), first=steps[0], last=steps[-1])
 
 
 def _norms(frame: Frame, width: int) -> Picture:

@@ -17,7 +17,7 @@ from microgpt_tui.debugger.series import Series
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact, number
 from microgpt_tui.drawing.picture import Picture, Spot
-from microgpt_tui.drawing.wrapping import wrap
+from microgpt_tui.drawing.wrapping import wrapped
 from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.picture_view import PictureView
 
@@ -100,11 +100,11 @@ class Pane(PictureView, can_focus=True):
         if self.frame is None or (self.POSITIONS and not self.frame.program.n):
             return self.title
         heading = self.heading(self.frame)
-        return heading if not self.named or heading.startswith(self.TITLE) else f"{self.TITLE} ─ {heading}"
+        return heading if not self.named or heading.startswith(self.TITLE) else f"{self.TITLE}: {heading}"
 
     def top_of(self, picture: Picture, height: int) -> int:
         """Where a pane stands scrolled follows from the frame, never from the way that led to it."""
-        return max(0, min((picture.focus or 0) - height // 2, picture.height - height))
+        return top_of(picture.focus or 0, picture.height, height)
 
     def redraw(self) -> None:
         super().redraw()
@@ -185,6 +185,11 @@ class Pane(PictureView, can_focus=True):
         return here.target in made and any(s.y == here.y and s.target in made for s in spots)
 
 
+def top_of(focus: int, lines: int, height: int) -> int:
+    """The first of so many lines that is shown in this height, so that the `focus` is in the middle of them."""
+    return max(0, min(focus - height // 2, lines - height))
+
+
 def product(frame: Frame, row: int) -> str | None:
     """What a weight of the linear layer on the stage is multiplied with, and the result; None for any other scalar."""
     operation = frame.operation
@@ -204,7 +209,7 @@ def product(frame: Frame, row: int) -> str | None:
 
 def says(picture: Picture, text: str, width: int, height: int) -> Picture:
     """Add a sentence, over as many lines as it needs and as there are."""
-    for line in wrap(text, width)[: max(1, height)]:
+    for line in wrapped(text, width)[: max(1, height)]:
         picture.line(line, theme.DIM)
     return picture
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from engine.timeline.run import ENDLESS
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.run_controller import Live
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.drawing.wrapping import wrap
+from microgpt_tui.drawing.wrapping import wrapped
 from microgpt_tui.explanations.sentences import sentences
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.texts.say import say
@@ -38,7 +36,7 @@ class Explanation(Pane, can_focus=False):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         picture = Picture()
         if frame.fault:
-            for text in wrap(frame.fault, width - 2)[:height]:
+            for text in wrapped(frame.fault, width - 2)[:height]:
                 picture.line(f" {text}", theme.WARNING)
             return picture
         if frame.around.live:
@@ -47,18 +45,12 @@ class Explanation(Pane, can_focus=False):
         for sentence, style in zip(sentences(frame), styles, strict=False):
             if picture.height >= height:
                 break
-            lines = (sentence,) if len(sentence) * 2 < width else _wrapped(sentence, width - 2)
+            lines = (sentence,) if len(sentence) * 2 < width else wrapped(sentence, width - 2)
             if picture.height + len(lines) > height and picture.height:
                 continue  # a shorter one may fit
             for text in lines[:height]:
                 picture.line(f" {text}", style)
         return picture
-
-
-@lru_cache(256)
-def _wrapped(sentence: str, width: int) -> tuple[str, ...]:
-    """A sentence in lines: most of them come again with the next event of the kind."""
-    return tuple(wrap(sentence, width))
 
 
 def _live(live: Live, width: int) -> Picture:

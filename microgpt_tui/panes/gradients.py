@@ -15,6 +15,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, as_matrix, bar, half_row, heat_row, heat_size_for, window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Picture, squeezed
+from microgpt_tui.drawing.wrapping import wrapped
 from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.panes.base import Pane, says
 from microgpt_tui.texts.say import say
@@ -36,6 +37,8 @@ class Gradients(Pane):
         picture = Picture()
         if frame.phase is Phase.FORWARD:
             return says(picture, say("panes.gradients.to_come"), width, height)
+        for text in wrapped(frame.view.remark, width) if height > LEAST_MAP else ():
+            picture.line(text, theme.WARNING)
         _table(picture, frame, width)
         if height - picture.height >= LEAST_MAP:
             _map(picture, frame, width, height - picture.height)
@@ -69,7 +72,8 @@ def _table(picture: Picture, frame: Frame, width: int) -> None:
     names = _in_order(frame)
     norms = {name: known_norm(frame.grad(matrices[name])) if counts[name][0] else None for name in names}
     scale = max((n for n in norms.values() if n is not None and math.isfinite(n)), default=0.0)
-    picture.focus = next((i for i, name in enumerate(names) if name in changed), names.index(frame.matrix))
+    first = next((i for i, name in enumerate(names) if name in changed), names.index(frame.matrix))
+    picture.focus = picture.height + first
     label = min(max(cell_len(_short(frame, name)) for name in names) + 1, max(width - 2 * FIGURE - 1, 3))
     words = {
         name: say("panes.gradients.positions", done=done, planned=planned)

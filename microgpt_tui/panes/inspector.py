@@ -18,7 +18,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact, number, percent, plain
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.drawing.styled_text import marked, styled
-from microgpt_tui.drawing.wrapping import wrap
+from microgpt_tui.drawing.wrapping import wrapped
 from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import first_fitting
 from microgpt_tui.operations.row_labels import linear_rows
@@ -50,7 +50,7 @@ class Inspector(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         picture, row, width = Picture(), frame.selected, min(width, WIDEST)
         if cell_len(f"{self.TITLE} ─ {_title(frame)}") > width - BORDER:  # the border has no room for it
-            for part in wrap(_title(frame), width, "  "):
+            for part in wrapped(_title(frame), width, "  "):
                 picture.line(part, theme.NEW)
         if frame.backward:
             picture.below(_gradient(frame, row, width, height))
@@ -138,7 +138,7 @@ def _headed(
 
 def _words(text: str, width: int) -> Picture:
     picture = Picture()
-    for part in wrap(text, max(1, width), "  "):
+    for part in wrapped(text, max(1, width), "  "):
         picture.line(part, theme.DIM)
     return picture
 
@@ -175,7 +175,7 @@ class _Making:
             products = all(self.frame.explain.operation(part) == PRODUCT for part in self.sum)
             return say("panes.inspector.made.products" if products else "panes.inspector.made.sum", n=count)
         if sign == "+":
-            return say("panes.inspector.made.sum", n=count)
+            return say("panes.inspector.made.added", n=count)
         if sign == PRODUCT:
             return say("panes.inspector.made.factors", n=count)
         if sign == "−max":
@@ -195,7 +195,7 @@ class _Making:
         picture = _words(title or say("panes.inspector.made.unnamed", n=len(self.parts)), width)
         if not title:
             formula = "".join(text for text, _ in frame.explain.names_in_formula(self.row))
-            for text in wrap(f"= {formula}", width, "  "):
+            for text in wrapped(f"= {formula}", width, "  "):
                 picture.line(text, theme.DIM)
         shown = list(self.parts)
         if len(shown) > room:
@@ -418,7 +418,7 @@ def _update(update: UpdateStep, width: int) -> Picture:
         if cell_len(text) + len(figure) <= width:
             picture.line().fit(text, width - len(figure), theme.TEXT).add(figure, theme.signed(result))
         else:
-            for part in wrap(text, width, "  "):
+            for part in wrapped(text, width, "  "):
                 picture.line(part, theme.TEXT)
             picture.line().fit(figure, width, theme.signed(result), right=True)
     return picture

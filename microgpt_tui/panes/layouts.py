@@ -130,9 +130,15 @@ def _planned(
     return split
 
 
-def spotlit(names: Sequence[str], room: Size) -> Split:
-    """A split for some panes, all of which it shows, the first with the most room, and those that stand beside them."""
+def spotlit(names: Sequence[str], room: Size, alone: bool = False) -> Split:
+    """A split for some panes, all of which it shows, the first with the most room, and those that stand beside them.
+
+    `alone`, no others stand beside them.
+    """
     lit = list(dict.fromkeys(names))
+    if alone:
+        parts = ((REST, name) for name in lit)
+        return below(*parts) if room.width < 120 and room.height >= 12 * len(lit) else in_columns(*parts)
     first, second, *_ = dict.fromkeys((*lit, *registry.companions("middle")))
     tall, lower = room.height >= 24, max(9, room.height // 3)
     if room.width < 100:

@@ -13,7 +13,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar
 from microgpt_tui.drawing.numbers import brief, number, percent, plain
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.drawing.wrapping import wrap
+from microgpt_tui.drawing.wrapping import wrapped
 from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import Board, first_fitting, names_width
 from microgpt_tui.panes.base import Pane
@@ -75,7 +75,7 @@ def _gradients(board: Board, logits: Rows, probs: Rows) -> None:
         _loss(board)
         return
     rule = say("panes.prediction.rule", positions=frame.program.n)
-    lines = len(wrap(rule, board.width)) if board.height >= 9 and not _is_set(frame, probs) else 0
+    lines = len(wrapped(rule, board.width)) if board.height >= 9 and not _is_set(frame, probs) else 0
     _bars(board, f"∂{say('panes.prediction.logit')}", logits, cells, footer=2 + lines)
     _top(board, frame.data(probs))
     _loss(board)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from engine.timeline.events import Phase
 from engine.timeline.view import View
 from microgpt_tui.debugger.keys import KEYS, Key
-from microgpt_tui.lectures.binding import ScreenNames
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
@@ -32,6 +31,9 @@ from microgpt_tui.panes.stage import Stage
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
 from microgpt_tui.panes.why import Why
+
+if TYPE_CHECKING:  # imported where a lecture is opened: the first frame needs none
+    from microgpt_tui.lectures.binding import ScreenNames
 
 Room = Literal["narrow", "low", "normal", "wide", "largest"]
 """Sizes of terminals; `layouts.room_of` says which is which."""
@@ -153,7 +155,7 @@ PANES: tuple[PaneSpec, ...] = (
     PaneSpec("why", Why, "Y"),
     PaneSpec("graph", Graph, "G"),
     PaneSpec("embeddings", Embeddings, "V"),
-    PaneSpec("comparison", Comparison, None, lit=False),
+    PaneSpec("comparison", Comparison, None),
 )  # fmt: skip
 ONLY_SCRIPTS = frozenset({"output"})
 """What a run of the built-in model has nothing for."""
@@ -173,6 +175,8 @@ def all_keys() -> tuple[Key, ...]:
 
 def screen_names() -> ScreenNames:
     """What a lecture may name of the debugger."""
+    from microgpt_tui.lectures.binding import ScreenNames
+
     return ScreenNames((*(spec.id for spec in PANES if spec.lit), *STRIPS), all_keys())
 
 

@@ -8,19 +8,17 @@ from functools import cache, lru_cache
 from itertools import takewhile
 from pathlib import Path
 
-from pygments.lexers.python import PythonLexer  # by its name, it would be searched for among all
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
-from rich.syntax import Syntax
 
 from engine.timeline.explainer import CodeText, SourceLine
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.highlighting import CodeStyles, highlighted
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.explanations.sentences import pane_title
-from microgpt_tui.panes.base import Pane, says
+from microgpt_tui.panes.base import Pane, says, top_of
 
 AROUND = 4  # lines before and after the one at work that are seen with it
 ROOMY = 70  # cells from which the code stands as far to the right as in its file
@@ -67,20 +65,9 @@ def columns_of(source: SourceLine) -> Column | None:
 
 
 @lru_cache(64)
-def _highlighted(code: CodeText, code_theme: str) -> list[list[Segment]]:
+def _highlighted(code: CodeText, styles: CodeStyles) -> list[list[Segment]]:
     """The lines of a code as styled segments."""
-    lines = _lines(code)
-    whole = "\n".join(lines)
-    text = Syntax(whole, PythonLexer(), theme=code_theme, background_color="default").highlight(whole)
-    console = Console(width=1000, color_system="truecolor", force_terminal=True)
-    return [
-        [
-            Segment(s.text, Style(color=s.style.color if s.style else None))
-            for s in line.render(console)
-            if s.text != "\n"
-        ]
-        for line in text.split("\n", allow_blank=True)[: len(lines)]
-    ]
+    return highlighted("\n".join(_lines(code)), styles)
 
 
 @lru_cache(1024)
@@ -112,10 +99,10 @@ def _indentation(text: str) -> int:
 
 
 @lru_cache(256)
-def _dedented(code: CodeText, code_theme: str, indent: int) -> list[list[Segment]]:
+def _dedented(code: CodeText, code_styles: CodeStyles, indent: int) -> list[list[Segment]]:
     """The lines of a code as styled segments, each moved to the left by as much, or as far as it goes."""
     lines = []
-    for segments in _highlighted(code, code_theme):
+    for segments in _highlighted(code, code_styles):
         left, line = indent, []
         for text, style, _ in segments:
             cut = min(left, _indentation(text))
@@ -296,34 +283,53 @@ class Source(Pane):
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         source = frame.source
-        code = code_of(source)
-        styles = theme.NEW, theme.FAINT, theme.WARNING
-        indent = _function(code, source.line)[1] if width < ROOMY else 0
-        picture = Picture(list(_quiet_lines(code, width, theme.CODE, indent, styles)), focus=source.line - 1)
-        segments = _dedented(code, theme.CODE, indent)
-        for number in source.ran | {source.line} | (stops := _stops(frame, code)):
-            under = theme.RAN if number in source.ran else None
-            picture.lines[number - 1] = _line(code, number, segments, width, under, number in stops)
-        called = source.called if source.called and source.called.line != source.line else None
-        below = [] if called is None else [_elsewhere(CALLED, called, width)]
-        below += says(Picture(), frame.around.lines_hint, width, height // 2).lines
-        lit = _lit(source, segments, width, max(1, (height + 1) // 2 - len(below)), source.line in stops, indent)
-        picture.lines[source.line - 1 : source.line] = [*lit, *below]
-        if called is not None:
-            picture.focus = source.line  # both stay in sight
-        self._add_callers(picture, source, width, height)
-        return picture
+        stops, hint = frozenset(_stops(frame, code_of(source))), frame.around.lines_hint
+        lines, focus = _drawn(source, stops, hint, width, height, theme.CODE, _styles())
+        return Picture(list(lines), focus)
 
-    def _add_callers(self, picture: Picture, source: SourceLine, width: int, height: int) -> None:
-        """The lines that called for this one, above what is seen of the file; those that are seen with it are not."""
-        assert picture.focus is not None
-        callers = [caller for caller in source.callers if (caller.path, caller.line) != (source.path, source.line)]
-        lines = [_elsewhere(CALLER, caller, width) for caller in reversed(callers[:MOST_CALLERS])]
-        lines = lines[max(0, len(lines) - max(0, height // 2 - 1)) :]
-        picture.focus += len(lines)
-        at = self.top_of(Picture([*picture.lines, *lines], picture.focus), height)
-        at = min(at, source.line - 1)
-        picture.lines[at:at] = lines
+
+def _styles() -> tuple[Style, ...]:
+    """Those in use, besides the code's, which two themes differ in."""
+    return theme.NEW, theme.FAINT, theme.WARNING, theme.RAN, theme.AT_WORK, theme.DIM
+
+
+@lru_cache(256)
+def _drawn(
+    source: SourceLine,
+    stops: frozenset[int],
+    hint: str,
+    width: int,
+    height: int,
+    code_styles: CodeStyles,
+    styles: tuple[Style, ...],
+) -> tuple[tuple[Line, ...], int]:
+    """The lines of the picture, and its focus: the same for the same line of code, whatever its numbers are."""
+    code = code_of(source)
+    indent = _function(code, source.line)[1] if width < ROOMY else 0
+    lines = list(_quiet_lines(code, width, code_styles, indent, styles))
+    segments = _dedented(code, code_styles, indent)
+    for number in source.ran | {source.line} | stops:
+        under = theme.RAN if number in source.ran else None
+        lines[number - 1] = _line(code, number, segments, width, under, number in stops)
+    called = source.called if source.called and source.called.line != source.line else None
+    below = [] if called is None else [_elsewhere(CALLED, called, width)]
+    below += says(Picture(), hint, width, height // 2).lines
+    lit = _lit(source, segments, width, max(1, (height + 1) // 2 - len(below)), source.line in stops, indent)
+    lines[source.line - 1 : source.line] = [*lit, *below]
+    focus = source.line - (called is None)  # both stay in sight
+    return _with_callers(lines, focus, source, width, height)
+
+
+def _with_callers(
+    lines: list[Line], focus: int, source: SourceLine, width: int, height: int
+) -> tuple[tuple[Line, ...], int]:
+    """The lines that called for this one, above what is seen of the file; those that are seen with it are not."""
+    callers = [caller for caller in source.callers if (caller.path, caller.line) != (source.path, source.line)]
+    above = [_elsewhere(CALLER, caller, width) for caller in reversed(callers[:MOST_CALLERS])]
+    above = above[max(0, len(above) - max(0, height // 2 - 1)) :]
+    focus += len(above)
+    at = min(top_of(focus, len(lines) + len(above), height), source.line - 1)
+    return (*lines[:at], *above, *lines[at:]), focus
 
 
 def _stops(frame: Frame, code: CodeText) -> set[int]:
@@ -355,11 +361,11 @@ def _gutter(code: CodeText, line: int) -> str:
 
 @lru_cache(64)
 def _quiet_lines(
-    code: CodeText, width: int, code_theme: str, indent: int, styles: tuple[Style, ...]
+    code: CodeText, width: int, code_styles: CodeStyles, indent: int, styles: tuple[Style, ...]
 ) -> tuple[Line, ...]:
     """The lines of a code as they look where nothing happens; `styles` are those in use, which two themes differ in."""
     del styles
-    segments = _dedented(code, code_theme, indent)
+    segments = _dedented(code, code_styles, indent)
     return tuple(_line(code, i, segments, width, None) for i in range(1, len(segments) + 1))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass
+from functools import lru_cache
 
 from rich.cells import cell_len
 from rich.style import Style
+from textual import events
 
-from engine.timeline.events import PHASES, Moment, Phase, StepProgram
+from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture
@@ -19,10 +21,28 @@ SHARES = {Phase.FORWARD: 0.42, Phase.BACKWARD: 0.42, Phase.UPDATE: 0.16}
 LEAST = 4  # cells of a phase's bar
 
 
-class Timeline(Pane, can_focus=False):
-    """The bar. Every cell of it is a moment; click, or drag the handle."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A cell of the bar of a phase, out of so many."""
 
-    draggable = Moment
+    phase: Phase
+    cell: int
+    cells: int
+
+    def moment(self, frame: Frame) -> Moment:
+        """The end of the event that the cell stands for, in the step of a frame."""
+        found = frame.program.events(self.phase)
+        event = found[min(self.cell * len(found) // self.cells, len(found) - 1)]
+        return Moment(frame.moment.step, self.phase, event.last)
+
+
+class Timeline(Pane, can_focus=False):
+    """The bar. Every cell of it leads to a moment; click, or drag the handle.
+
+    Which moment is found when it is asked for: to draw the bar, the events of later phases need not be known.
+    """
+
+    draggable = Moment, Share
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
@@ -36,17 +56,25 @@ class Timeline(Pane, can_focus=False):
             line.add("" if last else " ")
         return picture
 
+    def target_at(self, event: events.MouseEvent) -> Hashable:
+        return self._moment(super().target_at(event))
+
+    def dragged_to(self, target: Hashable) -> None:
+        super().dragged_to(self._moment(target))
+
+    def _moment(self, target: Hashable) -> Hashable:
+        return target.moment(self.frame) if isinstance(target, Share) and self.frame else target
+
 
 def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
-    program, step = frame.program, frame.moment.step
     begun = frame.phase.place >= phase.place
     label = f"{say(f'explanations.phase.{phase}')} "
-    line.add(label, theme.PHASE_TEXT[phase] if begun else theme.DIM, Moment(step, phase, program.events(phase)[0].last))
+    line.add(label, theme.PHASE_TEXT[phase] if begun else theme.DIM, Share(phase, 0, 1))
     cells = max(LEAST, cells - cell_len(label))
     signs = _signs(frame, phase, cells)
     here = _cell(frame, frame.moment, cells) if frame.phase is phase else 0
     done = cells if frame.phase.place > phase.place else here
-    line.spots += _moments(program, step, phase, line.width, cells)
+    line.spots += _shares(phase, line.width, cells)
     at = 0
     for cell, (sign, style, target) in sorted(signs.items()):
         _track(line, at, cell, done, phase)
@@ -55,19 +83,10 @@ def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
     _track(line, at, cells, done, phase)
 
 
-_spots: WeakKeyDictionary[StepProgram, dict[tuple[Phase, int, int], list[tuple[int, int, Hashable]]]] = (
-    WeakKeyDictionary()
-)
-
-
-def _moments(program: StepProgram, step: int, phase: Phase, x: int, cells: int) -> list[tuple[int, int, Hashable]]:
-    """The moments that the cells of a phase's bar stand for, from column `x` on; the same at every moment of a step."""
-    known, key = _spots.setdefault(program, {}), (phase, x, cells)
-    if key not in known:
-        ends = [event.last for event in program.events(phase)]
-        moments = (Moment(step, phase, ends[min(i * len(ends) // cells, len(ends) - 1)]) for i in range(cells))
-        known[key] = [(x + i, x + i + 1, moment) for i, moment in enumerate(moments)]
-    return known[key]
+@lru_cache(64)
+def _shares(phase: Phase, x: int, cells: int) -> tuple[tuple[int, int, Share], ...]:
+    """The cells of a phase's bar, from column `x` on."""
+    return tuple((x + i, x + i + 1, Share(phase, i, cells)) for i in range(cells))
 
 
 def _track(line: Line, first: int, last: int, done: int, phase: Phase) -> None:

@@ -16,7 +16,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.curve import MARGIN, MARK, curve, sparkline
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.drawing.wrapping import wrap
+from microgpt_tui.drawing.wrapping import wrapped
 from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.panes.base import Pane, says
 from microgpt_tui.panes.gradients import known_norm
@@ -25,6 +25,7 @@ from microgpt_tui.texts.say import say
 RECENT = 50  # steps that the mean is over
 LEAST_CURVE = 4  # lines
 WITH_NAMES = 12  # lines from which names that were sampled are shown
+WITH_REMARK = 8  # those from which there is a sentence on a step that is not as others
 Figure = tuple[str, str, Style]
 
 
@@ -55,6 +56,9 @@ class Training(Pane):
             return frame.in_step(i)
 
         names = _names(frame, width) if height >= WITH_NAMES else Picture()
+        if view.remark and height >= WITH_REMARK:
+            for text in wrapped(view.remark, width):
+                figures.line(text, theme.WARNING)
         room = height - figures.height - names.height
         second = room // 3 if room >= 3 * LEAST_CURVE else int(room > LEAST_CURVE + 1)
         marks = {at: found.loss for at, found in view.validations.items()}
@@ -78,7 +82,7 @@ def _names(frame: Frame, width: int) -> Picture:
     step = max((s for s in frame.around.names if s <= frame.moment.step), default=None)
     if step is not None:
         picture.line().most(say("panes.training.sampled", step=step), width, theme.DIM)
-        for text in wrap(", ".join(frame.around.names[step]), width)[:3]:
+        for text in wrapped(", ".join(frame.around.names[step]), width)[:3]:
             picture.line().most(text, width, theme.TEXT)
     return picture
 

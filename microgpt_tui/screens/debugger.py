@@ -21,11 +21,12 @@ from engine.explain.gradient_paths import Edge
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
 from engine.run.capabilities import branching, is_scripted, on_tape
-from engine.run.step_copy import step_copy_of
+from engine.run.step_copy import StepCopy, step_copy_of
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.change import ChangePlayer
+from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.debugger.frame import Choice, Context, Folding, Frame, PathStep, WatchLine
 from microgpt_tui.debugger.goto import Command, Continue
 from microgpt_tui.debugger.goto_controller import GoTo
@@ -37,12 +38,6 @@ from microgpt_tui.debugger.series_loader import SeriesLoader
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
 from microgpt_tui.debugger.what_if import WhatIfController, in_words
-from microgpt_tui.dialogs.ablations import PartsScreen, in_question
-from microgpt_tui.dialogs.branches import BranchesScreen, Wish
-from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
-from microgpt_tui.dialogs.gradcheck import GradCheckScreen
-from microgpt_tui.dialogs.help import HelpScreen, debugger_help
-from microgpt_tui.dialogs.text_input import AskScreen, LetterScreen, LineScreen
 from microgpt_tui.drawing.numbers import exact
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.arrangement import Arrangement
@@ -58,11 +53,11 @@ from microgpt_tui.panes.stage import Stage
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.storage.paths import in_browser
 
-if TYPE_CHECKING:  # imported where a script or a copy of microgpt.py is opened: the first frame needs none
+if TYPE_CHECKING:  # imported where a copy of microgpt.py is opened, or a dialog: the first frame needs none
     from engine.script.source_table import OwnLines
+    from microgpt_tui.dialogs.branches import Wish
 
 SMALLEST = (80, 24)
 OTHER_CHANGES = "or another change, as in learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"
@@ -143,7 +138,9 @@ class DebuggerScreen(Screen[None]):
         self.grid.lacking = registry.lacking(session.view())
         self.historian = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
-        self._copy, self._copy_of = step_copy_of(session), session
+        self._copy: StepCopy | None = None
+        self._copy_of = session
+        self._early = True  # until the first frame is drawn
         self.lines: OwnLines | None = None  # of the user's copy of microgpt.py
         self.lines_known = False  # whether they were looked for
         self.lines_hint = ""  # how to get them; said at the moment that the debugger was opened at
@@ -169,7 +166,12 @@ class DebuggerScreen(Screen[None]):
         yield KeyBar("shortcuts")
 
     def on_mount(self) -> None:
-        """Show the moment that the run stands at."""
+        """Show the moment that the run stands at at once, and then again, with what its whole step tells."""
+        self.show()
+        self.call_after_refresh(self._show_whole)
+
+    def _show_whole(self) -> None:
+        self._early, self._copy = False, step_copy_of(self._copy_of)
         self.show()
 
     def on_unmount(self) -> None:
@@ -237,13 +239,13 @@ class DebuggerScreen(Screen[None]):
         session = self.session
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
         state, what_if, past, names = self.state, self.what_if, self.historian.known, self.motion.names
-        if self._copy_of is not session:
+        if session is not self._copy_of:
             self._copy, self._copy_of = step_copy_of(session), session
         chosen = self.grid.zoomed or (self.grid.chosen.id if self.grid.chosen else None)
         around = Context(
             fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
             state.watch, self._copy, in_words(what_if.changes), chosen, self.grid.zoomed, self.lines,
-            self.lines_hint if state.where.moment == self.opened_at else "",
+            self.lines_hint if state.where.moment == self.opened_at else "", early=self._early,
         )  # fmt: skip
         return Frame(session.view(), state.where, around)
 
@@ -498,9 +500,12 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_command(self) -> None:
         """Ask where to go, and go there."""
+        from microgpt_tui.dialogs.text_input import LineScreen
+
         frame = self.frame
         line: LineScreen[Command] = LineScreen(
-            ":", goto.HINT, partial(self.go_to.read, frame), partial(goto.completions, frame=frame), self.go_to.typed,
+            ":", Examples.of(frame.scope).goto_hint, partial(self.go_to.read, frame),
+            partial(goto.completions, frame=frame), self.go_to.typed,
             partial(goto.preview, frame=frame, docs=self.session.docs),
         )  # fmt: skip
         self.ask(line, self._carry_out)
@@ -514,10 +519,12 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_search(self) -> None:
         """Ask for words, and go to the next event of the step that fits them; for none, to the next one again."""
+        from microgpt_tui.dialogs.text_input import LineScreen
+
         go_to, program = self.go_to, self.session.program
         read = partial(go_to.search, program, self.session.moment)
         complete = partial(search.search_completions, program=program)
-        self.ask(LineScreen("/", go_to.search_hint, read, complete, go_to.searched), go_to.to_match)
+        self.ask(LineScreen("/", go_to.search_hint(program), read, complete, go_to.searched), go_to.to_match)
 
     @halting
     def action_copy_moment(self) -> None:
@@ -533,11 +540,15 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_mark(self) -> None:
         """Ask for a letter, and set the mark of that name here."""
+        from microgpt_tui.dialogs.text_input import LetterScreen
+
         self.ask(LetterScreen("Mark this moment: press a letter, or esc."), self.go_to.mark)
 
     @halting
     def action_to_mark(self) -> None:
         """Show the marks, ask for a letter, and return to the mark of that name."""
+        from microgpt_tui.dialogs.text_input import LetterScreen
+
         if not self.state.annotations.marks:
             self.notify("There is no mark yet; m and a letter sets one.", timeout=3)
             return
@@ -554,6 +565,8 @@ class DebuggerScreen(Screen[None]):
     @at_rest
     def action_breakpoints(self) -> None:
         """List breakpoints and health checks."""
+        from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
+
         stops = self.stops
         self.ask(BreakpointsScreen(self.state.annotations, stops.scope, stops.hits, stops.keep), self._go_to_breakpoint)
 
@@ -581,6 +594,8 @@ class DebuggerScreen(Screen[None]):
     @at_rest
     def action_watch_typed(self) -> None:
         """Watch any expression."""
+        from microgpt_tui.dialogs.text_input import AskScreen
+
         hint = "As in loss, wte[5, 3], grad(wte[5, 3]) or q[0, 3]@pos=2; without @pos it follows the position."
         dialog = AskScreen("Watch an expression", hint, lambda text: Watch(text, self.stops.scope).text)
         self.ask(dialog, self.stops.watch)
@@ -619,6 +634,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_edit(self) -> None:
         """Ask which value the selected scalar should take, or for any other change."""
+        from microgpt_tui.dialogs.text_input import AskScreen
+
         if not self._can(branching):
             return
         frame, what_if = self.frame, self.what_if
@@ -633,6 +650,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_ablate(self) -> None:
         """Switch the head, the MLP or the position in question off, or on again; ask if none is."""
+        from microgpt_tui.dialogs.ablations import in_question
+
         if not self._can(branching):
             return
         part = in_question(self.frame)
@@ -644,6 +663,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_parts(self) -> None:
         """List everything that can be switched off."""
+        from microgpt_tui.dialogs.ablations import PartsScreen
+
         if not self._can(branching):
             return
         if self.session.config.n_layer:
@@ -658,6 +679,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_branches(self) -> None:
         """List the branches."""
+        from microgpt_tui.dialogs.branches import BranchesScreen
+
         self.app.push_screen(BranchesScreen(self.what_if.branches, self.what_if.branch), self._wished)
 
     def _wished(self, wish: Wish | None) -> None:
@@ -689,6 +712,8 @@ class DebuggerScreen(Screen[None]):
 
     def action_check_gradient(self) -> None:
         """Check the selected scalar against finite differences; one that was found there is chosen."""
+        from microgpt_tui.dialogs.gradcheck import GradCheckScreen
+
         if self.busy:
             self.notify("The run is on its way to another moment; check a gradient when it has arrived.", timeout=3)
         elif self._can(on_tape):
@@ -697,6 +722,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_infer(self) -> None:
         """Open inference with the present parameters; the run stays where it is."""
+        from microgpt_tui.screens.inference import InferenceScreen
+
         earlier = [step for step in self._inferred_steps if step != self.session.step]
         try:
             screen = InferenceScreen(self.session, earlier, self.what_if.branch)
@@ -709,5 +736,7 @@ class DebuggerScreen(Screen[None]):
     @at_rest
     def action_help(self) -> None:
         """All keys, and the sentences of the present event."""
+        from microgpt_tui.dialogs.help import HelpScreen, debugger_help
+
         pane = self.grid.chosen.id if self.grid.chosen else None
         self.app.push_screen(HelpScreen("Help", debugger_help(self.frame, pane)))

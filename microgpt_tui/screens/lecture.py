@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 
-from engine import Moment, Run
+from engine import EngineError, Moment, Run
 from engine.sampling.stepper import SampleStepper
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.keys import IN_LECTURE
@@ -31,7 +31,7 @@ from microgpt_tui.panes.lecture_page import Footing, LecturePage
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.widgets.picture_view import PictureView
 
-BESIDE = 110  # columns from which the page stands beside the panes
+BESIDE = Size(110, 30)  # from which on the page stands beside the panes
 LEFT_TO_PANES = 9  # lines at least, where it stands above them
 
 
@@ -87,8 +87,9 @@ class LectureScreen(DebuggerScreen):
         self._gone = True
 
     def on_resize(self, event: events.Resize) -> None:
-        self.set_class(event.size.width >= BESIDE, "-beside")
-        self.set_class(event.size.width < BESIDE, "-above")
+        beside = self._beside(event.size)
+        self.set_class(beside, "-beside")
+        self.set_class(not beside, "-above")
         self._fit_page(event.size)
 
     # What is on the screen.
@@ -106,7 +107,7 @@ class LectureScreen(DebuggerScreen):
         for view in self.query(PictureView).exclude("Pane"):
             view.redraw()
         spots = self.player.spotlight
-        self.set_class(self.player.aim is not None, "-on-the-way")
+        self.set_class(self.player.on_the_way, "-on-the-way")
         for strip in registry.STRIPS:
             self.set_class(strip in spots, f"-with-{strip}")
         for pane in self.panes:
@@ -128,24 +129,33 @@ class LectureScreen(DebuggerScreen):
         names = [name for name in bound.spotlight if name in registry.ids()]
         if isinstance(bound.page.act, Train) and "training" not in names:
             names.append("training")  # the curve grows
-        return spotlit(names, room) if names else plan(phase, room, head=self.head_at_work)
+        if not names:
+            return plan(phase, room, head=self.head_at_work)
+        return spotlit(names, room, alone=self.player.lecture.big)
+
+    def _beside(self, size: Size) -> bool:
+        """Whether the page stands beside the panes in a window of this size; else it stands above them."""
+        return size.width >= BESIDE.width and size.height >= BESIDE.height and not self.player.lecture.big
 
     def _fit_page(self, size: Size) -> None:
         pane, rendered = self.page_pane, self.player.shown
         self.remove_class("-page-alone")
-        if size.width >= BESIDE:
+        if self._beside(size):
             pane.styles.height = None
             return
         needed, usual = pane.lines_needed(size.width - 4) + 1, size.height - LEFT_TO_PANES - 2
-        whole = rendered is not None and (rendered.unfolded or rendered.map is not None) and not self.player.exploring
-        self.set_class(whole and needed > usual, "-page-alone")
+        whole = rendered is not None and (rendered.unfolded or rendered.map is not None)
+        alone = pane.spread or (whole and needed > usual)
+        self.set_class(alone and not self.player.exploring, "-page-alone")
         pane.styles.height = "1fr" if self.has_class("-page-alone") else max(3, min(needed, usual))
 
     def _show_page(self) -> None:
         """Show the page as far as it has come."""
         pane = self.page_pane
-        pane.waiting = self.player.lecture.words["preparing"]
+        pane.waiting, pane.no_lines = (self.player.lecture.words[key] for key in ("preparing", "no_lines"))
         pane.rendered = self.player.shown
+        pane.spread = self.player.lecture.big and (self.player.text_alone or not self.player.takes_turns)
+        self.set_class(self.player.on_the_way, "-on-the-way")
         self._fit_page(self.size)
         pane.redraw()
         self._show_status()
@@ -178,8 +188,8 @@ class LectureScreen(DebuggerScreen):
     def open_page(self, page: int) -> None:
         """Turn to a page of this chapter, and bring the run to where it begins."""
         self.player.open(page)
-        self._show_sample(None)
         self.app.clear_notifications()  # they speak of the page before
+        self._show_sample(None)
         self.grid.zoomed = None
         self.set_focus(None)
         self._show_page()
@@ -200,11 +210,30 @@ class LectureScreen(DebuggerScreen):
     def _bring(self, moment: Moment) -> None:
         """Let the run stand at a moment of the page, now or when it has come there."""
         self.player.aim = moment
-        if not self.navigator.halt() and self.navigator.go(moment):  # where a halted run arrives is not the aim
+        branch = self._branch()
+        if self.navigator.halt():
+            pass  # where a halted run arrives is not the aim
+        elif branch != self.what_if.branch:
+            self.what_if.enter(branch, moment)  # it arrives there
+        elif self.navigator.go(moment):
             self._land()
-        else:
-            self._light_panes()
-            self._show_status()
+            return
+        self._light_panes()
+        self._show_status()
+
+    def _branch(self) -> str | None:
+        """The branch of the run that the page is about, made when it is first needed; None for the original.
+
+        A page whose changes cannot be made says so itself, beside the original.
+        """
+        changes, branches = self.player.bound.changes, self.what_if.branches
+        if not changes:
+            return None
+        known = (branch.name for branch in branches.all() if set(branch.changes) == set(changes))
+        try:
+            return next(known, None) or branches.change(None, changes, enter=False).name
+        except EngineError:
+            return None
 
     def _land(self) -> None:
         """The run is where the page wants it: choose what is in focus."""
@@ -273,8 +302,6 @@ class LectureScreen(DebuggerScreen):
         if action == "pick":
             rendered = player.rendered
             return player.next is Press.REVEAL and rendered is not None and parameters[0] < len(rendered.options)  # type: ignore[operator]
-        if action == "why":
-            return player.bound.page.why is not None
         if action == "explore":
             return not self.grid.zoomed and not self.grid.chosen
         return True
@@ -304,6 +331,7 @@ class LectureScreen(DebuggerScreen):
             return
         player.press()
         self._show_page()
+        self.grid.place()
         if press is Press.GO_ON and expected is not None and expected.key is not None:
             self.run_worker(self.run_action(expected.key.action))  # as if the viewer had pressed it
         if press is Press.BEGIN and not self.busy:
@@ -314,7 +342,7 @@ class LectureScreen(DebuggerScreen):
         if self._unblanked():
             return
         page = self.player.lecture.page
-        if self.player.begun:
+        if self.player.begun or (self.player.takes_turns and not self.player.text_alone):
             self.open_page(page)
         else:
             self._turn_to(page - 1)
@@ -328,6 +356,9 @@ class LectureScreen(DebuggerScreen):
         self._show_page()
 
     def action_why(self) -> None:
+        if self.player.bound.page.why is None:
+            self.notify(self.player.lecture.words["no_why"], timeout=3)
+            return
         self.player.unfolded = not self.player.unfolded
         self._show_page()
 

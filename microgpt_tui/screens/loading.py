@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
-from textual import work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -26,6 +28,7 @@ from microgpt_tui.texts.say import say
 
 WIDTH = 60
 DOING = say("screens.loading.shuffling_documents_recording_model")
+BETWEEN = 0.1  # seconds from one report to the next
 PATIENCE = 1.0  # seconds; what takes longer with plain loops, such as a large model, waits for the compiled ones
 
 
@@ -67,9 +70,17 @@ class LoadingScreen(Screen[None]):
     class Cancelled(Message):
         """The user does not want to wait."""
 
+    @dataclass
+    class Progress(Message):
+        """What is done at present, and which share of it is done."""
+
+        doing: str
+        share: float
+
     def __init__(self) -> None:
         super().__init__()
         self._stopped = False
+        self._reported_at = 0.0
 
     def compose(self) -> ComposeResult:
         yield Static(self._words(self.doing, 0.0))  # one widget, since the first frame should be there at once
@@ -79,7 +90,8 @@ class LoadingScreen(Screen[None]):
         return Text.assemble(("microgpt-tui\n", theme.STRONG), doing + "\n", done)
 
     def on_mount(self) -> None:
-        self.call_after_refresh(self._open)  # first a frame, then the work
+        self._reported_at = time.monotonic()
+        self._open()
 
     def on_unmount(self) -> None:
         self._stopped = True
@@ -107,17 +119,21 @@ class LoadingScreen(Screen[None]):
         """In the thread: the run at its moment, or at a fault before it. Raises EngineError, Stopped."""
         raise NotImplementedError
 
-    def _report(self, doing: str, share: float) -> None:
+    def _report(self, doing: str, share: float, at_once: bool = False) -> None:
+        """Say what is done, now and then; `at_once` where it goes on for long without another report."""
         if self._stopped:
             raise Stopped(say("screens.loading.opening_was_stopped"))
-        try:
-            self.app.call_from_thread(self._show_progress, doing, share)
-        except RuntimeError:  # the app has ended in the meantime
-            raise Stopped(say("screens.loading.opening_was_stopped")) from None
+        now = time.monotonic()
+        if at_once or now - self._reported_at > BETWEEN:
+            self._reported_at = now
+            with suppress(RuntimeError):  # the app has ended in the meantime
+                self.post_message(self.Progress(doing, share))
 
-    def _show_progress(self, doing: str, share: float) -> None:
+    @on(Progress)
+    def show_progress(self, message: Progress) -> None:
+        """Show how far the work is."""
         for text in self.query(Static):  # it is gone while the screen goes away
-            text.update(self._words(doing, share))
+            text.update(self._words(message.doing, message.share))
 
 
 class OpeningScreen(LoadingScreen):
@@ -139,7 +155,7 @@ class OpeningScreen(LoadingScreen):
             target = start.moment(session.program)
             steps = max(target.step - session.step, 0) + 1
             if not session.loops.compiled and can_compile() and session.seconds_a_step() * steps > PATIENCE:
-                self._report(say("screens.loading.getting_loops_ready_compiled"), 0.0)
+                self._report(say("screens.loading.getting_loops_ready_compiled"), 0.0, at_once=True)
                 warm_up()
                 session.loops.become(loops())
             session.seek(target, on_step=partial(self._trained, target.step))
@@ -179,7 +195,8 @@ class ScriptLoadingScreen(LoadingScreen):
         return self.Ready(run, "; ".join(file.notes) or None)
 
     def _made(self, scalars: int) -> None:
-        self._report(say("screens.loading.recording_training_step_scalars", step=self.start.step, scalars=scalars), 1.0)
+        doing = say("screens.loading.recording_training_step_scalars", step=self.start.step, scalars=scalars)
+        self._report(doing, 1.0, at_once=True)
 
     def _step_done(self, step: int, loss: float) -> bool:
         until = self.start.step

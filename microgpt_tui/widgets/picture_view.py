@@ -16,7 +16,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.drawing.picture import Line, Picture, new
 from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.dim_filter import FADED
 
@@ -312,7 +312,7 @@ class PictureView(Widget):
         if number >= self.picture.height:
             return [Segment(" " * width, styles[None])]
         line = self.picture.lines[number].cut(width)  # drawn for more room, where a moving run is waited for
-        segments = [Segment(text, styles[style]) for text, style, _ in line.segments]
+        segments = [new(Segment, (text, styles[style], None)) for text, style, _ in line.segments]
         return [*segments, Segment(" " * (width - line.width), styles[None])] if line.width < width else segments
 
     def _colours(self) -> Style:

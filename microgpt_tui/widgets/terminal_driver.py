@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import IO
+from typing import IO, Any
 
 from textual.drivers._writer_thread import WriterThread
 
@@ -45,6 +45,11 @@ if sys.platform != "win32":
         """Draws and listens as Textual does, while the program is in the foreground of its terminal."""
 
         _taken = False  # whether the terminal is in the program's mode
+
+        def __init__(self, *args: Any, **named: Any) -> None:
+            super().__init__(*args, **named)
+            if sys.__stderr__ is None or not sys.__stderr__.isatty():
+                self._file = sys.__stdout__  # the error output is redirected: it keeps what is written to it
 
         def start_application_mode(self) -> None:
             """Take over the terminal, once the program is in its foreground."""

@@ -2,7 +2,8 @@
 
 Run by hand: python tests/benchmarks/large.py [LAYERS WIDTH BLOCK HEADS]
 
-Keys are pressed one after the other as a person would; each line says how long the event loop answered nothing at most,
+First what a key costs, as in screen.py: from the key to the painted frame, in turns with an empty repaint. Then all
+keys are pressed one after the other as a person would; each line says how long the event loop answered nothing at most,
 which is what feels like hanging, and when all that the key began was done.
 """
 
@@ -11,13 +12,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import resource
+import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import psutil
-from screen import SIZE, Debugger, report
+from screen import SIZE, Debugger, Empty, painted, report
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from engine import Config, Moment, Phase, Session, load_docs
 from engine.model.recording import BYTES_A_ROW
@@ -27,6 +31,7 @@ from microgpt_tui.screens.debugger import DebuggerScreen
 
 MODEL = (4, 64, 32, 4)
 STEPS = 45  # trained before keys are pressed
+PRESSES = 40  # of one key in each phase
 BEAT = 0.005
 KEYS = """
     n n n p s S o O t T n t f f F F ] [ f n p ] [ F right_curly_bracket left_curly_bracket end home
@@ -79,12 +84,47 @@ def engine(session: Session) -> None:
         session.seek(Moment(session.step, phase, events[middle].last))
         timed(f"back an event, {phase.value}", lambda s=events, m=middle, p=phase: session.seek(
             Moment(session.step, p, s[m - 1].last)))  # fmt: skip
-    timed("back a step", lambda: session.seek(Moment(session.step - 1, Phase.BACKWARD, 5)))
+    backs = []
+    for step in range(session.step - 1, session.step - 11, -1):
+        start = time.perf_counter()
+        session.seek(Moment(step, Phase.BACKWARD, 5))
+        backs.append(time.perf_counter() - start)
+    report(
+        "back a step, median of 10 in a row", statistics.median(backs), f"at most 120 ms; slowest {max(backs):.2f} s"
+    )
     timed("back to the step before a keyframe", lambda: session.seek(Moment(39)))
     timed("to the start", lambda: session.seek(Moment(0)))
     timed("a sampled document", lambda: session.sample(1))
     timed("a twin", session.replay_copy)
     print(f"{'memory':44} {memory()}")
+
+
+async def frames(session: Session) -> None:
+    """A key for the next event, in the middle of each phase, to its painted frame."""
+    times, empty_times = [], []
+    for phase in Phase:
+        events = session.program.events(phase)
+        session.seek(Moment(session.step, phase, events[max(0, len(events) - PRESSES) // 2].last))
+        own, empty = await next_events(session)
+        report(f"   in the {phase.value} phase, median", statistics.median(own), f"slowest {max(own) * 1e3:.0f} ms")
+        times, empty_times = times + own, empty_times + empty
+    report("key to painted frame, median", statistics.median(times), "at most 60 ms")
+    report("   an empty repaint, median", statistics.median(empty_times), "")
+    print(f"{'memory':44} {memory()}; at most 650 MB")
+
+
+async def next_events(session: Session) -> tuple[list[float], list[float]]:
+    """Seconds for each of some keys, and for as many empty repaints."""
+    app, empty, own, others = Debugger(session), Empty(), list[float](), list[float]()
+    async with app.run_test(size=SIZE) as pilot, empty.run_test(size=SIZE) as other:
+        await pilot.pause()
+        await other.pause()
+        screen, filler = app.screen, empty.query_one(Static)
+        assert isinstance(screen, DebuggerScreen)
+        for i in range(PRESSES):
+            own.append((await painted(app, pilot, lambda: screen.action_go("next_event")))[0])
+            others.append((await painted(empty, other, partial(filler.update, str(i))))[0])
+    return own, others
 
 
 async def press(pilot: Pilot[None], key: str, beats: list[float]) -> None:
@@ -137,6 +177,8 @@ def main() -> None:
     warm_up()
     session = make(Config(n_layer=layers, n_embd=width, block_size=block, n_head=heads))
     engine(session)
+    session.seek(first_moment(session.program, STEPS))
+    asyncio.run(frames(session))
     for size in ((80, 24), SIZE, (200, 60)):
         gc.collect()  # the app before
         asyncio.run(keys(session, size))

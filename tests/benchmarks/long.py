@@ -50,7 +50,7 @@ async def frames(app: Debugger, pilot: Pilot[None], screen: DebuggerScreen, phas
     screen.navigator.go(Moment(program.step, phase, program.events(phase)[0].last))
     await pilot.pause()
     keys = [("next_event", "previous_event")[i // 5 % 2] for i in range(FRAMES)]
-    return statistics.median([await painted(app, pilot, lambda key=key: screen.action_go(key)) for key in keys])
+    return statistics.median([(await painted(app, pilot, lambda key=key: screen.action_go(key)))[0] for key in keys])
 
 
 def back(session: Session) -> float:

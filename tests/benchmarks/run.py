@@ -1,7 +1,9 @@
 """Figures beside their budgets, to be run by hand: `python tests/benchmarks/run.py`. Judges nothing.
 
-The engine and the plain oracle take turns in the same run, so that a busy machine slows both. The oracle builds the
-same objects as `microgpt.py`, one a scalar, and stands in for it; golden/*.json.gz holds that one's own time.
+Each figure stands beside its baseline, and both take turns in the same run, so that a busy machine slows both. Times of
+the engine are those of the processor, and ratios the medians of those of each turn. `docs/examples/plain.py`, with the
+sizes and the names of the original, stands in for `microgpt.py`: it is a script of the same shape, run as it stands,
+and computes the same numbers, which is asserted. golden/*.json.gz holds that one's own time on another machine.
 """
 
 from __future__ import annotations
@@ -9,13 +11,17 @@ from __future__ import annotations
 import gc
 import math
 import random
+import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -24,28 +30,41 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from engine import Config, Moment, Phase, Session, load_docs  # noqa: E402
-from engine.autograd.jit import loops, plain_loops  # noqa: E402
+from engine.autograd import jit  # noqa: E402
+from engine.autograd.jit import Kernels, loops, plain_loops  # noqa: E402
 from engine.autograd.kernels import BAND  # noqa: E402
 from engine.autograd.tape import OperationRows  # noqa: E402
 from engine.model.recording import record  # noqa: E402
 from engine.run.session import ADAM_BLOCK, warm_up  # noqa: E402
-from tests.support.reference_model import PlainGPT  # noqa: E402
 
-STEPS = 12  # steps that both take, in turns
-AGAIN = 15  # how often the engine takes each of them; the median counts, as a millisecond is soon disturbed
+STEPS = 20  # steps that the script and the engine take, in turns
+AGAIN = 5  # how often the script takes all of them
+BLOCK = 10  # steps on end that are taken in one turn
+TURNS = 80
 SEEKS = 60  # random moments to be reached
 LEARNT = 40  # steps after which the orders of most targets and positions are known
 
 BUDGETS = {  # what a figure should be, on a quiet machine
     "recording the defaults": "budget 0.4 of every call recorded",
     "recording 4 layers of 64, block_size 32": "budget 0.22 of every call recorded",
-    "training on end, a step": "budget 0.8",
-    "times as fast, over all, collector on": "budget over 400",
-    "1,000 steps by the command, whole process": "budget 6",
+    "training on end, a step": "budget 0.72 of a step that keeps all scalars and calls pow for all powers",
+    "Python between kernels, a step": "budget 0.05",
+    "times as fast as the script": "budget over 600 on a quiet machine",
+    "a step without numba": "budget 0.65 of one in plain Python alone",
+    "1,000 steps by the command, whole process": "budget 1.3",
     "help, whole process": "budget 0.25",
     "bytes a scalar, all that a session holds": "budget 60",
     "any moment of 1,000 steps, median": "budget 60",
     "history after 1,000 steps": "budget 60",
+}
+SCRIPT = {  # what the script has otherwise than the original, and how it tells of each step, and waits for its turn
+    "n_layer, n_embd, n_head, block_size = 1, 8, 2, 8": "n_layer, n_embd, n_head, block_size = 1, 16, 4, 16",
+    "num_steps = 60": "num_steps = 1000",
+    "    doc = docs[step % len(docs)]\n": "    begun = time.process_time()\n    doc = docs[step % len(docs)]\n",
+    '    print(f"step {step + 1}  loss {loss.data:.4f}")': """
+    print(loss.data, time.process_time() - begun, flush=True)
+    input()""",
+    "import math\n": "import math\nimport time\n",
 }
 LADDER = [
     Config(),
@@ -64,15 +83,31 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def busy(work: Callable[[], object]) -> float:
+    """Seconds of the processor, which other programs take less from than from those of the clock."""
+    start = time.thread_time()
+    work()
+    return time.thread_time() - start
+
+
 def show(what: str, figure: float, unit: str, note: str = "") -> None:
     print(f"{what:<46}{figure:>10.3f} {unit:<4}{'; '.join(filter(None, (BUDGETS.get(what.strip()), note)))}")
 
 
 def command() -> None:
-    """The installed program as a user has it, from the shell and back; the compile cache is warm by now."""
-    call = [sys.executable, "-m", "microgpt_tui", "train", "--until", "1000"]
-    took = [seconds(lambda: subprocess.run(call, check=True, stdout=subprocess.DEVNULL)) for _ in range(3)]
-    show("1,000 steps by the command, whole process", statistics.median(took), "s", f"slowest {max(took):.1f}")
+    """The installed program as a user has it, from the shell and back, beside a single step; the cache is warm."""
+    calls = {"1,000 steps by the command, whole process": "1000", "  a single step": "1"}
+    took: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+    for _ in range(5):
+        for name, until in calls.items():
+            call = [sys.executable, "-m", "microgpt_tui", "train", "--until", until]
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            wall = seconds(lambda call=call: subprocess.run(call, check=True, stdout=subprocess.DEVNULL))
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            took[name].append((wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))
+    for name, times in took.items():
+        wall, processor = map(statistics.median, zip(*times, strict=True))
+        show(name, wall, "s", f"best {min(times)[0]:.2f}, {processor:.2f} of the processor")
 
 
 def help_text() -> None:
@@ -87,52 +122,116 @@ def help_text() -> None:
         show(name, statistics.median(times), "s", f"slowest {max(times):.2f}, best {min(times):.2f}")
 
 
-def race(collector: bool) -> tuple[list[float], list[float]]:
-    """Seconds that the engine and the oracle take for each of the first steps of the default run, in turns."""
+class KeepingSession(Session):
+    """A run that keeps all scalars of each step."""
+
+    def _pass_step(self) -> bool:
+        return False
+
+
+def with_pow_alone(kernels: Kernels) -> Kernels:
+    """These kernels, but that pow computes all powers of Adam."""
+    return replace(kernels, powers_agree=lambda *_: -1)
+
+
+def in_turns(sessions: dict[str, Session], steps: int, turns: int) -> dict[str, list[float]]:
+    """Milliseconds of the processor a step, of runs that go on by so many steps in each turn, and then begin anew."""
+    took: dict[str, list[float]] = {name: [] for name in sessions}
+    for turn in range(turns):
+        for name in list(sessions)[:: 1 if turn % 2 else -1]:
+            session = sessions[name]
+            if session.step + steps > session.config.num_steps:
+                session.seek(Moment(LEARNT))
+            start = time.thread_time()
+            session.run(until=session.step + steps)
+            took[name].append((time.thread_time() - start) / steps * 1e3)
+    return took
+
+
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    """The median of the ratios of each turn."""
+    return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+
+
+def training() -> None:
+    """A step, beside one that keeps all that a step makes."""
     docs = load_docs()
-    session, plain = Session(Config(), docs), PlainGPT(docs)
-    was_on = gc.isenabled()
-    gc.collect()
-    (gc.enable if collector else gc.disable)()
-    ours, theirs = [], []
-    for step in range(STEPS):
-        times = []
-        for _ in range(AGAIN):
-            session.seek(Moment(step))
-            times.append(seconds(lambda step=step: session.run(until=step + 1)))
-        ours.append(statistics.median(times))
-        theirs.append(seconds(plain.train_step))
-    assert session.losses == plain.losses, "a figure for the wrong numbers is worth nothing"
-    (gc.enable if was_on else gc.disable)()
-    return ours, theirs
-
-
-def compare() -> None:
-    session = Session(Config(), load_docs())
-    blocks = [seconds(lambda n=n: session.run(until=n)) / 50 for n in range(50, 501, 50)]
-    show("training on end, a step", statistics.median(blocks) * 1e3, "ms", f"the best 50 {min(blocks) * 1e3:.3f}")
-    for collector in (True, False):
-        ours, theirs = race(collector)
-        state = "on" if collector else "off"
-        print(f"the same {STEPS} steps in turns, garbage collector {state}, medians")
-        show("  the engine", statistics.median(ours) * 1e3, "ms")
-        show("  the plain oracle", statistics.median(theirs) * 1e3, "ms")
-        show(f"  times as fast, over all, collector {state}", sum(theirs) / sum(ours), "x")
+    sessions = {
+        "lean": Session(Config(), docs),
+        "keeping": KeepingSession(Config(), docs, kernels=with_pow_alone(loops())),
+    }
+    for session in sessions.values():
+        session.run(until=LEARNT)
+    took = in_turns(sessions, BLOCK, TURNS)
+    assert sessions["lean"].losses == sessions["keeping"].losses, "a figure for the wrong numbers is worth nothing"
+    ours, theirs = took["lean"], took["keeping"]
+    share = f"{ratio(ours, theirs):.2f} of it, {statistics.median(theirs):.3f}; the best {min(ours):.3f}"
+    show("training on end, a step", statistics.median(ours), "ms", share)
 
 
 def split() -> None:
-    """The parts of a step, each the median over some steps."""
-    session = Session(Config(), load_docs())
-    parts: dict[str, list[float]] = {"forward": [], "backward": [], "adam and figures": [], "all the rest": []}
-    for step in range(200):
-        ticks = session.program.ticks
-        phases = (("forward", Phase.FORWARD), ("backward", Phase.BACKWARD), ("adam and figures", Phase.UPDATE))
-        for name, phase in phases:
-            moment = Moment(step, phase, ticks(phase))
-            parts[name].append(seconds(lambda moment=moment: session.seek(moment)))
-        parts["all the rest"].append(seconds(lambda step=step: session.seek(Moment(step + 1))))
-    for name, figures in parts.items():
-        show(f"  {name}", statistics.median(figures[50:]) * 1e3, "ms")
+    """A step's time in each kernel, and in Python between them."""
+    spent: dict[str, float] = {}
+
+    def timed(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            start = time.thread_time()
+            result = kernel(*args)
+            spent[f"  {name}"] = spent.get(f"  {name}", 0.0) + time.thread_time() - start
+            return result
+
+        return call
+
+    parts = {each.name: getattr(loops(), each.name) for each in fields(Kernels)}
+    watched = Kernels(**{name: timed(name, part) if callable(part) else part for name, part in parts.items()})
+    session, blocks = Session(Config(), load_docs(), kernels=watched), []
+    session.run(until=LEARNT)
+    for _ in range(TURNS):
+        spent.clear()
+        start = time.thread_time()
+        session.run(until=session.step + BLOCK)
+        whole = time.thread_time() - start
+        blocks.append({"Python between kernels, a step": whole - sum(spent.values())} | spent)
+    for name in blocks[-1]:
+        show(name, statistics.median(block.get(name, 0.0) for block in blocks) / BLOCK * 1e3, "ms")
+
+
+def race() -> None:
+    """The first steps of the default run by the script and by the engine, in turns."""
+    session, ours = Session(Config(), load_docs()), []
+    text = (ROOT / "docs" / "examples" / "plain.py").read_text(encoding="utf-8")
+    for old, new in SCRIPT.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    steps: list[list[float]] = [[] for _ in range(STEPS)]
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "plain.py").write_text(text, encoding="utf-8")
+        Path(folder, "flowers.txt").write_bytes((ROOT / "data" / "names.txt").read_bytes())
+        for _ in range(AGAIN):
+            call, losses = [sys.executable, "plain.py"], []
+            with subprocess.Popen(
+                call, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            ) as process:
+                assert process.stdin is not None
+                assert process.stdout is not None
+                for took in steps:
+                    loss, processor = map(float, process.stdout.readline().split())
+                    losses.append(loss)
+                    took.append(processor * 1e3)
+                    session.seek(Moment(0))
+                    start = time.thread_time()
+                    session.run(until=STEPS)
+                    ours.append((time.thread_time() - start) / STEPS * 1e3)
+                    process.stdin.write("\n")
+                    process.stdin.flush()
+                process.kill()
+            assert session.losses == losses, "a figure for the wrong numbers is worth nothing"
+    engine, script = statistics.median(ours), statistics.mean(map(statistics.median, steps))
+    best = statistics.mean(map(min, steps)) / min(ours)
+    print(f"the first {STEPS} steps in turns")
+    show("  the engine", engine, "ms", f"the best {min(ours):.3f}")
+    show("  the script of plain Python", script, "ms", f"the best of each step {statistics.mean(map(min, steps)):.1f}")
+    show("  times as fast as the script", script / engine, "x", f"the best beside the best {best:.0f}")
 
 
 def ladder() -> None:
@@ -146,7 +245,7 @@ def ladder() -> None:
         scalars, times = [], []
         for step in range(LEARNT, LEARNT + 20):
             scalars.append(session.program.ticks(Phase.FORWARD))
-            times.append(seconds(lambda session=session, step=step: session.run(until=step + 1)))
+            times.append(busy(lambda session=session, step=step: session.run(until=step + 1)))
         each = [t / n * 1e9 for t, n in zip(times, scalars, strict=True)]
         n, ms, params = statistics.mean(scalars), statistics.median(times) * 1e3, session.recording.n_params
         print(
@@ -171,7 +270,7 @@ def travel() -> None:
         session.seek(Moment(dice.randrange(1000)))
         tick = dice.randrange(session.program.ticks(phase))
         moment = Moment(dice.randrange(1000), phase, tick)
-        times.append(seconds(lambda moment=moment: session.seek(moment)))
+        times.append(busy(lambda moment=moment: session.seek(moment)))
     show("any moment of 1,000 steps, median", statistics.median(times) * 1e3, "ms", f"slowest {max(times) * 1e3:.1f}")
     show("history after 1,000 steps", held / 1e6, "MB", "all that training has added, orders too")
 
@@ -199,31 +298,34 @@ def memory() -> None:
 
 
 def uncompiled() -> None:
-    """A step on plain loops, as without numba, beside one on compiled loops, in turns."""
-    kinds = {"plain": Session(Config(), load_docs(), kernels=plain_loops()), "compiled": Session(Config(), load_docs())}
-    took: dict[str, list[float]] = {name: [] for name in kinds}
-    for step in range(LEARNT, LEARNT + 20):
-        for name, session in kinds.items():
-            session.run(until=step)
-            for _ in range(AGAIN if session.loops.compiled else 1):
-                session.seek(Moment(step))
-                took[name].append(seconds(lambda session=session, step=step: session.run(until=step + 1)))
-    plain, compiled = (statistics.median(times) * 1e3 for times in took.values())
-    show("  a step without numba", plain, "ms", f"{plain / compiled:.0f} times as long as with it")
+    """A step without numba, beside one in plain Python alone that keeps all scalars, and one on compiled loops."""
+    python = jit._loops(lambda _, kernel: jit._with_views(kernel), compiled=False)
+    sessions: dict[str, Session] = {
+        "plain": Session(Config(), load_docs(), kernels=plain_loops()),
+        "python": KeepingSession(Config(), load_docs(), kernels=with_pow_alone(python)),
+        "compiled": Session(Config(), load_docs()),
+    }
+    for session in sessions.values():
+        session.run(until=LEARNT)
+    took = in_turns(sessions, BLOCK, TURNS // 8)
+    plain, python_alone, compiled = took.values()
+    share = f"{ratio(plain, python_alone):.2f} of it, {statistics.median(python_alone):.1f}"
+    show("a step without numba", statistics.median(plain), "ms", share)
+    show("  times as long as with numba", ratio(plain, compiled), "x")
 
 
 def powers() -> None:
     """Adam over the parameters of the defaults, with and without the shortcut for squares and roots, in turns."""
-    session, bands = Session(Config(), load_docs()), {"with proven squares and roots": BAND, "with pow alone": math.inf}
+    session, bands = Session(Config(), load_docs()), {"Adam with proven powers": BAND, "Adam with pow alone": math.inf}
     session.seek(Moment(3, Phase.UPDATE, 0))
     w, took = session.workspace, {name: list[float]() for name in bands}
     for _ in range(400):
         for name, band in bands.items():
             arrays = w.data.copy(), w.grad, session._m.copy(), session._v.copy()
             arguments = 0, len(session._m), *session._adam_rates(), band, np.empty(2 * ADAM_BLOCK)
-            took[name].append(seconds(lambda a=arrays, b=arguments: session.loops.adam(*a, *b)))
+            took[name].append(busy(lambda a=arrays, b=arguments: session.loops.adam(*a, *b)))
     for name, times in took.items():
-        show(f"  Adam {name}", statistics.median(times) * 1e3, "ms")
+        show(f"  {name}", statistics.median(times) * 1e3, "ms")
 
 
 def recordings() -> None:
@@ -244,9 +346,9 @@ def main() -> None:
     warm_up()
     print(f"loops compiled: {loops().compiled}; Python {sys.version.split()[0]}; warmed up, compiling not counted")
     recordings()
-    compare()
-    print("a step's parts, medians")
+    training()
     split()
+    race()
     powers()
     uncompiled()
     memory()

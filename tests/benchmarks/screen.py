@@ -110,21 +110,25 @@ async def keys(session: Run) -> None:
     report("key to painted frame, p95", statistics.quantiles(seconds, n=20)[-1], "at most 80 ms")
     report("an empty repaint, median", statistics.median(empty_seconds), "")
     times = statistics.median(work) / statistics.median(empty_work)
-    print(f"{'times an empty repaint, in processor time':44} {times:8.2f} x     at most 2.5")
+    print(f"{'times an empty repaint, in processor time':44} {times:8.2f} x     at most 2.4")
     report("60 keys at once, until the screen is still", total, "")
     report("   of that after the last key", after, "at most 150 ms")
 
 
 async def running(config: Config) -> None:
-    """Training flat out below the screen, while panes are chosen by keys."""
+    """Training flat out below the screen, while panes are chosen by keys; no health check may stop it."""
     session = Session(config, load_docs())
+    session.run(100)
+    start = time.perf_counter()
+    session.run(1100)
+    report_rate("training without a screen", 1000 / (time.perf_counter() - start), "")
     app = Debugger(session)
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause()
         screen = app.screen
         assert isinstance(screen, DebuggerScreen)
         screen.action_run(flat_out=True)
-        start, latencies = time.perf_counter(), []
+        start, latencies, before = time.perf_counter(), [], len(session.losses)
         for i in range(60):
             app.painted.clear()
             pressed = time.perf_counter()
@@ -132,11 +136,13 @@ async def running(config: Config) -> None:
             await app.painted.wait()
             latencies.append(app.painted_at - pressed)
             await asyncio.sleep(0.05)  # the pace of a person who types fast, not a wait for something to happen
-        seconds = time.perf_counter() - start
+        seconds, still_running = time.perf_counter() - start, screen.busy
         screen.motion.halt(wait=True)
-        steps = len(session.losses)
-    print(f"{'training flat out under the screen':44} {steps / seconds:8.0f} steps a second     at least 400")
-    report("   key to painted frame meanwhile, p95", statistics.quantiles(latencies, n=20)[-1], "at most 100 ms")
+        steps = len(session.losses) - before
+    if not still_running:
+        raise RuntimeError("the run was stopped on its way")
+    report_rate("training flat out under the screen", steps / seconds, "at least 700")
+    report("   key to painted frame meanwhile, p95", statistics.quantiles(latencies, n=20)[-1], "at most 30 ms")
 
 
 async def first_paint(make: Callable[[], Timed]) -> float:
@@ -179,13 +185,17 @@ def report(what: str, seconds: float, budget: str) -> None:
     print(f"{what:44} {seconds * 1e3:8.1f} ms    {budget}")
 
 
+def report_rate(what: str, rate: float, budget: str) -> None:
+    print(f"{what:44} {rate:8.0f} steps a second     {budget}")
+
+
 def main() -> None:
     session = Session(Config(), load_docs())
     session.run(50)
     session.seek(first_moment(session.program, 0))
     print(f"{SIZE[0]}x{SIZE[1]}, all panes of the layout, {ROUNDS} keys")
     asyncio.run(keys(session))
-    asyncio.run(running(Config(num_steps=100_000)))
+    asyncio.run(running(Config(num_steps=100_000, learning_rate=0.003)))
     asyncio.run(opening(session))
     with tempfile.TemporaryDirectory() as folder:
         of_a_script(Path(folder))

@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from engine.script.source_table import OwnLines, SourceTable
+from engine.timeline.explainer import CodeText
+from microgpt_tui.cli import lecture as commands
+from microgpt_tui.storage import original
 from tests.support.commands import error_of, invoke
 
 GOOD = "---\nchapter: Mine\nmoment: step 0 forward q@pos=1\nspotlight: stage\n---\n# One\n\nq begins with {q[0, 0]}.\n"
@@ -79,3 +83,37 @@ def test_a_lecture_whose_numbers_do_not_exist_is_not_started(tmp_path: Path) -> 
     file = tmp_path / "mine.md"
     file.write_text(GOOD + "{nosuch}", encoding="utf-8")
     assert f"{file}:9: {{nosuch}}: nothing is called nosuch" in error_of(invoke("lecture", file))
+
+
+def test_a_large_lecture_is_given_in_the_theme_for_projectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, given = tmp_path / "mine.md", list[tuple[bool, str]]()
+    file.write_text(GOOD, encoding="utf-8")
+    monkeypatch.setattr(commands, "open_debugger", lambda start, lecture, theme: given.append((lecture.big, theme)))
+    for args in ([], ["--big"], ["--big", "--theme", "light"]):
+        assert invoke("lecture", file, *args).exit_code == 0
+    assert given == [(False, "dark"), (True, "contrast"), (True, "light")]
+
+
+def test_pages_name_statements_of_the_given_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy, file = tmp_path / "copy.py", tmp_path / "mine.md"
+    copy.write_text("class Mine:\n    size = 3\n", encoding="utf-8")
+    file.write_text(GOOD.replace("spotlight", "code: 'Mine: size = ...'\nspotlight"), encoding="utf-8")
+    looked: list[Path] = []
+
+    def look(path: Path, tell: object) -> OwnLines:
+        looked.append(path)
+        return OwnLines(SourceTable({}, {}, {}, (), {}), path, CodeText(path.read_text(encoding="utf-8")))
+
+    monkeypatch.setattr(original, "make_lines", look)
+    assert "microgpt.py has no function 'Mine'" in invoke("lecture", "--check", file).stdout
+    assert invoke("lecture", "--check", file, "--source", copy).exit_code == 0
+    assert looked == [copy]
+    assert "gone.py does not exist" in error_of(invoke("lecture", file, "--source", tmp_path / "gone.py"))
+
+
+def test_a_course_is_checked_for_statements_of_two_pages(tmp_path: Path) -> None:
+    for name in ("1-a.md", "2-b.md"):
+        (tmp_path / name).write_text(GOOD.replace("spotlight", "code: loss_t = ...\nspotlight"), encoding="utf-8")
+    result = invoke("lecture", "--check", tmp_path)
+    assert result.exit_code == 2
+    assert f"{tmp_path / '2-b.md'}:4: loss_t = ... belongs to page 1 of 1-a already" in result.stdout

@@ -155,13 +155,13 @@ def test_command_lines(args: tuple[str, ...], says: str) -> None:
     assert says in error_of(invoke(*args))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there, Textual draws on the output")
-def test_the_debugger_needs_a_terminal_as_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("stdin", "stdout", "stderr"):
+@pytest.mark.parametrize("missing", ["stdin", "stdout"])
+def test_the_debugger_needs_a_terminal_as_input_and_output(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    for name in ("stdin", "stdout"):
         monkeypatch.setattr(sys, name, mock.Mock(**{"isatty.return_value": True}))
     assert open_command.in_terminal()
-    for error in (None, io.StringIO()):
-        monkeypatch.setattr(sys, "stderr", error)
+    for stream in (None, io.StringIO()):
+        monkeypatch.setattr(sys, missing, stream)
         assert not open_command.in_terminal()
 
 

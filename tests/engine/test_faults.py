@@ -11,7 +11,7 @@ import pytest
 from engine import Config, EngineError, Moment, NumericFault, Phase, Session, load_docs
 from engine.autograd.jit import loops, plain_loops
 from engine.autograd.kernels import LOG
-from tests.support.float_bits import DOCS, all_rows, tiny, words
+from tests.support.float_bits import DOCS, all_rows, shown, tiny, words
 from tests.support.reference_model import PlainGPT
 
 LOOPS = [pytest.param(loops, id="compiled"), pytest.param(plain_loops, id="plain")]
@@ -112,8 +112,10 @@ def provoke(session: Session, plain: PlainGPT, name: str, value: float) -> None:
 def test_extreme_parameters_end_as_they_do_in_python(kind: Any, changes: dict[str, float], fault: str | None) -> None:
     config = {"n_embd": 4, "n_head": 2, "block_size": 3, "num_steps": 10}
     session, plain = Session(Config(**config), DOCS, kernels=kind()), PlainGPT(DOCS, **config)
+    halting = Session(Config(**config), DOCS, kernels=kind())  # it stops in each step, and so keeps all scalars of it
     for name, value in changes.items():
         provoke(session, plain, name, value)
+        halting.workspace.params[halting.recording.matrices[name]] = value
     raised = None
     while plain.step < 2 and not raised:
         try:
@@ -123,8 +125,13 @@ def test_extreme_parameters_end_as_they_do_in_python(kind: Any, changes: dict[st
             raised = error
     assert (raised is None) == (fault is None)
     if fault:
-        with pytest.raises(NumericFault, match=fault):
+        with pytest.raises(NumericFault, match=fault) as found:
             session.run(until=2)
+        halting.seek(Moment(0, Phase.FORWARD, 1))
+        with pytest.raises(NumericFault) as expected:
+            halting.seek(Moment(plain.step, Phase.UPDATE, session.program.n_params))
+        assert str(found.value) == str(expected.value)
+        assert shown(session) == shown(halting)
     assert words(session.losses) == words(plain.losses)
     assert words(session.params) == words(plain.params)  # Adam stops half-way through them in both
 

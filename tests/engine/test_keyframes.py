@@ -15,7 +15,7 @@ from engine import Config, Moment, Phase, Session
 from engine.checkpoint import checkpoint
 from engine.interventions.syntax import SetHyperparameter
 from engine.run.replay import course_of, replay
-from engine.timeline.keyframes import BUDGET, LEAST, MOST, SPACING, Keyframe, Keyframes, most_kept
+from engine.timeline.keyframes import BUDGET, LATEST, LEAST, MOST, SPACING, Keyframe, Keyframes, most_kept
 from tests.support.float_bits import DOCS, shown, tiny, words
 
 CONFIG = tiny(num_steps=25_000)
@@ -94,14 +94,14 @@ def test_the_steps_just_run_are_gone_back_to_without_running_others() -> None:
     session.sample(1)
     session.run(until=39, on_step=lambda step, loss: known.update({step + 1: state(session)}))
     replayed = list[int]()
-    for step in (38, 37, 36, 35):
+    for step in range(38, 38 - LATEST, -1):
         session.seek(Moment(step, Phase.BACKWARD, 5), lambda step, loss: replayed.append(step))
         assert state(session) == known[step], step
         assert session.generator.getstate() == session.history.keyframes[20].generator
     assert not replayed
-    session.seek(Moment(34), lambda step, loss: replayed.append(step))
-    assert state(session) == known[34]
-    assert replayed == list(range(20, 34))
+    session.seek(Moment(38 - LATEST), lambda step, loss: replayed.append(step))
+    assert state(session) == known[38 - LATEST]
+    assert replayed == list(range(20, 38 - LATEST))
     session.seek(Moment(60))
     session.seek(Moment(12))
     assert state(session) == known[12]

@@ -93,6 +93,8 @@ def run(tmp_path: Path) -> Session:
         ("wait: step\n---\n# T\n", 4, "write a key, head, layer, or a condition"),
         ("wait: space\n---\n# T\n", 4, "belongs to the lecture itself"),
         ("wait: n\n---\n# T\n---\n---\n# U\n", 8, "give this one a moment"),
+        ("moment: step 0\nwhat_if: |\n  wte = 0\n  wte[99] = 0\n---\n# T\n", 7, "wte[99] has an index 99"),
+        ("moment: step 0\nwhat_if: q@pos=0 = 1\n---\n# T\n", 5, "q is written q[layer, index]"),
         ("moment: step 0\ninference: place=2\n---\n# T\n", 5, "is no setting of a sample"),
         ("moment: step 0\ninference: position=two\n---\n# T\n", 5, "position is 'two'"),
         ("moment: step 0\ninference: position=-1\n---\n# T\n", 5, "count from 0"),
@@ -111,6 +113,12 @@ def run(tmp_path: Path) -> Session:
         ("why: |\n  a\n\n  > b\n---\n# T\n", 7, "a page cannot show a block quotation"),
         ("why: |\n" + "  a\n\n" * 6 + "---\n# T\n", 5, "this has 11 lines in a window of 80 columns"),
         ("code: 'linear: ...'\n---\n# T\n" + "a\n\n" * 6, 2, "this page has 11 lines"),
+        (
+            "code: 'linear: ...'\nfigure: '1'\n---\n# T\n" + "a\n\n" * 5 + "- b\n- c\n",
+            2,
+            "9 beside 1 of code and 1 of the figure",
+        ),
+        ("moment: step 0\n---\n# " + "T " * 40 + "\n" + "a\n\n" * 5 + "- b\n- c\n- d\n", 2, "9 beside 2 of the title"),
         ("code: 'softmax: ...'\n---\n# T\n" + "a\n\n" * 5, 2, "has 9 lines in a window of 80 columns; 8 beside 3 of"),
     ],
 )
@@ -195,6 +203,16 @@ def test_quoted_numbers_are_those_of_the_engine(tmp_path: Path) -> None:
         ("{learning_rate @ step 0 :.3f}", "0.010"),
         ("{n_params:.2%}", "26400.00%"),
         ("{n_params:}", "264"),
+        ("{n_params * 1000:,}", "264,000"),
+        ("{n_params * 1000:_d}", "264_000"),
+        ("{n_params:b}", f"{264:b}"),
+        ("{learning_rate * -0.0001:z.1f}", "0.0"),
+        ("{learning_rate:#.3g}", f"{0.01 * (1 - 3 / 30):#.3g}"),
+        ("{learning_rate: f}", f"{0.01 * (1 - 3 / 30): f}"),
+        ("{learning_rate:=+12.4f}", f"{0.01 * (1 - 3 / 30):=+12.4f}"),
+        ("{doc:^6s}", "  bo  "),
+        ("{doc!s:.>5}", "...bo"),
+        ("{doc!a}", "'bo'"),
     ],
 )
 def test_a_quote_has_a_format_as_in_python(tmp_path: Path, quote: str, expected: str) -> None:
@@ -279,3 +297,19 @@ def test_counts_are_those_of_a_plain_graph(tmp_path: Path) -> None:
     known = params | {id(scalar) for scalar in made}
     edges = sum(id(lower) in known for scalar in made for lower in scalar.below)
     assert list(map(int, counts)) == [len(made), sum(id(scalar) in params for scalar in graph), edges]
+
+
+def test_losses_are_quoted_that_were_measured_before(tmp_path: Path) -> None:
+    text = "{val_docs:d} {val_loss:.17g} {mean_loss:.17g}"
+    (tmp_path / "docs.txt").write_text("anna\nbo\neve\nab\n", encoding="utf-8")
+    file = tmp_path / "one.md"
+    head = "config: n_embd=4, n_head=2, block_size=4, num_steps=60, val_fraction=0.25\ndata: docs.txt\n"
+    file.write_text(f"---\n{head}moment: step 55\n---\n# T\n\n{text}\n", encoding="utf-8")
+    config = Config(n_embd=4, n_head=2, block_size=4, num_steps=60, val_fraction=0.25)
+    session = Session(config, ["anna", "bo", "eve", "ab"])
+    bound_pages, _ = bind(read_chapter(file), scope(session), screen_names())
+    kept, measured, mean = without_literals(render_page(bound_pages[0], session, Moment()).body).split()
+    session.seek(Moment(55))
+    assert int(kept) == len(session.val_docs) == 1
+    assert float(measured) == session.view().validations[50].loss
+    assert float(mean) == sum(session.losses[5:55]) / 50

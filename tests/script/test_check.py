@@ -21,7 +21,7 @@ from engine.script.source_file import ScriptFile
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "scripts"
 CORRECT_SCRIPTS = [
-    *(path for path in sorted(SCRIPTS.glob("*.py")) if path.stem not in ("plain_scalar", "rnn")),
+    *(path for path in sorted(SCRIPTS.glob("*.py")) if path.stem not in ("plain_scalar", "small_net", "rnn")),
     SCRIPTS / "package" / "train.py",
 ]
 EXAMPLES = HERE.parents[1] / "docs" / "examples"
@@ -398,6 +398,14 @@ def test_steps_that_end_at_a_line_that_is_not_reached(count: int, says: str, tmp
     line = line_of(path, "print('late')")
     with pytest.raises(EngineError, match=says.format(line)):
         check(path, ScriptOptions(step_at=line))
+
+
+@pytest.mark.parametrize("write", ["p.__dict__['data'] -= 0.01 * p.grad", "vars(p).update(data=p.data - p.grad)"])
+@pytest.mark.parametrize("step", [0, 1, 5])
+def test_an_update_that_cannot_be_followed_is_told(write: str, step: int, tmp_path: Path) -> None:
+    path = changed(SMALL, tmp_path, (MOVE, write))
+    with pytest.raises(EngineError, match="writes into the dictionaries of its scalars, which cannot be followed; wri"):
+        check(path, first=step)
 
 
 def test_a_script_with_fewer_steps_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:

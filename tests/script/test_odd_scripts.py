@@ -95,12 +95,12 @@ def test_a_step_after_an_exception_in_backward_that_was_caught(opened: Opened, t
 
 
 def test_an_exception_before_the_first_operation_of_a_step_leaves_the_step_before(opened: Opened) -> None:
-    with pytest.raises(ScriptEnded, match="stopped after 0 training steps: ZeroDivisionError"):
+    with pytest.raises(ScriptEnded, match=r"stopped in line .* after 0 training steps: ZeroDivisionError"):
         opened(MODEL + "1 / 0\n" + LOOP)
     stopping = LOOP.replace("    loss = (", "    limit = Value(3.0)\n    if step == 2:\n        1 / 0\n    loss = (")
     run = opened(MODEL + stopping, step=3)
     assert run.ending is not None
-    assert "stopped in training step 2: ZeroDivisionError" in run.ending
+    assert "mine.py stopped in line 13, in training step 2: ZeroDivisionError" in run.ending
     assert run.step == 1
     assert len(run.losses) == 2
     assert run.program.parameters
@@ -117,10 +117,10 @@ def test_a_crash_is_counted_the_same_when_the_script_runs_again(opened: Opened) 
     run = opened(MODEL + LOOP.replace(zeroed, "    if step == 2:\n        1 / 0\n" + zeroed))
     run.seek(Moment(1))
     run.seek(Moment(2))
-    with pytest.raises(ScriptEnded, match="stopped after 2 training steps: ZeroDivisionError"):
+    with pytest.raises(ScriptEnded, match="in line 13 after 2 training steps: ZeroDivisionError"):
         run.seek(Moment(3))
     assert run.ending is not None
-    assert "stopped in training step 2" in run.ending
+    assert "in training step 2: ZeroDivisionError" in run.ending
 
 
 @pytest.mark.parametrize("inner", [2, 1])
@@ -143,8 +143,8 @@ def test_scalars_may_be_copied_while_a_step_is_recorded(opened: Opened, tmp_path
 
 
 def test_a_script_without_an_update_is_told_why_it_has_no_step(opened: Opened) -> None:
-    with pytest.raises(ScriptEnded, match="no number that a loss is made from was moved after a backward call"):
-        opened(MODEL + LOOP.replace("0.1 *", "0.0 *"))
+    with pytest.raises(ScriptEnded, match="no number that a loss is made from was written after a backward call"):
+        opened(MODEL + LOOP.replace("weight.data -=", "wanted = weight.data -"))
 
 
 def test_a_script_that_leaves_at_once_is_told(opened: Opened) -> None:
@@ -175,5 +175,43 @@ def test_scalars_of_another_thread_do_not_end_an_update(opened: Opened, tmp_path
 
 
 def test_a_script_that_stops_before_it_uses_a_parameter_has_no_step(opened: Opened) -> None:
-    with pytest.raises(ScriptEnded, match="stopped after 0 training steps: ZeroDivisionError"):
+    with pytest.raises(ScriptEnded, match=r"stopped in line .* after 0 training steps: ZeroDivisionError"):
         opened("from plain_scalar import Scalar\nproduct = Scalar(2.0) * Scalar(3.0)\n1 / 0\n")
+
+
+WARM_UP = LOOP.replace("0.1 *", "0.1 * (step % 3) / 3 *")
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_steps_whose_rate_is_0_are_steps(opened: Opened, tmp_path: Path, first: int) -> None:
+    run = opened(MODEL + WARM_UP, step=first)
+    expected = plain(run, tmp_path)
+    assert seen(run) == expected[first:]
+    assert run.losses == expected
+    run.seek(Moment(3, Phase.UPDATE, 1))
+    step = run.view().update(0)
+    assert step is not None
+    assert step.unmoved == "the script writes what it was"
+
+
+@pytest.mark.parametrize("at", range(5))
+@pytest.mark.parametrize("first", [0, 1, 2, 5])
+def test_a_crash_after_a_whole_update_counts_its_step(opened: Opened, first: int, at: int) -> None:
+    """Where: 0 in the update before its first write, 1 and 2 within it, 3 after it, 4 where the next step begins."""
+    write = "        weight.data -= 0.1 * weight.grad\n"
+    stop = f"        if step == 2 and weight is weights[{min(at, 2)}]:\n            1 / 0\n"
+    text = LOOP.replace(write, stop + write)
+    if at == 3:
+        text = LOOP + "    if step == 2:\n        1 / 0\n"
+    elif at == 4:
+        text = LOOP.replace("    loss = (", "    if step == 3:\n        1 / 0\n    loss = (")
+    run = opened(MODEL + text, step=first)
+    whole = at > 2
+    with pytest.raises(ScriptEnded, match=rf"stopped in line .* after {2 + whole} training steps: ZeroDivisionError"):
+        run.seek(Moment(4))
+    assert run.ending is not None
+    assert f", in training step {2 + whole}: ZeroDivisionError" in run.ending
+    run.seek(Moment(2))
+    assert run.program.tape.complete == whole
+    assert run.program.tape.update_row.tolist() == list(range(3 if whole else at))
+    assert len(run.losses) == 2 + whole

@@ -117,7 +117,7 @@ def test_the_update_ends_at_what_the_next_step_begins_with(run: ScriptRun) -> No
     for name, rows in run.program.parameters.items():
         assert np.array_equal(start.data(rows).values, after[name])
     run.seek(Moment(1))
-    assert run.warning is None or "the last call is shown" in run.warning
+    assert run.warning is None or "The last call is shown" in run.warning
 
 
 def test_every_moment_has_a_line_of_the_script(run: ScriptRun) -> None:

@@ -202,10 +202,68 @@ def test_lines_of_a_notebook_are_those_of_its_cells(tmp_path: Path) -> None:
         run.close()
 
 
-def test_that_only_the_last_of_several_backward_calls_is_shown_is_told() -> None:
-    run = ScriptRun(ScriptFile.read(SCRIPTS / "accumulate.py"))
-    assert "the last call is shown, and its loss" in (run.warning or "")
-    run.close()
+def test_what_earlier_backward_calls_have_added_is_shown_and_told() -> None:
+    run = ScriptRun(ScriptFile.read(SCRIPTS / "accumulate.py"), step=1)
+    try:
+        assert "calls backward 4 times before its update. The last call is shown" in (run.warning or "")
+        run.seek(Moment(1, Phase.BACKWARD, 0))
+        view = run.view()
+        rows = np.arange(run.program.n_params, dtype=np.int32)
+        begun = view.grad(rows)
+        assert begun.known[begun.values != 0].all()
+        assert np.array_equal(begun.values, run.program.gradients.at_first[rows])
+        assert np.count_nonzero(begun.values) > 0
+        run.seek(Moment(1, Phase.BACKWARD, run.program.ticks(Phase.BACKWARD)))
+        view = run.view()
+        assert view.carried == "3 earlier calls"
+        for row in rows.tolist():
+            now = float(begun.values[row])
+            for term in view.explainer().gradient(row):
+                assert term.before == now
+                now = term.after
+            assert now == view.grad(np.array(row)).values
+        run.seek(Moment(1, Phase.UPDATE, run.program.n_params))
+        said = [line.split() for line in run.printed.splitlines()]
+        assert view.loss == run.losses[1] == float(said[1][1])
+        assert view.value(run.program.loss_row) == float(said[1][3])
+    finally:
+        run.close()
     run = ScriptRun(ScriptFile.read(SCRIPTS / "plain.py"))
     assert run.warning is None
     run.close()
+
+
+IN_A_METHOD = """    loss = (1 / n) * sum(losses)
+    Trainer().learn(loss)
+"""
+TRAINER = """
+
+class Trainer:
+    def learn(self, loss):
+        loss.backward()
+
+
+m = [0.0]"""
+
+
+@pytest.mark.parametrize("way", ["in the loop", "in a method"])
+@pytest.mark.parametrize(
+    "after", ["            x_attn.extend(head_out)\n", "            q_h = q[first : first + head_dim]\n"]
+)
+def test_a_step_that_broke_off_at_once_has_the_places_of_a_whole_one(open_run, after: str, way: str) -> None:
+    text = PLAIN
+    if way == "in a method":
+        text = text.replace("    loss = (1 / n) * sum(losses)\n    loss.backward()\n", IN_A_METHOD)
+        text = text.replace("\nm = [0.0]", TRAINER, 1)
+        assert "learn" in text
+    whole = open_run(text)
+    expected = [(event.name, event.place, event.kind) for event in whole.program.events(Phase.FORWARD)]
+    for head in range(2):
+        broken = open_run(text.replace(after, f"{after}            1 // (h - {head})\n"))
+        assert not broken.program.tape.complete
+        found = [(event.name, event.place, event.kind) for event in broken.program.events(Phase.FORWARD)]
+        called = whole.program.place_names
+        assert broken.program.place_names in (called, {**called, "head": "head"})  # no head may have been made yet
+        whole_ones = found[:-1] if found[-1] not in expected else found  # the last one may have been on its way
+        assert len(found) > 5
+        assert whole_ones == expected[: len(whole_ones)]

@@ -365,13 +365,17 @@ def test_a_crash_leaves_what_was_recorded(tmp_path: Path) -> None:
 
 def test_a_crash_before_any_scalar_is_told(tmp_path: Path) -> None:
     why = refused(written(tmp_path, "open('nothing.csv')\n"))
-    assert "stopped after 0 training steps: FileNotFoundError: " in why
-    assert "nothing.csv" in why
+    assert "stopped in line 72 after 0 training steps: FileNotFoundError: " in why
+    assert "'nothing.csv'; if it misses its data, --data FILE answers" in why
+    (tmp_path / "beside.py").write_text("\nimport a_module_of_nobody\n")
+    why = refused(written(tmp_path, "import beside\n"))
+    assert "stopped in beside.py, line 2 after 0 training steps" in why
+    assert "'a_module_of_nobody'; if another Python has what it imports, --python EXE" in why
 
 
 def test_an_exit_is_told_with_what_it_says(tmp_path: Path) -> None:
     text = "import sys\nsys.exit('give me --data')\n"
-    assert "ended after 0 training steps, and said: give me --data" in refused(written(tmp_path, text))
+    assert "ended in line 73 after 0 training steps, and said: give me --data" in refused(written(tmp_path, text))
 
 
 def test_an_exit_after_a_step_is_one_step(tmp_path: Path) -> None:
@@ -538,8 +542,8 @@ def test_a_script_that_is_killed_is_told(tmp_path: Path) -> None:
 
 
 def test_a_script_that_has_converged_is_told_instead_of_waited_for() -> None:
-    sentence = "trains no further after 102 training steps: its updates move nothing any more"
+    sentence = "trains no further after 42 training steps: it calls backward, but writes no parameter"
     for ask in (ScriptProcess.run_to, ScriptProcess.record):
         with ScriptProcess(SCRIPTS / "converged.py") as process, pytest.raises(ScriptError, match=sentence):
             ask(process, 90_000)
-        assert len(process.losses) == 102
+        assert len(process.losses) == 42

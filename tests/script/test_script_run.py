@@ -186,6 +186,9 @@ def test_every_scalar_with_a_name_of_a_net_has_a_watch() -> None:
         ("functions", ("g", "velocity", "p"), ("velocity",)),
         ("rnn", ("g", "memory", "g_", "p"), ("memory",)),
         ("package/train", ("g", "p"), ()),
+        ("trainer", ("g", "velocity", "p"), ("velocity",)),
+        ("optimiser", ("g", "m", "v", "m_hat", "v_hat", "p"), ("m", "v")),
+        ("recursive", ("g", "p"), ()),
     ],
 )
 def test_what_an_update_remembers_is_found_and_called_as_in_the_script(
@@ -245,3 +248,20 @@ def test_inside_an_event_the_line_is_that_of_the_scalar_just_made(gpt: tuple[Scr
         assert view.source().line == innermost.line
         inside += view.source(event).line != view.source().line
     assert inside
+
+
+@pytest.mark.parametrize("script", ["trainer", "optimiser", "package/train"])
+@pytest.mark.parametrize("step", [0, 1])
+def test_every_example_of_a_step_has_the_same_tensors(script: str, step: int) -> None:
+    run = ScriptRun(ScriptFile.read(SCRIPTS / f"{script}.py"), step=step)
+    try:
+        program = run.program
+        found = [
+            [(event.name, event.layer, event.kind) for event in program.events(Phase.FORWARD) if event.pos == pos]
+            for pos in range(program.n)
+        ]
+        assert program.n > 1
+        assert len(found[0]) > 1
+        assert all(each == found[0] for each in found)
+    finally:
+        run.close()

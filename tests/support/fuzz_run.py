@@ -65,7 +65,7 @@ def kept_in(folder: Path) -> Iterator[None]:
     try:
         with (
             mock.patch.dict(os.environ, homes),
-            mock.patch("microgpt_tui.app.load_course", return_value=Course("small", chapters)),
+            mock.patch("microgpt_tui.lectures.library.load_course", return_value=Course("small", chapters)),
             mock.patch("microgpt_tui.dialogs.save.write", write_there),
         ):
             yield

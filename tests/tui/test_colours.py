@@ -193,6 +193,8 @@ def test_all_text_has_enough_contrast(colours: theme.Colours) -> None:
         assert {text: theme.contrast(text, back) for text in texts if theme.contrast(text, back) < 4.5} == {}
         assert theme.contrast(colours.faint, back) >= 3
         assert theme.contrast(colours.border, back) >= 3
+    for back in (colours.background, colours.ran):
+        assert {text: theme.contrast(text, back) for text in colours.code if theme.contrast(text, back) < 4.5} == {}
     assert theme.contrast(colours.text, colours.ran) >= 4.5
     assert theme.contrast(colours.strong, colours.at_work) >= 4.5
     assert theme.contrast("#000000", colours.marker) >= 4.5

@@ -297,7 +297,7 @@ def test_an_empty_search_repeats_the_last_one() -> None:
         debugger.go_to.to_match(match)
         assert debugger.session.view().event.name == "probs"
     assert debugger.session.view().event.pos == 1
-    assert debugger.go_to.search_hint == "enter: again probs"
+    assert debugger.go_to.search_hint(debugger.session.program) == "enter: again probs"
 
 
 def test_marks_are_set_listed_and_returned_to() -> None:

@@ -442,7 +442,11 @@ def test_the_rest_of_a_sum_is_what_its_other_terms_come_to() -> None:
     for moment in moments(Phase.FORWARD):
         frame = frame_at(moment)
         lines = Inspector("i").draw(frame, 30, 11).text().splitlines()
-        starts = [i for i, line in enumerate(lines) if re.fullmatch(r"made of \d+ (?:products?|numbers, added)", line)]
+        starts = [
+            i
+            for i, line in enumerate(lines)
+            if re.fullmatch(r"made of \d+ (?:products?|numbers?, added(?: to .*)?)", line)
+        ]
         if starts and len(frame.explain.terms(frame.selected)) > 5:
             end = next(i for i in range(starts[0] + 1, len(lines)) if not lines[i].startswith("  "))
             assert any(line.startswith("  and ") for line in lines)

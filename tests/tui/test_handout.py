@@ -59,6 +59,17 @@ async def test_code_and_reasons_of_a_page_are_printed(tmp_path: Path) -> None:
     assert f"Because of {session().docs[0]} & more." in found.words
 
 
+async def test_the_map_and_tables_are_printed(tmp_path: Path) -> None:
+    table = "| a | b |\n|---|---|\n| {n_embd} | c |"
+    page = f"---\nmoment: step 0\ncode: file\n---\n# T\n\n{table}\n---\ncode: 'linear: ...'\n---\n# U\n"
+    chapter = await printed(lecture_of(tmp_path, page), session().restart_copy())
+    found = Texts()
+    found.feed(handout("small", "en", lecture_words("en"), [chapter]))
+    assert found.tags.count("table") == 2
+    assert "linear: return [...]" in found.words
+    assert "1. T" in found.words
+
+
 async def test_the_same_lecture_makes_the_same_bytes(tmp_path: Path) -> None:
     first, second = [
         handout("small", "en", lecture_words("en"), [await printed(lecture_of(tmp_path), session().restart_copy())])

@@ -15,6 +15,7 @@ from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.dialogs.help import HelpScreen
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.registry import all_keys
+from microgpt_tui.panes.timeline import Share
 from microgpt_tui.storage import paths
 from tests.support.harness import (
     DOCS,
@@ -121,8 +122,8 @@ async def test_clicks_go_to_what_is_clicked() -> None:
         await click_on(pilot, "map", screen(pilot).frame.ends["embed_norm", 1, None, None])
         assert name(pilot) == "embed_norm"
         backward = screen(pilot).session.program.events(Phase.BACKWARD)
-        await click_on(pilot, "timeline", Moment(0, Phase.BACKWARD, backward[0].last))
-        assert screen(pilot).session.moment.phase is Phase.BACKWARD
+        await click_on(pilot, "timeline", Share(Phase.BACKWARD, 0, 1))
+        assert screen(pilot).session.moment == Moment(0, Phase.BACKWARD, backward[0].last)
         stage = screen(pilot).query_one("#stage", Pane)
         row = next(s.target for s in stage.picture.spots() if isinstance(s.target, int))
         await click_on(pilot, "stage", row)
@@ -136,7 +137,10 @@ async def test_the_timeline_can_be_dragged() -> None:
         await pilot.hover("#timeline", offset=(40, 0))
         await pilot.mouse_up("#timeline", offset=(40, 0))
         await pilot.pause()
-        assert screen(pilot).session.moment.tick > 100
+        reached = screen(pilot).session.moment
+        assert reached.tick > 100
+        events = screen(pilot).session.program.events(Phase.FORWARD)
+        assert reached in [Moment(0, Phase.FORWARD, event.last) for event in events]
 
 
 async def test_enter_goes_to_the_event_that_made_a_value_and_backspace_returns() -> None:

@@ -14,8 +14,8 @@ import pytest
 from textual.pilot import Pilot
 
 from engine import Config
-from microgpt_tui import app as app_module
 from microgpt_tui.app import MicrogptApp
+from microgpt_tui.lectures import library
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.library import find
 from microgpt_tui.lectures.page import Course
@@ -40,7 +40,7 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Course:
             words = PAGES.replace("---\n", HEAD, 1).replace("Small steps", f"{name} {language}")
             (tmp_path / language / f"{name}.md").write_text(words, encoding="utf-8")
     found, _ = find(str(tmp_path), "en")
-    monkeypatch.setattr(app_module, "load_course", lambda language: found)
+    monkeypatch.setattr(library, "load_course", lambda language: found)
     return found
 
 

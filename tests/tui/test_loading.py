@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from engine import Config, ConfigError
@@ -9,7 +11,7 @@ from microgpt_tui.app import MicrogptApp
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.loading import OpeningScreen
 from microgpt_tui.storage.startup import Start
-from tests.support.harness import DOCS, SMALL, until
+from tests.support.harness import DOCS, SMALL, text, until
 
 
 async def test_loading_leads_to_the_debugger_at_the_given_step() -> None:
@@ -26,6 +28,15 @@ async def test_a_fault_while_loading_opens_at_its_moment() -> None:
         await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))
         assert isinstance(app.screen, DebuggerScreen)
         assert app.screen.session.step < 20
+
+
+async def test_loading_says_how_far_it_is() -> None:
+    app = MicrogptApp(Start(Config(n_layer=2, block_size=12), DOCS, step=900))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "recording the model's graph" in text(pilot)
+        await until(pilot, lambda: "training: step" in text(pilot))
+        assert re.search(r"training: step \d+ of 900, loss \d\.\d{4}", text(pilot))
+        await pilot.press("q")
 
 
 @pytest.mark.parametrize("key", ["q", "escape"])

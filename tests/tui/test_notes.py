@@ -256,7 +256,7 @@ def test_texts_in_the_file_are_checked_and_shown_as_text() -> None:
 
 
 async def test_a_lecture_called_from_the_debugger_is_shared_until_it_ends(tmp_path: Path, folder: Path) -> None:
-    app = MicrogptApp(Start(SMALL, DOCS), shared=SharedNotes(folder))
+    app = MicrogptApp(Start(SMALL, DOCS), notes=folder)
     async with app.run_test() as pilot:
         await until(pilot, lambda: app.autosave is not None)
         app.begin(lecture_of(tmp_path, PAGES.replace("notes:", f"config: {CONFIG}\nnotes:")))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +16,19 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from engine import EventPattern, Scope
 from engine.errors import Stopped
 from engine.run.capabilities import BranchingRun, SamplingRun, SavableRun, TapeRun, is_scripted
 from engine.script import run as script_run
 from engine.script.run import ScriptOptions, ScriptRun
 from engine.script.source_file import ScriptFile
 from engine.timeline.events import PHASES, Moment, Phase
-from microgpt_tui.debugger import run_controller
+from microgpt_tui.debugger import goto, run_controller
+from microgpt_tui.debugger.completion import LineError
+from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.debugger.frame import Focus, Frame
+from microgpt_tui.debugger.scalar_target import Scalar
+from microgpt_tui.debugger.search import search
 from microgpt_tui.explanations.sentences import hints, sentences, title_of
 from microgpt_tui.operations.attention import KINDS, head_of
 from microgpt_tui.panes import embeddings
@@ -207,13 +215,16 @@ def test_every_pane_draws_every_kind_of_moment(opened: Opened, path: str) -> Non
                         assert picture is not None
                         assert all(line.width <= width for line in picture.within(width).lines)
                         assert isinstance(each.heading(frame), str)
+                        assert not re.search(r"\b1 numbers|[Vv]ector of \d|attention to \d", picture.text())
 
 
 def test_the_numbers_on_the_stage_are_those_of_the_script(opened: Opened) -> None:
     run = opened(SCRIPTS / "plain.py")
     run.seek(Moment(0, PHASES[0], run.program.ticks(PHASES[0])))
+    loss = run.view().loss
+    run.seek(Moment(0, PHASES[2], run.program.ticks(PHASES[2])))
     printed = run.view().printed or ""
-    assert run.view().loss == float(printed.split()[-1])
+    assert loss == float(printed.split()[-1])
 
 
 async def test_panes_that_the_script_has_nothing_for_have_no_place(script: Callable[..., Path], opened: Opened) -> None:
@@ -254,6 +265,12 @@ async def test_steps_go_on_and_back_and_show_what_was_printed(script: Callable[.
     async with debugger((200, 60), run) as pilot:
         await go(pilot, "right_square_bracket")
         assert "step 1" in text(pilot).splitlines()[0]
+        assert "round 0 loss" in pane(pilot, "output")
+        assert "round 1 loss" not in pane(pilot, "output")
+        await typed(pilot, "1 update")
+        assert "round 1 loss" not in pane(pilot, "output")
+        await go(pilot, "f")
+        await typed(pilot, "2 forward")
         assert "round 1 loss" in pane(pilot, "output")
         assert len(run.losses) >= 1
         await typed(pilot, "step 3")
@@ -333,7 +350,12 @@ async def test_a_crash_is_shown_with_its_traceback(script: Callable[..., Path], 
     run = opened(script(more="points[7 if round == 2 else 0]"))
     async with debugger((200, 60), run) as pilot:
         await typed(pilot, "step 2")
-        assert "IndexError" in notes(pilot)
+        await typed(pilot, "step 3")
+        assert "mine.py stopped in line 27, in training step 3: IndexError" in notes(pilot)
+        assert "round = 2" in notes(pilot)
+        run.seek(Moment(2, PHASES[2], run.program.ticks(PHASES[2])))
+        screen(pilot).navigator.go(run.moment)
+        await pilot.pause()
         assert "Traceback (most recent call last):" in pane(pilot, "output")
         assert "points[7 if round == 2 else 0]" in pane(pilot, "output")
         assert "IndexError: list index out of range" in pane(pilot, "output")
@@ -453,7 +475,7 @@ def test_a_long_way_to_the_first_step_shows_progress_and_can_be_stopped(script: 
 
 
 def test_what_is_not_recorded_of_the_past_is_left_out(opened: Opened) -> None:
-    """No second process runs the script to earlier steps, so nothing waits for them."""
+    """No second process runs the script to earlier steps, so nothing waits for them; recorded ones are shown."""
     run = opened(SCRIPTS / "plain.py", step=2)
     run.seek(Moment(2, Phase.UPDATE, run.program.ticks(Phase.UPDATE)))
     frame = Frame(run.view(), Focus(run.moment))
@@ -463,6 +485,22 @@ def test_what_is_not_recorded_of_the_past_is_left_out(opened: Opened) -> None:
     assert "replaying" not in shown
     assert "?" not in shown
     assert not any(series.missing for spec in PANES for series in spec.kind(spec.id).series(frame, 150, 14))
+    assert "none before this one yet" in shown
+    own = {which: rows.ravel()[-1] for which, rows in run.program.parameters.items()}
+    expected = {}
+    for step in (0, 1, 3, 4):
+        run.seek(Moment(step, Phase.UPDATE, 10**9))
+        expected[step] = {which: run.view().update(row) for which, row in own.items()}
+    view = run.view()
+    for which, row in own.items():
+        past = view.past_updates(row)
+        assert list(past) == [0, 1, 2, 3]
+        for step in (0, 1, 3):
+            assert [(t.name, t.before, t.value) for t in past[step].terms] == [
+                (t.name, t.before, t.value) for t in expected[step][which].terms
+            ]
+    shown = Adam("p").draw(Frame(view, Focus(run.moment)), 150, 14).text()
+    assert "the recorded steps 0, 1, 2, 3 and 4" in shown
 
 
 @pytest.mark.parametrize("pos", [0, 1])
@@ -499,3 +537,72 @@ def test_rows_of_embeddings_are_those_that_the_script_has_read(opened: Opened) -
         for rows in event.operands.values():
             name, (row, _) = run.program.parameter_of(int(rows.flat[0])) or ("", (0, 0))
             assert embeddings._here(frame, name)[0] == row
+
+
+def of_two_documents(folder: Path) -> Path:
+    """The small GPT, with two documents a step, each with a backward call of its own."""
+    lines = (SCRIPTS / "plain.py").read_text(encoding="utf-8").splitlines()
+    first = lines.index("    doc = docs[step % len(docs)]")
+    last = lines.index("    loss.backward()")
+    lines[first : last + 1] = [
+        "    for doc in docs[2 * step : 2 * step + 2]:",
+        *(f"    {line}" for line in lines[first + 1 : last + 1]),
+    ]
+    path = folder / "two.py"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+async def test_gradients_that_add_up_are_told_where_they_are_shown(opened: Opened, tmp_path: Path) -> None:
+    run = opened(of_two_documents(tmp_path), "3", step=1)
+    sentence = "This step calls backward 2 times before its update. The last call is shown"
+    async with debugger((200, 60), run) as pilot:
+        assert sentence in notes(pilot)
+        found = set()
+        for event in run.program.events(PHASES[1]):
+            run.seek(Moment(1, PHASES[1], event.last))
+            screen(pilot).navigator.go(run.moment)
+            await pilot.pause()
+            assert sentence in " ".join(pane(pilot, "gradients").split())
+            found |= {word for word in ("is the first", "was (1 earlier call") if word in pane(pilot, "stage")}
+        assert found == {"was (1 earlier call"}
+        assert sentence in " ".join(pane(pilot, "training").split())
+
+
+@pytest.mark.parametrize("path", ["plain.py", "rnn.py", "package/train.py", "overwrite.py", "adamw.py", "converged.py"])
+def test_what_hints_name_is_there(opened: Opened, path: str) -> None:
+    run = opened(SCRIPTS / path)
+    view = run.view()
+    frame, scope = Frame(view, Focus(run.moment)), Scope.of(view)
+    own = Examples.of(scope)
+    for line in own.goto_hint.split("   "):
+        elsewhere = line.startswith(("99", "step", "+")) or line.endswith(" 3")  # another step, a later place
+        with suppress(LineError if elsewhere else ()):
+            assert goto.read_line(line, frame, run.docs) is not None
+    for pattern in (own.at(own.tensor, 0, head=True), own.at(own.vector, 0)):
+        EventPattern.parse(pattern, scope.place_names).check(scope)
+    for scalar in (own.weight, own.element):
+        Scalar.parse(scalar, scope)
+    words = own.search_hint.split("   ")
+    assert search(words[0], run.program, run.moment) is not None
+    names = set(re.findall(r"[a-z]\w+", own.search_hint + str(own.places | own.scalars | own.events)))
+    assert not names & ({"attn_weights", "wte", "embed"} - set(scope.specs))
+
+
+@needs_tmux
+def test_the_error_output_may_go_elsewhere(script: Callable[..., Path], tmp_path: Path) -> None:
+    line = shlex.join([sys.executable, "-m", "microgpt_tui", "debug", str(script())])
+    with terminal(["sh", "-c", f"{line} 2>{tmp_path / 'errors'}"], (120, 36)) as term:
+        term.wait("FORWARD", "mine.py")
+        term.press("q")
+        term.left(0)
+    assert "\x1b" not in (tmp_path / "errors").read_text(encoding="utf-8")
+
+
+async def test_going_on_from_the_end_tells_how_the_script_ended(script: Callable[..., Path], opened: Opened) -> None:
+    run = opened(script(more="points[7 if round == 2 else 0]"), step=4)
+    async with debugger((120, 36), run) as pilot:
+        await go(pilot, "c")
+        assert "schedule" not in notes(pilot)
+        assert "mine.py stopped in line 27, in training step 3: IndexError" in notes(pilot)
+        assert "round = 2" in notes(pilot)

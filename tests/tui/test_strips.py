@@ -15,7 +15,7 @@ from microgpt_tui.explanations.sentences import title_of
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.status_line import StatusLine
-from microgpt_tui.panes.timeline import Timeline
+from microgpt_tui.panes.timeline import Share, Timeline
 from microgpt_tui.panes.tokens import Tokens
 from tests.support.harness import DOCS, SMALL, at, session
 
@@ -131,11 +131,21 @@ def test_the_timeline_names_all_three_phases_and_nothing_else(width: int, phase:
     assert len(said) == width - 1
 
 
-def test_every_cell_of_the_timeline_is_a_moment_of_its_phase() -> None:
-    spots = list(Timeline("timeline").draw(at(Moment(3, Phase.BACKWARD, 100)), 80, 1).spots())
-    phases = [spot.target.phase for spot in spots if isinstance(spot.target, Moment)]
-    assert sorted(phases, key=PHASES.index) == phases
-    assert set(phases) == set(PHASES)
+def test_the_cells_of_the_timeline_lead_through_the_phases_in_order() -> None:
+    frame = at(Moment(3, Phase.BACKWARD, 100))
+    spots = list(Timeline("timeline").draw(frame, 80, 1).spots())
+    moments = [spot.target.moment(frame) for spot in spots if isinstance(spot.target, Share)]
+    assert sorted(moments, key=lambda moment: moment.key) == moments
+    assert {moment.phase for moment in moments} == set(PHASES)
+    ends = {Moment(3, phase, event.last) for phase in PHASES for event in frame.program.events(phase)}
+    assert set(moments) <= ends
+
+
+def test_the_timeline_of_a_forward_phase_does_not_look_for_the_way_back() -> None:
+    run = Session(SMALL, ["abc"])
+    run.seek(Moment(0, tick=9))
+    line(Timeline, at(run.moment, run=run), 120)
+    assert not {"route", "_backward"} & set(vars(run.program))
 
 
 def test_only_the_first_event_of_the_backward_phase_is_marked_as_its_start() -> None:

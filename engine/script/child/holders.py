@@ -116,6 +116,8 @@ class Walk:
                 self._add_numbers(name, thing, named, indexed)
                 self._mark(thing)
                 return
+            if self._add_tables(name, list(thing), None, named, indexed + 1):
+                return
             if len(thing) > SAMPLED and not any(self._leads_far(each) for each in thing[:SAMPLED]):
                 return
             for i, each in enumerate(thing):
@@ -124,6 +126,8 @@ class Walk:
         elif isinstance(thing, dict):
             if thing and numbers_of(list(thing.values()), 0) is not None:
                 self._add_numbers(name, thing, named, indexed)
+                return
+            if self._add_tables(name, list(thing.values()), list(thing), named + 1, indexed):
                 return
             for key, each in list(thing.items()):
                 if self._leads_on(each):
@@ -138,6 +142,19 @@ class Walk:
 
     def _add_numbers(self, name: str, thing: Any, named: int, indexed: int) -> None:
         self._numbers[id(thing)] = ((named, indexed), name, thing)
+
+    def _add_tables(self, name: str, things: list[Any], keys: list[Any] | None, named: int, indexed: int) -> bool:
+        """Numbers that dictionaries of the same keys hold, one for each parameter; whether it is that."""
+        first = things[0] if things else None
+        if not isinstance(first, dict) or not first or not all(isinstance(key, str) for key in first):
+            return False
+        for each in things:
+            if not isinstance(each, dict) or each.keys() != first.keys() or numbers_of(each, 0) is None:
+                return False
+        for key in first:
+            column = [each[key] for each in things]
+            self._add_numbers(f"{name}[{key!r}]", column if keys is None else dict(zip(keys, column)), named, indexed)
+        return True
 
     def _again(self, name: str, key: int, named: int, indexed: int) -> None:
         """A container is found once more, under another name."""

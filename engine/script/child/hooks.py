@@ -15,6 +15,8 @@ from .scalar_class import DATA
 
 FLAG = "__microgpt_tui_recording__"
 HOOK = "__microgpt_tui_hook__"
+RETURNED = "__microgpt_tui_returned__"
+"""The local variable that holds what a function is about to return."""
 IS_FUNCTION = 0x02  # flag of a code with local variables: of a function, not of a class
 SIMPLE = (
     ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.BinOp, ast.operator, ast.UnaryOp, ast.unaryop,
@@ -268,9 +270,9 @@ class _Hooks(ast.NodeTransformer):
         call = self._call("named", [self._site(node, names, "assign"), *values], node)
         return [node, self._guarded(call, node)]
 
-    def _passed(self, value: ast.expr, node: Any, name: str, kind: str) -> ast.expr:
+    def _passed(self, value: ast.expr, node: Any, name: str) -> ast.expr:
         """The value, which goes through a hook while something is recorded."""
-        call = self._call("passed", [self._site(node, [name], kind), value], value)
+        call = self._call("passed", [self._site(node, [name], "assign"), value], value)
         either = ast.IfExp(ast.Name(FLAG, ast.Load()), call, value)
         for each in (either, either.test):
             ast.copy_location(each, value)
@@ -297,7 +299,7 @@ class _Hooks(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> Any:
         names = [name for each in node.targets for name in targets(each)]
         if not names and len(node.targets) == 1 and not isinstance(node.targets[0], (ast.Tuple, ast.List)):
-            node.value = self._passed(node.value, node, ast.unparse(node.targets[0]), "assign")
+            node.value = self._passed(node.value, node, ast.unparse(node.targets[0]))
         return self._watched(node, node.targets, self._named(node, names))
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
@@ -309,9 +311,17 @@ class _Hooks(ast.NodeTransformer):
         return self._watched(node, [node.target], self._named(node, targets(node.target)))
 
     def visit_Return(self, node: ast.Return) -> Any:
-        if node.value is not None:
-            node.value = self._passed(node.value, node, f"{self.function.rsplit('.', 1)[-1]}()", "return")
-        return node
+        """The value is computed before the flag is looked at: it may begin the step that is recorded."""
+        value = node.value
+        if value is None or isinstance(value, ast.Constant):
+            return node
+        before: list[ast.stmt] = []
+        if not isinstance(value, ast.Name):
+            before = [ast.copy_location(ast.Assign([ast.Name(RETURNED, ast.Store())], value), node)]
+            ast.copy_location(before[0].targets[0], value)  # type: ignore[attr-defined]
+            value = node.value = ast.copy_location(ast.Name(RETURNED, ast.Load()), value)
+        site = self._site(node, [f"{self.function.rsplit('.', 1)[-1]}()"], "return")
+        return [*before, self._guarded(self._call("passed", [site, _loaded(value)], node), node), node]
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         return node

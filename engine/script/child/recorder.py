@@ -19,11 +19,11 @@ from typing import Any, Callable
 
 from .channel import Channel
 from .derivatives import call_again
-from .holders import Walk, best_groups, numbers_of
+from .holders import Walk, best_groups, numbers_of, root_of
 from .hooks import Sources
 from .positions import Positions
 from .scalar_class import ScalarClass, functions_of
-from .step_record import BackwardCall, StepRecord
+from .step_record import BackwardCall, HeldParams, StepRecord
 from .tape_message import message, numbers_on
 from .wrappers import grad_accessors, init_wrapper
 
@@ -40,7 +40,7 @@ class Unrecordable(BaseException):
 
 
 class Standstill(Unrecordable):
-    """The updates of a script move nothing any more: it has converged, or its learning rate has become 0."""
+    """A script goes on to call backward, but updates nothing any more."""
 
 
 class Recorder:
@@ -75,7 +75,9 @@ class Recorder:
         """The class that `backward` was called of last."""
         self._pending: BackwardCall | None = None
         self._last: BackwardCall | None = None
-        self._params_of: dict[tuple[int, int], list[Any]] = {}
+        self._last_done: BackwardCall | None = None
+        """The last one of the step before."""
+        self._params_of: dict[tuple[int, int], HeldParams] = {}
         self._note: Callable[[Any, Any, Any], None] = _note_nothing
         self._class_of: dict[type, ScalarClass] = {}
         self._updating_in: tuple[Any, int, int] | None = None
@@ -85,6 +87,7 @@ class Recorder:
         self._thread = 0
         """The thread of the last backward call."""
         self._written: Any = None
+        self._pieces = 0
 
     # What the debugger asks for.
 
@@ -198,9 +201,11 @@ class Recorder:
                 record = None
             else:
                 record.calls += 1
-        params, stack = self._params(scalar, root, caller), self.positions.stack(caller)
+        held, stack = self._params(scalar, root, caller), self.positions.stack(caller)
         self.positions.forget_frames()
-        call = BackwardCall(root, float(scalar.data_of(root)), params, scalar.data_of, stack)
+        call, before = BackwardCall(root, float(scalar.data_of(root)), held, scalar, stack), self._pending
+        if before is not None and not before.moved() and call.adds_to(before):
+            call.earlier = [*before.earlier, before.loss]
         if record is not None:
             self._remove_watches()
             self.phase = "backward"
@@ -242,8 +247,18 @@ class Recorder:
     def _settle(self) -> None:
         """Count the training step of the last backward call, if its update has moved anything by now."""
         pending = self._pending
-        if pending is not None and not self.step_at_line and pending.moved():
+        if pending is not None and not self.step_at_line and self._has_moved(pending):
             self._done(pending)
+
+    def _has_moved(self, pending: BackwardCall) -> bool:
+        """Whether an update has followed a backward call. Raises Unrecordable if no write of it was seen."""
+        moved, record = pending.moved(), self.record
+        if moved and record is not None and self.phase == "after" and not record.updates:
+            raise Unrecordable(
+                "its update writes into the dictionaries of its scalars, which cannot be followed; write to their "
+                f"attribute {self.class_of(pending.params[0]).data_name}"
+            )
+        return moved
 
     def _done(self, pending: BackwardCall) -> None:
         """A training step is done; stop where the debugger wants to, and begin to record what it wants to see."""
@@ -264,7 +279,8 @@ class Recorder:
         self._pending = None
         self._most_calls_a_step = max(self._most_calls_a_step, self.calls - self._calls_before)
         self._calls_before = self.calls
-        self.channel.send("loss", step=self.step, value=pending.loss.hex())
+        self._last_done = pending
+        self.channel.send("loss", step=self.step, value=pending.whole_loss.hex())
         record = self.record
         if record is not None:
             if record.kept:
@@ -299,8 +315,8 @@ class Recorder:
     def ended(self, whole: bool, frame: Any = None) -> None:
         """The script has ended; `whole` says whether it came to its end, `frame` where it was stopped."""
         pending, record, phase = self._pending, self.record, self.phase
-        over = pending is not None and not self.step_at_line and phase != "backward" and pending.moved()
-        if whole and pending is not None and over:
+        over = pending is not None and not self.step_at_line and phase != "backward" and self._has_moved(pending)
+        if pending is not None and over and (whole or pending.moved_whole(self._last_done)):
             self._count(pending)
             if record is not None and record.kept:
                 self.wait()
@@ -313,16 +329,19 @@ class Recorder:
                 self._send(record, False, frame)
             self._stop()
 
-    def _params(self, scalar: ScalarClass, root: Any, caller: Any) -> list[Any]:
+    def _params(self, scalar: ScalarClass, root: Any, caller: Any) -> HeldParams:
         """The scalars that the loss of this call site depends on, and that something holds."""
         site = (id(caller.f_code), caller.f_lasti)
         found = self._params_of.get(site)
-        if found and self._still(scalar, root, found):
+        if found and found.scalars and self._still(scalar, root, found.scalars):
             return found
         self.positions.codes[id(caller.f_code)] = caller.f_code
         leaves = {key for key, each in self._reached(scalar, root).items() if not scalar.kids(each)}
         groups = best_groups(self._walk(caller).groups, lambda each: id(each) in leaves)
-        found = self._params_of[site] = [each for group in groups for each in group.scalars]
+        found = self._params_of[site] = HeldParams(
+            [each for group in groups for each in group.scalars],
+            [root_of(group.name) for group in groups for _ in group.scalars],
+        )
         return found
 
     def _still(self, scalar: ScalarClass, root: Any, params: list[Any]) -> bool:
@@ -330,10 +349,9 @@ class Recorder:
         known = set(map(id, params))
         stack, met = [root], {id(root)}
         while stack and len(met) < GLANCE:
-            each = stack.pop()
-            if id(each) in known:
-                return True
-            for kid in scalar.kids(each):
+            for kid in scalar.kids(stack.pop()):
+                if id(kid) in known:
+                    return True
                 if id(kid) not in met:
                     met.add(id(kid))
                     stack.append(kid)
@@ -378,7 +396,7 @@ class Recorder:
     def _begin(self) -> None:
         """Record from here on."""
         last = self._last
-        start = {} if last is None else {id(each): float(last._data_of(each)) for each in last.params}
+        start = {} if last is None else {id(each): float(last.data_of(each)) for each in last.params}
         self.record = StepRecord(True, start)
         self.phase = "forward"
         self._watch(self.record)
@@ -607,6 +625,7 @@ class Recorder:
         if record.backward is not None:
             known = {key: grad for key, (_, _, grad) in record.outer.items()}
             record.first_grads = record.first_grads or {**known, **dict(zip(map(id, record.nodes), record.grads))}
+            record.printed = [(number, "forward", at, 0) for number, _, at, _ in record.printed]
             record.forget_before(record.end, self._reached(scalar, call.root))
         record.backward, record.end, record.names_end = call, len(record.nodes), len(record.names)
         self._look(record, caller)
@@ -687,13 +706,13 @@ class Recorder:
             names = " and ".join(sorted({scalar.kind.__qualname__, type(kid).__qualname__}))
             raise Unrecordable(f"it computes with more than one scalar class: {names}; only one can be recorded")
 
-    def moments(self, walk: Walk) -> dict[str, list[float]]:
-        """Lists of floats that variables hold now, by name."""
-        found: dict[str, list[float]] = {}
+    def moments(self, walk: Walk) -> dict[str, tuple[Any, list[float]]]:
+        """What holds lists of floats now, by name, and these."""
+        found: dict[str, tuple[Any, list[float]]] = {}
         for name, thing in walk.numbers:
             numbers = numbers_of(thing)
             if numbers is not None:
-                found.setdefault(name, numbers)
+                found.setdefault(name, (thing, numbers))
         return found
 
     # Names: called by the hooks while something is recorded.
@@ -721,6 +740,15 @@ class Recorder:
             value, frame = getattr(thing, self.class_of(thing).data_name), sys._getframe(1)
             at = self.positions.place(frame.f_code, frame.f_lasti)
             record.wrote.append((thing, value, len(record.nodes), self._written, at))
+
+    def note_printed(self) -> int:
+        """A piece of text is printed: its number. Where a step is recorded, the record says when it was."""
+        self._pieces += 1
+        record = self.record
+        if record is not None and record.kept:
+            count = {"backward": len(record.back) // 4, "after": len(record.updates)}.get(self.phase, 0)
+            record.printed.append((self._pieces, self.phase, len(record.nodes), count))
+        return self._pieces
 
     def _name(self, site: int, name: str, value: Any) -> None:
         record = self.record

@@ -148,7 +148,11 @@ class Runner:
             status = 0 if ended.code is None else ended.code
             said = "" if isinstance(status, int) else str(status)
             number = status if isinstance(status, int) else 1
-            self.channel.send("exit", status=number, said=said, steps=self.recorder.step)
+            at = crash(ended, self.sources, self._show)
+            self.channel.send(
+                "exit", status=number, said=said, steps=self.recorder.step, traceback=at["traceback"],
+                files=at["files"],
+            )  # fmt: skip
             return
         except Unrecordable:
             raise
@@ -216,7 +220,8 @@ class Runner:
         sys.meta_path.insert(0, UserFinder(self.folder))
         sys.dont_write_bytecode = True
         sys.stdin = NoInput(self._line_of) if self.probe is None else open(os.devnull, encoding="utf-8")  # noqa: SIM115
-        sys.stdout, sys.stderr = ScriptOutput(self.channel, False), ScriptOutput(self.channel, True)
+        note = recorder.note_printed if self.probe is None else int
+        sys.stdout, sys.stderr = (ScriptOutput(self.channel, error, note) for error in (False, True))
         sys.setrecursionlimit(sys.getrecursionlimit() + SPARE)
         hook = threading.excepthook
 
@@ -256,6 +261,8 @@ class Runner:
             return f"{scalar.kind.__name__}({scalar.data_name}={data!r}, {scalar.grad_name}={grad!r})"
         if isinstance(value, (list, tuple, dict, set)) and len(value) > 8:
             return f"{type(value).__name__} of {len(value)}"
+        if type(value) is list and any(isinstance(each, self.recorder.kinds) for each in value):
+            return f"[{', '.join(map(self._show, value))}]"
         try:
             return repr(value)
         except Exception as error:  # whatever the script's own does

@@ -10,13 +10,16 @@ from .recorder import Unrecordable
 
 
 class ScriptOutput:
-    """The standard output or error of a script: what it prints goes to the debugger."""
+    """The standard output or error of a script: what it prints goes to the debugger.
+
+    `note` is told of each piece, and gives its number.
+    """
 
     encoding, errors, newlines = "utf-8", "strict", None
     closed = False
 
-    def __init__(self, channel: Channel, error: bool) -> None:
-        self._channel, self._error = channel, error
+    def __init__(self, channel: Channel, error: bool, note: Callable[[], int]) -> None:
+        self._channel, self._error, self._note = channel, error, note
         self.buffer = _Bytes(self)
 
     def write(self, text: str) -> int:
@@ -24,7 +27,7 @@ class ScriptOutput:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         if text:
-            self._channel.send("printed", text=text, error=self._error)
+            self._channel.send("printed", text=text, error=self._error, serial=self._note())
         return len(text)
 
     def writelines(self, lines: Any) -> None:

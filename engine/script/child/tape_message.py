@@ -23,13 +23,15 @@ def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) 
     rows.writes(arrays)
     rows.backward(arrays)
     scalars = rows.update(arrays)
+    rows.printed(arrays)
     names = rows.names(arrays)
     moments = rows.moments(arrays, walk)
     params, first = [], 0
     for group in rows.groups:
         params.append({"name": group.name, "shape": list(group.shape), "first": first})
         first += len(group.scalars)
-    root = record.backward.root if record.backward is not None else None
+    call = record.backward
+    root = call.root if call is not None else None
     sources = recorder.sources
     return {
         "arrays": arrays,
@@ -39,6 +41,7 @@ def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) 
         "n_params": rows.n_params,
         "n_older": rows.n_older,
         "loss_row": rows.of.get(id(root), -1),
+        "earlier": [each.hex() for each in call.earlier] if call is not None else [],
         "ops": ops,
         "stacks": recorder.positions.stacks,
         "names": names,
@@ -283,7 +286,7 @@ class _Rows:
         """Writes of parameters, and the numbers that names held meanwhile; the place and name of these."""
         record, recorder = self.record, self.recorder
         rows, values, positions = array("i"), array("d"), array("i")
-        kept = [0]
+        kept = self._kept = [0]
         for each, new, position in record.updates:
             row = self.of.get(id(each), self.n_params)
             if row < self.n_params:
@@ -304,17 +307,31 @@ class _Rows:
         place = recorder.positions.number
         return [[place(self.sites[site].position), name] for site, name in sites]
 
+    def printed(self, arrays: dict[str, array[Any]]) -> None:
+        """Pieces of printed text: number, phase, and how many ticks or writes of that phase there were."""
+        phases = ("forward", "backward", "after")
+        number, where, count = array("i"), array("i"), array("i")
+        for piece, phase, made, writes in self.record.printed:
+            number.append(piece)
+            where.append(phases.index(phase))
+            done = self.ticks[min(max(made - self.begin, 0), len(self.ticks) - 1)] if self.ticks else 0
+            count.append(done if phase == "forward" else self._kept[writes] if phase == "after" else writes)
+        arrays.update(printed_piece=number, printed_phase=where, printed_count=count)
+
     def moments(self, arrays: dict[str, array[Any]], walk: Walk) -> list[list[Any]]:
         """Lists of floats that the update has changed, and numbers on the parameters themselves."""
         names: list[list[Any]] = []
         before, after, rows = array("d"), array("d"), array("i")
         now = self.recorder.moments(walk)
-        for name, old in self.record.moments.items():
-            new = now.get(name)
+        same = {id(thing): numbers for thing, numbers in now.values()}
+        for name, (holder, old) in self.record.moments.items():
+            thing, new = now.get(name, (holder, same.get(id(holder))))  # a function that has ended called it otherwise
             if new is not None and len(new) == len(old) and new != old:
+                aligned = self._aligned(name, len(new), walk, thing is holder)
+                if not aligned and len(new) != self.n_params:
+                    continue  # of no parameters: data, or a state that is handed on
                 before.extend(old)
                 after.extend(new)
-                aligned = self._aligned(name, len(new), walk)
                 rows.extend(aligned)
                 names.append([name, len(new), len(aligned)])
         params = self.list[: self.n_params]
@@ -329,9 +346,13 @@ class _Rows:
         arrays.update(moment_before=before, moment_after=after, moment_rows=rows)
         return names
 
-    def _aligned(self, name: str, count: int, walk: Walk) -> list[int]:
-        """The parameters that the numbers of a container belong to, if they are as many as those of one holder."""
-        keys = walk.keys.get(name)
+    def _aligned(self, name: str, count: int, walk: Walk, lasts: bool) -> list[int]:
+        """The parameters that the numbers of a container belong to: by its keys or its name, or if they are as many.
+
+        As many may also be data that were put in the place of others; so that counts only for a container that `lasts`.
+        """
+        before = self.record.walk
+        keys = walk.keys.get(name) or (before.keys.get(name) if before is not None else None)
         if keys is not None:
             rows = [self.of.get(key if isinstance(key, int) else id(key), -1) for key in keys]
             return rows if all(0 <= row < self.n_params for row in rows) else []
@@ -343,7 +364,7 @@ class _Rows:
                 if all(0 <= row < self.n_params for row in rows):
                     if tail and group.name[len(root_of(group.name)) :] == tail:
                         return rows
-                    if not best:
+                    if not best and lasts:
                         best = rows
         return best
 

@@ -39,4 +39,4 @@ for step in range(int(sys.argv[1]) if len(sys.argv) > 1 else 4):
         v[i] = 0.99 * v[i] + 0.01 * p.grad**2
         p.data -= 0.1 * m[i] / (1 - 0.9 ** (step + 1)) / (math.sqrt(v[i] / (1 - 0.99 ** (step + 1))) + 1e-8)
         p.grad = 0
-    print("sum", repr(seen), "loss", repr(loss.data))
+    print("loss", repr(seen), "last", repr(loss.data))

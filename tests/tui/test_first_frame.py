@@ -1,0 +1,49 @@
+"""What is imported and computed before the first frame of the debugger is on the screen."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LATER = (
+    "computed", "numba", "llvmlite", "yaml", "markdown_it", "safetensors", "pygments", "pooch", "email", "numpy.ma",
+    "engine.script", "engine.verify", "microgpt_tui.dialogs", "microgpt_tui.export", "microgpt_tui.inference",
+    "microgpt_tui.lectures", "microgpt_tui.screens.inference", "microgpt_tui.screens.lecture", "microgpt_tui.web",
+)  # fmt: skip
+PROGRAM = """
+import asyncio, sys
+import microgpt_tui.cli
+from engine import Config
+from microgpt_tui.app import MicrogptApp
+from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.storage.startup import from_seed
+
+class Watched(MicrogptApp):
+    def _display(self, screen, renderable):
+        super()._display(screen, renderable)
+        if isinstance(screen, DebuggerScreen) and "embed" in screen.query_one("#stage").picture.text():
+            program = vars(screen.session.program)
+            print(*sys.modules, *(f"computed.{name}" for name in ("route", "_backward") if name in program))
+            self.exit()
+
+app = Watched(from_seed(Config(), 0, None))
+asyncio.run(app.run_async(headless=True, size=(120, 36)))
+"""
+
+
+def test_the_first_frame_waits_for_nothing_that_it_does_not_show(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        env=environment | {"XDG_STATE_HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = done.stdout.split()
+    assert "microgpt_tui.panes.stage" in found, done.stderr
+    assert [name for name in found if name.startswith(tuple(f"{later}." for later in LATER)) or name in LATER] == []
