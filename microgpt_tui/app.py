@@ -31,8 +31,9 @@ from textual.worker import WorkerFailed
 from engine import DataError, EngineError, Run, Stopped
 from engine.autograd.jit import Kernels
 from engine.errors import is_out_of_memory, is_out_of_threads
+from engine.hangul import SYLLABLES
 from engine.language.chosen import language
-from engine.model.dataset import checksum
+from engine.model.dataset import checksum, kept_path
 from engine.run.branches import Branches
 from engine.run.capabilities import is_scripted
 from engine.run.compilation import Compilation
@@ -330,10 +331,12 @@ class MicrogptApp(ThemedApp):
         if not isinstance(screen, DebuggerScreen) or screen.busy:
             self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
             return
-        own = self.start.path if isinstance(self.start, Start) else None
-        given = screen.player.lecture.chapter.data if isinstance(screen, LectureScreen) else own
+        given, split = (self.start.path, self.start.split) if isinstance(self.start, Start) else (None, SYLLABLES)
+        if isinstance(screen, LectureScreen):
+            chapter = screen.player.lecture.chapter
+            given, split = kept_path(chapter.data), chapter.split
         try:
-            saved = screen.what_if.snapshot(str(given) if given else None)
+            saved = screen.what_if.snapshot(given, split)
         except EngineError as error:
             self.notify(f"{error}.", severity="warning", timeout=8, markup=False)
         else:

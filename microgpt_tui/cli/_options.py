@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import rich_click as click
 
+from engine.hangul import SPLITS, SYLLABLES
 from engine.model.config import Config
 from microgpt_tui.cli._exit import Failure, print_notice
 from microgpt_tui.cli._progress import Waiting
@@ -73,9 +74,16 @@ class LecturePath(FilePath):
 
 
 class _Data(FilePath):
-    """A file of documents; `names` is the file that the original downloads, which is fetched if needed."""
+    """A file of documents, or the word for one that comes with the program.
+
+    `names` is the file that the original downloads, which is fetched if needed.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from engine.model.dataset import BUNDLED, bundled_path
+
+        if value in BUNDLED:
+            return bundled_path(value)
         if value != NAMES:
             return super().convert(value, param, ctx)
         from microgpt_tui.storage.names_download import URL, cached, fetch_names
@@ -91,8 +99,21 @@ def data_option(command: F) -> F:
         "--data",
         type=_Data(),
         metavar="FILE",
-        help="UTF-8 text, one document a line. Without it: 5,163 first names, which come with the program. With the "
-        "word names: the file that microgpt.py downloads, fetched once and kept (./names is a file of that name).",
+        help="UTF-8 text, one document a line. Without it, or with the word en: 5,163 first names, which come with the "
+        "program. With the word ko: Korean given names, which come with it too. With the word names: the file that "
+        "microgpt.py downloads, fetched once and kept (./names is a file of that name).",
+        panel=DATA,
+    )(command)
+
+
+def split_option(command: F) -> F:
+    return click.option(
+        "--split",
+        type=click.Choice(SPLITS),
+        default=SYLLABLES,
+        show_default=True,
+        help="What a token of Korean text is: a syllable, which is a character of the file, or a letter: with jamo, "
+        "민 is ㅁㅣㄴ. All other text stays as it is.",
         panel=DATA,
     )(command)
 

@@ -21,6 +21,7 @@ from microgpt_tui.cli._options import (
     examples,
     file_option,
     hyperparameters,
+    split_option,
     theme_option,
 )
 from microgpt_tui.cli._session import go_to, open_session
@@ -77,6 +78,7 @@ GRAPH_LINES = 60  # what has more is folded
 @click.option("--steps", type=click.IntRange(1, 3), default=2, show_default=True, metavar="N", panel=OUTPUT,
               help="How far --graph goes, to what the scalar was made from and to what uses it.")  # fmt: skip
 @data_option
+@split_option
 @hyperparameters
 @click.pass_context
 def export(
@@ -92,6 +94,7 @@ def export(
     graph: str | None,
     steps: int,
     data: Path | None,
+    split: str,
 ) -> None:
     """Make a picture of the debugger's screen at a moment. It needs no terminal.
 
@@ -112,7 +115,7 @@ def export(
         raise click.UsageError(f"there is no pane {pane!r}; choose one of {', '.join(ids())}")
     from microgpt_tui.storage.startup import from_file, from_seed
 
-    session = _at(from_file(run, data) if run else from_seed(config, 0, data), moment)
+    session = _at(from_file(run, data) if run else from_seed(config, 0, data, split), moment)
     if graph is not None:
         content = _graph(session, graph, steps, f"microgpt-{theme}", form).encode()
     else:

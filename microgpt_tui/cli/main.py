@@ -9,7 +9,16 @@ import rich_click as click
 
 from engine.model.config import Config
 from microgpt_tui.cli._exit import Commands
-from microgpt_tui.cli._options import DATA, FilePath, data_option, examples, hyperparameters, step_option, theme_option
+from microgpt_tui.cli._options import (
+    DATA,
+    FilePath,
+    data_option,
+    examples,
+    hyperparameters,
+    split_option,
+    step_option,
+    theme_option,
+)
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import READING, check_step
 from microgpt_tui.cli.check import check
@@ -83,6 +92,7 @@ def _version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
 )
 @step_option("Open at the start of this training step, counted from 0.")
 @data_option
+@split_option
 @theme_option
 @hyperparameters
 @click.pass_context
@@ -91,6 +101,7 @@ def cli(
     config: Config,
     step: int,
     data: Path | None,
+    split: str,
     resume: bool,
     resume_earlier: bool,
     theme: str,
@@ -116,7 +127,11 @@ def cli(
     from microgpt_tui.storage.startup import from_saved_session, from_seed
 
     with Waiting(READING):
-        start = from_saved_session(data, resume_earlier) if resume or resume_earlier else from_seed(config, step, data)
+        start = (
+            from_saved_session(data, resume_earlier)
+            if resume or resume_earlier
+            else from_seed(config, step, data, split)
+        )
     open_debugger(replace(start, source=source), theme=theme)
 
 

@@ -10,7 +10,7 @@ import rich_click as click
 
 from engine.model.config import Config
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import DATA, data_option, examples, hyperparameters, step_option
+from microgpt_tui.cli._options import DATA, data_option, examples, hyperparameters, split_option, step_option
 from microgpt_tui.cli._session import session_at
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ PHASES = ("forward", "backward", "update")
     panel=DATA,
 )
 @data_option
+@split_option
 @hyperparameters
-def trace(config: Config, step: int, phase: str | None, data: Path | None) -> None:
+def trace(config: Config, step: int, phase: str | None, data: Path | None, split: str) -> None:
     """Print what happens in one training step, one JSON object a line and tensor, in order.
 
     Fields: step, phase, name, pos, layer, head (null where there is none), shape, data, grad, source.
@@ -47,7 +48,7 @@ def trace(config: Config, step: int, phase: str | None, data: Path | None) -> No
     Every number has all its bits (it reads back as the same double). Numbers that JSON does not have are the strings
     "nan", "inf" and "-inf", which Python's float() reads.
     """
-    session = session_at(config, data, step)
+    session = session_at(config, data, split, step)
     from engine.explain.source_lines import lines_of_event
 
     for event in session.events(step):

@@ -16,7 +16,7 @@ from engine.errors import ConfigError, EngineError, ExpressionError
 from engine.model.config import Config
 from microgpt_tui.cli._exit import Failure, discard_output, print_notice
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import check_targets, data_option, examples, file_option, hyperparameters
+from microgpt_tui.cli._options import check_targets, data_option, examples, file_option, hyperparameters, split_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import Interrupt, check_until, open_session, read_docs
 
@@ -45,6 +45,7 @@ HEALTH_CHECKS = ("nan", "zero-grad", "dead-relu", "grad-norm")  # a fault always
     panel="Training",
 )
 @data_option
+@split_option
 @file_option(
     "--log",
     "One JSON object a line and step: step (1 is the first), loss, loss_hex (every bit of it), lr, grad_norm. "
@@ -88,6 +89,7 @@ def train(
     config: Config,
     until: int | None,
     data: Path | None,
+    split: str,
     log: Path | None,
     save: Path | None,
     breaks: tuple[str, ...],
@@ -111,7 +113,7 @@ def train(
     until = config.num_steps if until is None else until
     check_until(until, config)
     check_targets({"--data": data}, {"--log": log, "--save": save}, replaced={"--save"})
-    docs = read_docs(data)
+    docs = read_docs(data, split)
     stops = _stops(config, docs, breaks, break_at, checks)
     session = open_session(config, docs)
     opened = _open_log(log)  # while ctrl+c breaks off: opening a pipe waits for its reader
@@ -120,7 +122,7 @@ def train(
         conditions = " or ".join((*breaks, *break_at))
         missed = [f"nowhere on the way was {conditions}"] if conditions else []
         missed += ["the health checks found nothing"] if checks else []
-        _finish(session, until, data, save, reason, interrupt, "; ".join(missed))
+        _finish(session, until, data, split, save, reason, interrupt, "; ".join(missed))
     if session.step < until and reason is None:
         raise Exit(interrupt.status)
 
@@ -228,8 +230,8 @@ def _run(
 
 
 def _finish(
-    session: Session, until: int, data: Path | None, save: Path | None, reason: EngineError | Failure | Stop | None,
-    interrupt: Interrupt, missed: str,
+    session: Session, until: int, data: Path | None, split: str, save: Path | None,
+    reason: EngineError | Failure | Stop | None, interrupt: Interrupt, missed: str,
 ) -> None:  # fmt: skip
     """Save, say where the run is and which stops were `missed`, and raise an error if there was one."""
     from engine.timeline.events import Moment
@@ -242,9 +244,10 @@ def _finish(
     done = f"{session.step:,} of {until:,} steps are done"
     if save is not None:
         from engine.checkpoint.checkpoint import save as write
+        from engine.model.dataset import kept_path
 
         try:
-            write(session, save, str(data.absolute()) if data else None)
+            write(session, save, kept_path(data), split)
         except EngineError as unsaved:
             raise Failure(f"{why} ({done}); {unsaved}" if why else f"{unsaved} ({done})") from unsaved
         done += f" and saved in {save}"

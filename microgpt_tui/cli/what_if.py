@@ -13,7 +13,15 @@ from engine.model.config import Config
 from engine.text import quoted
 from microgpt_tui.cli._exit import Failure, print_notice, print_result
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import OUTPUT, check_targets, data_option, examples, file_option, hyperparameters
+from microgpt_tui.cli._options import (
+    OUTPUT,
+    check_targets,
+    data_option,
+    examples,
+    file_option,
+    hyperparameters,
+    split_option,
+)
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import check_until, open_session, read_docs
 from microgpt_tui.drawing.terminal_text import printable
@@ -67,10 +75,11 @@ MAX_LINES = 12  # steps that are shown without --json
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with every bit of every number.", panel=OUTPUT)
 @file_option("--save", "Where to leave the original run with the changed one as its branch: a file for open.")
 @data_option
+@split_option
 @hyperparameters
 def what_if(
     config: Config, until: int, edits: tuple[str, ...], ablated: tuple[str, ...], as_json: bool, save: Path | None,
-    data: Path | None,
+    data: Path | None, split: str,
 ) -> None:  # fmt: skip
     """Train a run and the same run with something changed in it, and say how they differ. Steps count from 0.
 
@@ -87,7 +96,7 @@ def what_if(
     if not edits and not ablated:
         raise ConfigError("nothing is changed; add --edit 'wte[0, 0] = 1' or --ablate layer0.head0")
     check_targets({"--data": data}, {"--save": save}, replaced={"--save"})
-    docs = read_docs(data)
+    docs = read_docs(data, split)
     changes = _read(config, docs, edits, ablated, until)
     session = open_session(config, docs)
     branch = session.branch(changes)
@@ -96,10 +105,11 @@ def what_if(
     _train(branch, until, "Training the changed run", "the changed run")
     if save is not None:
         from engine.checkpoint.checkpoint import snapshot, write
+        from engine.model.dataset import kept_path
         from engine.run.branches import Branch
 
         branches = (Branch("branch 1", branch.changes, branch.moment),)
-        write(snapshot(session, str(data.absolute()) if data else None, branches), save)
+        write(snapshot(session, kept_path(data), branches, split=split), save)
     for change in _without_effect(session, changes):
         lacking = f"no document from step {change.step} to {until} has a position {change.number}"
         print_notice(f"{change.part} was switched off in no training step: {lacking}")

@@ -10,7 +10,7 @@ import rich_click as click
 from engine.model.config import Config
 from microgpt_tui.cli._exit import print_result
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
+from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, split_option, step_option
 from microgpt_tui.cli._session import session_at
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ ONE_OF = "ask for one thing: --scalar, --param, or a prediction by its --pos"
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with all bits of every number.", panel=OUTPUT)
 @data_option
+@split_option
 @hyperparameters
 def why(
     config: Config,
@@ -58,6 +59,7 @@ def why(
     count: int,
     as_json: bool,
     data: Path | None,
+    split: str,
 ) -> None:
     """Say why a number of a training step is what it is.
 
@@ -78,7 +80,7 @@ def why(
         raise click.UsageError(ONE_OF + at)
     if pos is None and (logit is not None or rival is not None):
         raise click.UsageError("--logit and --rival go with --pos")
-    session = session_at(config, data, step)
+    session = session_at(config, data, split, step)
     from engine.timeline.events import Moment, Phase
     from microgpt_tui.cli import why_report
 

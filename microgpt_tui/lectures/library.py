@@ -70,7 +70,7 @@ def run_of(chapter: Chapter) -> tuple[Config, list[str]]:
     """The hyperparameters and the documents of the run that a chapter speaks of. Raises LectureError."""
     config = _config(chapter)
     try:
-        return config, load_docs(chapter.data)
+        return config, load_docs(chapter.data, chapter.split)
     except EngineError as error:
         raise chapter.sources[-1].fault(f"data: {error}") if chapter.data else error from None
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.cells import cell_len
 from rich.style import Style
 
+from engine.hangul import syllables
 from engine.text import quoted
 from engine.timeline.events import Phase
 from engine.timeline.run import ENDLESS
@@ -113,7 +114,9 @@ def _formula(frame: Frame) -> str:
 
 def _asides(frame: Frame) -> Iterator[Forms]:
     """What else there is to know where there is room; last the rate."""
-    rate = _rate(frame)
+    rate, doc = _rate(frame), frame.program.doc
+    if len(doc) <= LONGEST_NAME and (made := syllables(doc)) != doc:  # put together from the letters that are tokens
+        yield [[(made, theme.TEXT)]]
     if frame.program.n_tokens - 1 > frame.program.n:
         holds = f"the context holds {frame.program.n} positions"
         yield [[(f"{holds}, the rest is not read", theme.DIM)], [(holds, theme.DIM)]]
