@@ -45,6 +45,10 @@ class Tokens(Pane, can_focus=False):
         room = width - 1 - sum(GAP + _width(forms[-1]) for forms in kept)
         _tokens(line, frame, max(LEAST, room))
         left = room - line.width
+        made = _put_together(frame.program.doc)
+        if made and cell_len(made) + 2 <= left:
+            line.add("  ").add(made, theme.DIM)
+            left = room - line.width
         for forms in [*kept, *asides, *([] if rate in kept else [rate])]:
             least = GAP + _width(forms[-1]) if forms in kept else 0  # it is set aside already
             form = next((form for form in forms if GAP + _width(form) - least <= left), None)
@@ -55,6 +59,12 @@ class Tokens(Pane, can_focus=False):
             for text, style in form:
                 line.add(text, style)
         return picture
+
+
+def _put_together(doc: str) -> str:
+    """The syllables that the Korean letters of a document make; empty for any other, and for a long one."""
+    made = syllables(doc) if len(doc) <= LONGEST_NAME else doc
+    return "" if made == doc else made
 
 
 def _width(words: Words) -> int:
@@ -114,9 +124,7 @@ def _formula(frame: Frame) -> str:
 
 def _asides(frame: Frame) -> Iterator[Forms]:
     """What else there is to know where there is room; last the rate."""
-    rate, doc = _rate(frame), frame.program.doc
-    if len(doc) <= LONGEST_NAME and (made := syllables(doc)) != doc:  # put together from the letters that are tokens
-        yield [[(made, theme.TEXT)]]
+    rate = _rate(frame)
     if frame.program.n_tokens - 1 > frame.program.n:
         holds = f"the context holds {frame.program.n} positions"
         yield [[(f"{holds}, the rest is not read", theme.DIM)], [(holds, theme.DIM)]]

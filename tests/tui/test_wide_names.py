@@ -11,9 +11,10 @@ from rich.cells import cell_len
 from rich.segment import Segment
 
 from engine import Config, Session
+from engine.hangul import letters
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger.frame import Focus, Frame
-from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.prediction import Prediction
@@ -102,3 +103,27 @@ def test_tokens_take_their_cells_and_arrows_of_the_outline_below_each_other(doc:
     assert all(line.width <= 40 for line in outline.lines)
     whole = {line.width for line in outline.lines}
     assert len(whole) == 1, "every line is padded to the same width, counted in cells"
+
+
+def test_letters_stand_beside_the_syllables_that_they_make_where_there_is_room() -> None:
+    doc = letters("하늘빛")
+    at = frame(doc, Phase.FORWARD, "embed")
+    shown = {}
+    for width in range(40, 160):
+        (line,) = Tokens("x").draw(at, width, 1).lines
+        assert line.width == sum(segment.cell_length for segment in line.segments) <= width
+        words = "".join(segment.text for segment in line.segments)
+        assert all(letter in words for letter in doc) or "…" in words
+        assert ("BOS   하늘빛" in words) == ("하늘빛" in words)
+        shown[width] = "하늘빛" in words
+    assert (shown[40], shown[80], shown[120]) == (False, True, True)
+    assert "하늘" not in Tokens("x").draw(frame("하늘", Phase.FORWARD, "embed"), 120, 1).text()
+
+
+def test_a_line_that_is_cut_says_so_whatever_its_letters_width() -> None:
+    for text in ("가나다라마바사", "abcdefghijklmn"):
+        for width in range(1, 14):
+            cut_line = Line().add(text).cut(width)
+            assert cut_line.width <= width
+            assert "".join(segment.text for segment in cut_line.segments).endswith("…")
+        assert Line().add(text + "   ").cut(14).segments[0].text == text
