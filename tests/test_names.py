@@ -37,6 +37,7 @@ def test_public_names_are_defined_once() -> None:
 def test_modules_are_named_by_nouns() -> None:
     nouns = {
         "binding",
+        "highlighting",
         "recording",
         "training",
         "loading",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from engine import Moment, Run
@@ -16,6 +17,7 @@ from microgpt_tui.lectures.file_map import FileMap
 from microgpt_tui.lectures.outline import CodeLines
 from microgpt_tui.lectures.page import LectureError
 from microgpt_tui.lectures.quotes import Template
+from microgpt_tui.texts.say import say
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 RIGHT, WRONG = "✓", "✗"
@@ -76,6 +78,7 @@ def render_page(bound: BoundPage, session: Run, before: Moment) -> RenderedPage:
     figure = bound.figure.fill(session, start) if bound.figure is not None else ""
     options = tuple(option.fill(session, start) for option in bound.options)
     session.seek(start)
+    bound.walk(session)  # whether there is such a sample
     end = bound.ending(session, start)
     right = bound.right(session, list(options))
     then = filled(bound.then, end)
@@ -92,10 +95,17 @@ def render_pages(pages: list[BoundPage], session: Run) -> Iterator[RenderedPage]
         try:
             rendered = render_page(page, session, end)
         except LectureError as error:
-            reason = f"This page cannot be shown. {literal(str(error))}"
+            reason = say("lectures.rendered_page.cannot_be_shown", reason=literal(str(error)))
             rendered = RenderedPage(page.page.title.text, reason, end, end)
         end = rendered.end
         yield rendered
+
+
+def title_lines(chapter: str, title: str, width: int) -> int:
+    """How many lines the title of a page takes, with that of the chapter: to the right if there is room, else above."""
+    lines = prose(title, width)
+    beside = len(lines) <= 1 and sum(line.cell_len for line in lines) + 3 + cell_len(chapter) <= width
+    return 1 if beside else 1 + max(len(lines), 1)
 
 
 def page_lines(page: RenderedPage, width: int) -> list[Text]:

@@ -102,7 +102,7 @@ class Pane(PictureView, can_focus=True):
         if self.frame is None or (self.POSITIONS and not self.frame.program.n):
             return self.title
         heading = self.heading(self.frame)
-        return heading if not self.named or heading.startswith(self.TITLE) else f"{self.TITLE} ─ {heading}"
+        return heading if not self.named or heading.startswith(self.TITLE) else f"{self.TITLE}: {heading}"
 
     def top_of(self, picture: Picture, height: int) -> int:
         """Where a pane stands scrolled follows from the frame, never from the way that led to it."""

@@ -32,6 +32,8 @@ class LecturePage(PictureView):
     chapter = ""
     spread = False
     """Whether the text is all that is to be read, from afar: in bold, with room between its lines."""
+    no_lines = ""
+    """What stands below the map of the file where its lines are not known."""
     waiting = ""
     """What stands there while there is no rendered."""
 
@@ -47,12 +49,12 @@ class LecturePage(PictureView):
         picture.line()
         lines, figure = page_lines(page, width), FIGURE if page.figure else 0
         room = height - picture.height - figure - len(page_lines(page.revealed(), width))
-        code = code_lines(page, width)
-        picture.lines += cut_code(code, max(room, LEAST_CODE), width)
+        code = code_lines(page, width, room)
+        picture.lines += code
         if code and len(code) < room:
             picture.line()
         if page.map is not None:
-            picture.lines += file_map_lines(page.map, width)
+            picture.lines += self._map(page.map, width, room)
         if page.figure:
             self._figure(picture, page.figure, width, height - picture.height - len(lines))
         apart = self.spread and 2 * len(lines) + picture.height <= height
@@ -79,56 +81,66 @@ class LecturePage(PictureView):
                 line.add(segment.text, segment.style)
         picture.line()
 
+    def _map(self, shown: FileMap, width: int, room: int) -> list[Line]:
+        hint = [] if shown.has_lines else [_line(text, theme.DIM) for text in prose(self.no_lines, width)]
+        return [*file_map_lines(shown, width, room - len(hint) - 1), *hint, Line()]
+
     def lines_needed(self, width: int) -> int:
         """How many lines the page has in a width, once it has done what it does, with a figure in letters."""
         if self.rendered is None:
             return 2
         title, figure = _title(self.chapter, self.rendered.title, width), FIGURE if self.rendered.figure else 0
-        code = len(code_lines(self.rendered, width))
+        code = len(_code(self.rendered, width, whole=True))
         code += code > 0
         if self.rendered.map is not None:
-            code += len(file_map_lines(self.rendered.map, width))
+            code += len(self._map(self.rendered.map, width, 0))
         return len(title) + 1 + figure + code + len(page_lines(self.rendered.revealed(), width))
 
 
-def code_lines(page: RenderedPage, width: int) -> list[Line]:
-    """The statements that a page is about, lit, with the file that they stand in."""
+def code_lines(page: RenderedPage, width: int, room: int) -> list[Line]:
+    """The statements that a page is about, lit, in this many lines where they fit: with the files, whole.
+
+    Else each takes one; of those that have no room, some are shown all the same, and how many there are more.
+    """
+    lines = _code(page, width, whole=True)
+    if len(lines) > room:
+        lines = _code(page, width, whole=False)
+    room = max(room, LEAST_CODE)
+    if len(lines) <= room:
+        return lines
+    left = len(lines) - room + 1
+    return [*lines[: room - 1], Line().most(f"… {left} more", width, theme.DIM)]
+
+
+def _code(page: RenderedPage, width: int, whole: bool) -> list[Line]:
     lines: list[Line] = []
     for block in page.code:
-        rows = lit_lines(block.code, block.lines, width, ROWS)
+        rows = lit_lines(block.code, block.lines, width, ROWS if whole else 1)
         if rows[0].width + measured(block.label)[1] < width:
             rows[0].to(width - measured(block.label)[1]).add(block.label, theme.DIM)
-        elif not block.in_copy:
+        elif whole and not block.in_copy:
             lines.append(Line().most(block.label, width, theme.DIM))
         lines += rows
     return lines
 
 
-def file_map_lines(shown: FileMap, width: int) -> list[Line]:
-    """Which chapter each part of the file belongs to: a line for each chapter, or two where they are narrow."""
+def file_map_lines(shown: FileMap, width: int, room: int) -> list[Line]:
+    """Which chapter each part of the file belongs to: a line for each, or two where it is narrow and there is room."""
     lines: list[Line] = []
     ranges = max((len(chapter.lines) for chapter in shown.chapters), default=0) if shown.has_lines else 0
+    in_two = width < MAP_WIDE and 2 * len(shown.chapters) <= room
     for chapter in shown.chapters:
-        line = Line()
+        line, number = Line(), f"{chapter.place + 1:>2} "
         if shown.has_lines:
-            line.add(f"{chapter.lines:>{ranges}}  ", theme.FAINT)
-        if width >= MAP_WIDE:
-            line.fit(chapter.largest.label, (width - ranges) // 2, theme.NEW)
-            line.add(f" {chapter.place + 1:>3}  ", theme.STRONG)
-            lines.append(line.most(chapter.title, width - line.width, theme.TEXT))
-        else:
+            line.add(f"{chapter.lines:>{ranges}} ", theme.FAINT)
+        if in_two:
             lines.append(line.most(chapter.largest.label, width - line.width, theme.NEW))
-            title = Line().add(f"{chapter.place + 1:>{ranges + 3}}  ", theme.STRONG)
-            lines.append(title.most(chapter.title, width - title.width, theme.TEXT))
-    return [*lines, Line()]
-
-
-def cut_code(lines: list[Line], room: int, width: int) -> list[Line]:
-    """As many of the lines as there is room for, and how many more there are."""
-    if len(lines) <= room:
-        return lines
-    left = len(lines) - room + 1
-    return [*lines[: room - 1], Line().most(f"… {left} more", width, theme.DIM)]
+            line = Line().to(ranges + 1)
+        else:
+            line.fit(chapter.largest.label, (width - ranges) // 2, theme.NEW).add(" ")
+        line.add(number, theme.STRONG)
+        lines.append(line.most(chapter.title, width - line.width, theme.TEXT))
+    return lines
 
 
 def _title(chapter: str, title: str, width: int) -> list[Line]:

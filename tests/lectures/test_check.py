@@ -113,6 +113,12 @@ def run(tmp_path: Path) -> Session:
         ("why: |\n  a\n\n  > b\n---\n# T\n", 7, "a page cannot show a block quotation"),
         ("why: |\n" + "  a\n\n" * 6 + "---\n# T\n", 5, "this has 11 lines in a window of 80 columns"),
         ("code: 'linear: ...'\n---\n# T\n" + "a\n\n" * 6, 2, "this page has 11 lines"),
+        (
+            "code: 'linear: ...'\nfigure: '1'\n---\n# T\n" + "a\n\n" * 5 + "- b\n- c\n",
+            2,
+            "9 beside 1 of code and 1 of the figure",
+        ),
+        ("moment: step 0\n---\n# " + "T " * 40 + "\n" + "a\n\n" * 5 + "- b\n- c\n- d\n", 2, "9 beside 2 of the title"),
         ("code: 'softmax: ...'\n---\n# T\n" + "a\n\n" * 5, 2, "has 9 lines in a window of 80 columns; 8 beside 3 of"),
     ],
 )

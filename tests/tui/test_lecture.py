@@ -17,10 +17,13 @@ from engine.timeline.explainer import CodeText
 from microgpt_tui.debugger.frame import Choice
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.lectures.check import check_lecture
 from microgpt_tui.lectures.outline import CodeFinder
+from microgpt_tui.lectures.page import Course, LectureError
 from microgpt_tui.lectures.rendered_page import RenderedPage
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.lecture_page import LecturePage
+from microgpt_tui.panes.registry import screen_names
 from microgpt_tui.screens import lecture as screens_lecture
 from microgpt_tui.widgets.picture_view import PictureView
 from tests.support.harness import click_on, notes, session, text, until
@@ -393,6 +396,9 @@ async def test_w_unfolds_the_reasons_of_a_page_that_has_any(tmp_path: Path) -> N
         assert reasons not in text(pilot)
         await pilot.press("right")
         assert "w Why?" not in text(pilot)
+        await pilot.press("w")
+        assert "This page gives no further reasons." in notes(pilot)
+        assert not lecture_screen(pilot).state.annotations.watches
 
 
 MAP = """\
@@ -425,6 +431,29 @@ async def test_the_map_of_the_file_stands_on_its_page(tmp_path: Path, size: tupl
         first = next(i for i, line in enumerate(lines, 1) if line.strip().startswith("q = "))
         assert re.search(rf"{first}-{first + 1} \+1 +gpt: q … k", text(pilot))
         assert "All of it" in text(pilot).split("gpt: q … k")[1]
+        assert "microgpt-tui fetch" not in text(pilot)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_all_of_the_page_with_the_map_is_seen(tmp_path: Path, size: tuple[int, int]) -> None:
+    pages = (
+        f"---\nchapter: Number {i}\ncode: |\n  {each}\n---\n# T\n"
+        for i, each in enumerate(["class Value", "rmsnorm: ...", "loss = ...", "m[i] = ...", "BOS = ..."], 2)
+    )
+    body = "".join(f"- Line {i} of a list that is long enough for two lines.\n" for i in range(1, 6))
+    files = [MAP.replace("# The file\n", f"# The file\n\n{body}"), *pages, *["---\nchapter: B\n---\n# T\n"] * 5]
+    chapters = [lecture_of(tmp_path, text).course.chapters[0] for text in files]
+    lecture = lecture_of(tmp_path)
+    lecture.course = Course("", chapters)
+    async with lecture_app(lecture, size) as pilot:
+        assert all(f"Line {i} of" in text(pilot) for i in range(1, 6))
+        assert all(f"Number {i}"[:8] in text(pilot) for i in range(2, 7))
+
+
+async def test_a_map_without_lines_says_how_to_get_them(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path, MAP)) as pilot:
+        assert "gpt: q … k" in text(pilot)
+        assert "microgpt-tui fetch" in text(pilot)
 
 
 async def test_l_leads_to_the_page_of_a_line_of_the_file(tmp_path: Path) -> None:
@@ -469,7 +498,7 @@ then: Thirty steps.
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_panes_in_question_are_seen_and_called_by_their_names(tmp_path: Path, size: tuple[int, int]) -> None:
     async with lecture_app(lecture_of(tmp_path, FAR), size) as pilot:
-        for name, title in (("stage", "Stage ─ q"), ("map", "Map ─ ")):
+        for name, title in (("stage", "Stage: q"), ("map", "Map ─ ")):
             pane = lecture_screen(pilot).query_one(f"#{name}", Pane)
             assert pane.display
             assert min(pane.outer_size) >= 5
@@ -493,7 +522,7 @@ async def test_on_a_long_way_a_page_says_so_and_shows_no_other_moment(
     monkeypatch.setattr(RunController, "_go", slow)
     async with lecture_app(lecture_of(tmp_path, FAR)) as pilot:
         shown = lecture_screen(pilot)
-        assert "Stage ─ q" in text(pilot)
+        assert "Stage: q" in text(pilot)
         await pilot.press("right")
         assert "Far away" in text(pilot)
         assert "On the way to step 40" in text(pilot)
@@ -501,7 +530,7 @@ async def test_on_a_long_way_a_page_says_so_and_shows_no_other_moment(
         go_on.set()
         await until(pilot, lambda: not shown.busy and shown.session.step == 40)
         await pilot.pause()
-        assert "Stage ─ q" in text(pilot)
+        assert "Stage: q" in text(pilot)
         assert "On the way" not in text(pilot)
 
 
@@ -519,7 +548,7 @@ async def test_a_page_without_its_numbers_shows_no_other_moment(
     monkeypatch.setattr(screens_lecture, "render_pages", slow)
     app = LectureApp(lecture_of(tmp_path, FAR), None, session().restart_copy())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "Stage ─ q" in text(pilot))
+        await until(pilot, lambda: "Stage: q" in text(pilot))
         await pilot.press("3")
         assert "working out the numbers" in text(pilot)
         assert "Stage" not in text(pilot)
@@ -642,7 +671,7 @@ async def test_for_the_last_row_text_and_picture_take_turns(tmp_path: Path, size
         def seen() -> tuple[bool, bool, bool]:
             """Whether the text, the picture and the answer are."""
             shown = text(pilot)
-            return "Its text." in shown, "Stage ─ q" in shown, "It is a." in shown
+            return "Its text." in shown, "Stage: q" in shown, "It is a." in shown
 
         assert seen() == (True, False, False)
         await pilot.press("right")
@@ -664,4 +693,29 @@ async def test_for_the_last_row_text_and_picture_take_turns(tmp_path: Path, size
         assert stage.region.height > 3
         await pilot.press("l", "right", "right")
         await until(pilot, lambda: moment_of(pilot)[2] == "q")
-        await until(pilot, lambda: "Stage ─ q" in text(pilot))
+        await until(pilot, lambda: "Stage: q" in text(pilot))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (110, 24), (110, 29), (110, 30)])
+@pytest.mark.parametrize("code", ["", "softmax: ...", "gpt: attn_logits = ..."])
+@pytest.mark.parametrize("figure", ["", "figure: '{loss:.2f}'\n"])
+@pytest.mark.parametrize("title", ["Short", "A title that needs a second line " * 3])
+async def test_all_of_a_page_that_is_checked_is_seen_in_small_windows(
+    tmp_path: Path, code: str, figure: str, title: str, size: tuple[int, int]
+) -> None:
+    lines = [f"- Line {i}." for i in range(1, 13)]
+    named = f"code: {code!r}\n" if code else ""
+    head = f"---\nchapter: Full\nmoment: step 0 forward loss\n{figure}{named}---\n# {title}\n"
+    file = tmp_path / "small.md"
+
+    def mistakes() -> list[LectureError]:
+        file.write_text(head + "\n".join(lines), encoding="utf-8")
+        run = session().restart_copy()
+        return check_lecture(file, "en", lambda config, docs: run, screen_names())[1]
+
+    while mistakes():
+        lines.pop()
+    assert len(lines) >= 5
+    async with lecture_app(lecture_of(tmp_path, head + "\n".join(lines)), size) as pilot:
+        assert all(line[2:] in text(pilot) for line in lines)
+        assert title[:5] in text(pilot)
