@@ -67,6 +67,8 @@ def test_the_bundled_korean_names() -> None:
     assert docs == sorted(set(docs)), "each once, in order"
     assert len(docs) >= 500
     assert all(1 <= len(doc) <= 3 and all(FIRST <= ord(char) < FIRST + COUNT for char in doc) for doc in docs)
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert f"{len(docs):,} Korean" in " ".join(readme.split()), "as many as are told"
     split = load_docs(KO, JAMO)
     assert [syllables(doc) for doc in split] == docs
     assert max(map(len, split)) < Config().block_size, "every name fits whole"
