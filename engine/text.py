@@ -1,7 +1,7 @@
 """Texts of the user: shortened for a sentence, compared in either spelling of their letters, recognised by encoding.
 
 A letter can be composed (ë as one character) or decomposed (e and the mark on it). Documents may have either; macOS
-decomposes, keyboards mostly compose. To a person both are the same.
+decomposes, keyboards mostly compose. To a person both are the same. So are a Korean syllable and its letters.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from engine.hangul import letters
 from engine.language.say import say
 
 LONGEST = 60  # characters
@@ -32,10 +33,11 @@ def shortened_repr(value: Any) -> str:
 
 
 def forms(text: str) -> tuple[str, ...]:
-    """A text as it is, composed, and decomposed; each once."""
+    """A text as it is, composed, decomposed, and in Korean letters; each once."""
     if text.isascii():
         return (text,)
-    return tuple(dict.fromkeys((text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))))
+    both = unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)
+    return tuple(dict.fromkeys((text, *both, letters(text))))
 
 
 def same(a: str, b: str) -> bool:
@@ -88,7 +90,7 @@ def wide_encoding(raw: bytes) -> str | None:
         if raw.startswith(mark):
             return name
     even, odd = raw[:_LOOKED_AT:2], raw[1:_LOOKED_AT:2]
-    for zeros, letters in ((odd, even), (even, odd)):
-        if zeros and not any(zeros) and all(letters):
+    for zeros, written in ((odd, even), (even, odd)):
+        if zeros and not any(zeros) and all(written):
             return "UTF-16"
     return None

@@ -31,8 +31,9 @@ from textual.worker import WorkerFailed
 from engine import DataError, EngineError, Run, Stopped
 from engine.autograd.jit import Kernels
 from engine.errors import is_out_of_memory, is_out_of_threads
+from engine.hangul import SYLLABLES
 from engine.language.chosen import language
-from engine.model.dataset import checksum
+from engine.model.dataset import checksum, kept_path
 from engine.run.branches import Branches
 from engine.run.capabilities import is_scripted
 from engine.run.compilation import Compilation
@@ -220,6 +221,7 @@ class MicrogptApp(ThemedApp):
         self._compilation: Compilation | None = None
         self._lecture = lecture  # the lecture that the run is opened for
         self._replacing = False  # whether another chapter is about to replace the present one
+        self._next: Start | None = None  # a run that is opened in place of the one on the screen
 
     def get_default_screen(self) -> Screen[None]:
         """The screen that shows the progress of opening."""
@@ -247,7 +249,10 @@ class MicrogptApp(ThemedApp):
             await self.give(self._lecture, message.session)
             return
         if self.debugger is not None:
-            return  # it was for a lecture that was cancelled at this moment
+            if self._next is None:
+                return  # it was for a lecture, or another run, that was cancelled at this moment
+            await self._leave_run(self.debugger)
+            self.start, self._next = self._next, None
         self.debugger = screen = DebuggerScreen(message.session)
         if isinstance(self.start, ScriptStart):
             await self.push_screen(screen)
@@ -264,6 +269,24 @@ class MicrogptApp(ThemedApp):
             self.notify(say("program.app.held_out", trained=trained, aside=aside), timeout=8)
         if self.start.notice:
             self.notify(self.start.notice, severity="warning", timeout=20, markup=False)
+
+    @on(DebuggerScreen.Replaced)
+    def open_other(self, message: DebuggerScreen.Replaced) -> None:
+        """Open another run, which takes the place of the one on the screen when it is ready."""
+        self._next = message.start
+        self.push_screen(OpeningScreen(message.start))
+
+    async def _leave_run(self, screen: DebuggerScreen) -> None:
+        """Save the session on the screen as if the program ended, and take the screen away."""
+        screen.motion.halt(wait=True)
+        if self.autosave is not None:
+            self.autosave.capture()
+            try:
+                self.autosave.finish()
+            except EngineError as error:
+                self._show_error(f"{error}.")
+        while screen in self.screen_stack:
+            await self.pop_screen()
 
     def _compile(self, plain: Kernels) -> None:
         """Let the loops of the run on the screen be compiled, now that its first frame is drawn."""
@@ -348,10 +371,12 @@ class MicrogptApp(ThemedApp):
         if not isinstance(screen, DebuggerScreen) or screen.busy:
             self.notify(say("program.app.moving.save"), timeout=3)
             return
-        own = self.start.path if isinstance(self.start, Start) else None
-        given = screen.player.lecture.chapter.data if isinstance(screen, LectureScreen) else own
+        given, split = (self.start.path, self.start.split) if isinstance(self.start, Start) else (None, SYLLABLES)
+        if isinstance(screen, LectureScreen):
+            chapter = screen.player.lecture.chapter
+            given, split = kept_path(chapter.data), chapter.split
         try:
-            saved = screen.what_if.snapshot(str(given) if given else None)
+            saved = screen.what_if.snapshot(given, split)
         except EngineError as error:
             self.notify(f"{error}.", severity="warning", timeout=8, markup=False)
         else:
@@ -457,7 +482,7 @@ class MicrogptApp(ThemedApp):
         """Close the lecture and the opening of the next one, with the dialogs over them."""
         from microgpt_tui.screens.lecture import LectureScreen
 
-        self._lecture = None
+        self._lecture = self._next = None
         while any(isinstance(screen, LoadingScreen | LectureScreen) for screen in self.screen_stack[1:]):
             await self.pop_screen()
 

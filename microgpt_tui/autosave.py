@@ -33,7 +33,7 @@ class Autosave:
 
     def __init__(self, screen: DebuggerScreen, start: Start) -> None:
         self.screen, session = screen, screen.session
-        origin = Origin(session.checksum, start.path)
+        origin = Origin(session.checksum, start.path, start.split)
         fresh = SavedSession(session.config, origin, screen.state.where, branch=start.branch)
         self._base = replace(start.saved, origin=origin) if start.saved else fresh
         continues = start.saved is not None and not start.earlier  # the session whose files are written again
@@ -89,7 +89,7 @@ class Autosave:
         if self._previous == session != self._last_written:
             state = self._run_state()
             in_file = self._run_in_file == (state, run_file_stamp())  # and no other debugger has overwritten it
-            run = None if in_file else self.screen.what_if.snapshot(session.origin.path)
+            run = None if in_file else self.screen.what_if.snapshot(session.origin.path, session.origin.split)
             self._last_written = session
             self._worker = self.screen.run_worker(partial(self._write_in_thread, session, run, state), thread=True)
         self._previous = session
@@ -120,7 +120,7 @@ class Autosave:
             return
         session = self._last()
         # While the screen is busy a thread moves the run; then the moment alone is saved, and reached by training.
-        run = None if self.screen.busy else self.screen.what_if.snapshot(session.origin.path)
+        run = None if self.screen.busy else self.screen.what_if.snapshot(session.origin.path, session.origin.split)
         if self._files.acquire(timeout=MAX_WAIT):
             try:
                 self._ended = True  # a thread that waits for the lock has an older session

@@ -59,7 +59,7 @@ def installed(folder: Path) -> Path:
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert "engine/_data/names.txt" in names
+    assert {"engine/_data/names.txt", "engine/_data/ko.txt"} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "data/"))]
     pip_at_hand = find_spec("pip") is not None  # an environment made by uv has none
     venv.create(folder / "venv", with_pip=not pip_at_hand)

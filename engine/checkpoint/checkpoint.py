@@ -21,6 +21,7 @@ from engine.atomic_write import write_whole
 from engine.checkpoint import validate
 from engine.errors import CheckpointError
 from engine.expressions.scope import Scope
+from engine.hangul import SYLLABLES
 from engine.language.say import say
 from engine.model.config import Config
 from engine.model.dataset import Origin
@@ -134,12 +135,16 @@ def resume(run: Checkpoint, docs: list[str], progress: Progress | None = None) -
 
 
 def snapshot(
-    run: Run, path: str | None = None, branches: tuple[Branch, ...] = (), branch: str | None = None
+    run: Run,
+    path: str | None = None,
+    branches: tuple[Branch, ...] = (),
+    branch: str | None = None,
+    split: str = SYLLABLES,
 ) -> Checkpoint:
-    """The run at its moment. `path` is the file that its documents were read from, None for the bundled names.
+    """The run at its moment. `path` is the file that its documents were read from, None for bundled names.
 
-    It has to be the original of its branches; `branch` is the one that the user is in. Raises CheckpointError for a
-    run that cannot be saved.
+    `split` is what was made of its lines. The run has to be the original of its branches; `branch` is the one that the
+    user is in. Raises CheckpointError for a run that cannot be saved.
     """
     session = savable(run)
     start, history = session.start_of_step(), session.history
@@ -148,7 +153,7 @@ def snapshot(
     return Checkpoint(
         config=session.config,
         moment=session.moment,
-        origin=Origin(session.checksum, path),
+        origin=Origin(session.checksum, path, split),
         uchars=tuple(session.tokenizer.uchars),
         params=params,
         m=m,
@@ -202,9 +207,9 @@ def write(run: Checkpoint, path: str | Path) -> None:
         ) from None
 
 
-def save(session: Session, path: str | Path, data: str | None = None) -> None:
+def save(session: Session, path: str | Path, data: str | None = None, split: str = SYLLABLES) -> None:
     """`write` a `snapshot`."""
-    write(snapshot(session, data), path)
+    write(snapshot(session, data, split=split), path)
 
 
 # Reading.

@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.errors import ChangeError, ConfigError
 from engine.expressions.scope import Scope
+from engine.hangul import SPLITS
 from engine.interventions.syntax import parse
 from engine.language.say import say
 from engine.model.config import LARGEST, Config
@@ -121,12 +122,12 @@ def alphabet(said: Any) -> tuple[str, ...]:
 
 
 def origin(said: Any) -> Origin:
-    """A checksum and a path."""
+    """A checksum, a path, and the split, of which files of earlier versions do not speak."""
     try:
         found = Origin(**said)
     except TypeError:
         raise Unfit(say("checkpoint.validate.does_not_say_what")) from None
-    if not (isinstance(found.sha256, str) and isinstance(found.path, str | None)):
+    if not (isinstance(found.sha256, str) and isinstance(found.path, str | None) and found.split in SPLITS):
         raise Unfit(say("checkpoint.validate.does_not_say_what"))
     return found
 

@@ -1,6 +1,7 @@
 """Documents in, and how saved work finds them again.
 
-A document is one line of a UTF-8 text file, stripped, read just as `microgpt.py` reads it.
+A document is one line of a UTF-8 text file, stripped, read just as `microgpt.py` reads it. Where a run is to be of
+letters, its Korean syllables are then split into them.
 """
 
 from __future__ import annotations
@@ -16,30 +17,40 @@ from pathlib import Path
 import psutil
 
 from engine.errors import DataError, Stopped
+from engine.hangul import JAMO, SYLLABLES, letters
 from engine.language.say import say
 from engine.text import shortened, wide_encoding
 
 _HERE = Path(__file__).resolve().parent.parent  # the package `engine`
-# A wheel carries the file inside the package; a checkout (and an editable install) beside it.
-_BUNDLED = (_HERE / "_data" / "names.txt", _HERE.parent / "data" / "names.txt")
+# A wheel carries the files inside the package; a checkout (and an editable install) beside it.
+_FOLDERS = (_HERE / "_data", _HERE.parent / "data")
+BUNDLED = {"en": "names.txt", "ko": "ko.txt"}  # the files that come with the program; without a path it is the first
 A_BYTE, A_DOCUMENT = 4, 90  # bytes of memory that a file takes while it is read and shuffled, by its size and lines
 OFTEN = 2**16  # documents from one report of progress to the next
 LONGEST = 400  # characters of a path that are told
 
 
-def bundled_path() -> Path:
-    """Where the bundled names are."""
-    for path in _BUNDLED:
+def bundled_path(name: str = "en") -> Path:
+    """Where a bundled file of names is."""
+    for folder in _FOLDERS:
+        path = folder / BUNDLED[name]
         if path.is_file():
             return path
     raise DataError(say("model.dataset.bundled_names_missing_from"))
 
 
-def load_docs(path: str | Path | None = None) -> list[str]:
+def kept_path(path: str | Path | None) -> str | None:
+    """What saved work says of the file that documents come from; None for a bundled one, wherever that is."""
+    if path is None or any(Path(path) == folder / file for folder in _FOLDERS for file in BUNDLED.values()):
+        return None
+    return str(Path(path).absolute())
+
+
+def load_docs(path: str | Path | None = None, split: str = SYLLABLES) -> list[str]:
     """The documents of the file at `path`, one a line, in the file's order; the bundled names without a path.
 
-    Raises DataError, with a sentence, for a file that is missing, unreadable, no file, not text, too large for the
-    memory that is free, or without a usable line.
+    With the split JAMO they are made of letters. Raises DataError, with a sentence, for a file that is missing,
+    unreadable, no file, not text, too large for the memory that is free, or without a usable line.
     """
     source = bundled_path() if path is None else Path(path)
     raw = _read(source)
@@ -58,7 +69,7 @@ def load_docs(path: str | Path | None = None) -> list[str]:
     docs = [line.strip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.strip()]
     if not docs:
         raise DataError(say("model.dataset.has_no_usable_line", source=source))
-    return docs
+    return [letters(doc) for doc in docs] if split == JAMO else docs
 
 
 def _read(source: Path) -> bytes:
@@ -115,31 +126,33 @@ def checksum(docs: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Which documents saved work is about: their `checksum`, and the file they were read from.
+    """Which documents saved work is about: their `checksum`, the file they were read from, and how they were split.
 
-    Without a path they are the bundled names, or were never in a file.
+    Without a path they are bundled names, or were never in a file.
     """
 
     sha256: str
     path: str | None = None
+    split: str = SYLLABLES
 
     def find(self, given: str | Path | None = None) -> tuple[list[str], Origin]:
-        """The documents, and where they are now: in the file `given`, else where they were, else in the bundled names.
+        """The documents, and where they are now: in the file `given`, else where they were, else in the bundled files.
 
         Raises DataError if they are in none of these.
         """
         if given is not None:
-            docs = load_docs(given)
+            docs = load_docs(given, self.split)
             if checksum(docs) != self.sha256:
                 raise DataError(say("model.dataset.holds_other_documents_than", given=given))
-            return docs, Origin(self.sha256, str(Path(given).absolute()))
+            return docs, Origin(self.sha256, kept_path(given), self.split)
         if self.path is not None and os.path.isfile(self.path):
-            docs = load_docs(self.path)
+            docs = load_docs(self.path, self.split)
             if checksum(docs) == self.sha256:
                 return docs, self
-        docs = load_docs()
-        if checksum(docs) == self.sha256:
-            return docs, Origin(self.sha256)
+        for name in BUNDLED:
+            docs = load_docs(bundled_path(name), self.split)
+            if checksum(docs) == self.sha256:
+                return docs, Origin(self.sha256, split=self.split)
         if self.path is None:
             raise DataError(say("model.dataset.trained_on_others"))
         change = (

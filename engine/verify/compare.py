@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, EngineError, NumericFault
+from engine.hangul import SYLLABLES
 from engine.language.say import say
 from engine.model.config import Config
 from engine.model.dataset import bundled_path, load_docs
@@ -87,17 +88,18 @@ def verify(
     samples: int | None = None,
     arguments: Sequence[str] = (),
     python: str | None = None,
+    split: str = SYLLABLES,
 ) -> Report:
     """Run `script` and the engine on the same data, up to step `until` (None: the whole schedule), and compare.
 
     At most `samples` of its samples are compared (None: all). The script gets `arguments` after its
-    name, and is run by the interpreter `python` (None: this one).
+    name, and is run by the interpreter `python` (None: this one). `split` says what is made of the lines of the data.
     Raises NotComparable, with a sentence, for a script that is no such program or has another architecture.
     """
-    docs, report = load_docs(data), Report()
+    docs, report = load_docs(data, split), Report()
     path = data or bundled_path()
-    # What can be read only once, such as a pipe, has just been read.
-    raw = path.read_bytes() if path.is_file() else "\n".join(docs).encode()
+    # What can be read only once, such as a pipe, has just been read; documents of letters stand in no file.
+    raw = path.read_bytes() if split == SYLLABLES and path.is_file() else "\n".join(docs).encode()
     with Original(script, raw, until, arguments, python) as original:
         try:
             _Comparison(original, docs, report, until, samples, tell).run()

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import rich_click as click
 
+from engine.hangul import SPLITS, SYLLABLES
 from engine.language.chosen import LANGUAGES, language, use_language
 from engine.model.config import Config
 from microgpt_tui.cli._exit import Failure, print_notice
@@ -83,9 +84,16 @@ class LecturePath(FilePath):
 
 
 class _Data(FilePath):
-    """A file of documents; `names` is the file that the original downloads, which is fetched if needed."""
+    """A file of documents, or the word for one that comes with the program.
+
+    `names` is the file that the original downloads, which is fetched if needed.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from engine.model.dataset import BUNDLED, bundled_path
+
+        if value in BUNDLED:
+            return bundled_path(value)
         if value != NAMES:
             return super().convert(value, param, ctx)
         from microgpt_tui.storage.names_download import URL, cached, fetch_names
@@ -102,6 +110,17 @@ def data_option(command: F) -> F:
         type=_Data(),
         metavar="FILE",
         help=say("cli.options.data"),
+        panel=DATA,
+    )(command)
+
+
+def split_option(command: F) -> F:
+    return click.option(
+        "--split",
+        type=click.Choice(SPLITS),
+        default=SYLLABLES,
+        show_default=True,
+        help=say("cli.options.split"),
         panel=DATA,
     )(command)
 

@@ -41,12 +41,12 @@ def compile_loops() -> None:
         print_notice(say("cli.session.warning", warning=warning))
 
 
-def read_docs(path: Path | None) -> list[str]:
+def read_docs(path: Path | None, split: str) -> list[str]:
     """The documents of a file, with progress. Raises DataError."""
     from engine.model.dataset import load_docs
 
     with Waiting(READING):
-        return load_docs(path)
+        return load_docs(path, split)
 
 
 def read_script(path: Path) -> ScriptFile:
@@ -96,10 +96,10 @@ def check_until(until: int, config: Config) -> None:
         raise ConfigError(say("cli.session.until_too_large", until=until, num_steps=config.num_steps))
 
 
-def session_at(config: Config, data: Path | None, step: int) -> Session:
+def session_at(config: Config, data: Path | None, split: str, step: int) -> Session:
     """A run at the start of a step, with progress. Raises EngineError."""
     check_step(step, config)
-    session = open_session(config, read_docs(data))
+    session = open_session(config, read_docs(data, split))
     go_to(session, step)
     return session
 

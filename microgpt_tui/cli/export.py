@@ -21,6 +21,7 @@ from microgpt_tui.cli._options import (
     examples,
     file_option,
     hyperparameters,
+    split_option,
     theme_option,
 )
 from microgpt_tui.cli._session import go_to, open_session
@@ -77,6 +78,7 @@ GRAPH_LINES = 60  # what has more is folded
 @click.option("--steps", type=click.IntRange(1, 3), default=2, show_default=True, metavar="N", panel=OUTPUT,
               help=say("cli.export.steps"))  # fmt: skip
 @data_option
+@split_option
 @hyperparameters
 @click.pass_context
 def export(
@@ -92,6 +94,7 @@ def export(
     graph: str | None,
     steps: int,
     data: Path | None,
+    split: str,
 ) -> None:
     """`microgpt-tui export`; its help is the text cli.export.help."""
     if run is not None:
@@ -108,7 +111,7 @@ def export(
         raise click.UsageError(say("cli.export.no_pane", pane=pane, panes=", ".join(ids())))
     from microgpt_tui.storage.startup import from_file, from_seed
 
-    session = _at(from_file(run, data) if run else from_seed(config, 0, data), moment)
+    session = _at(from_file(run, data) if run else from_seed(config, 0, data, split), moment)
     if graph is not None:
         content = _graph(session, graph, steps, f"microgpt-{theme}", form).encode()
     else:

@@ -14,7 +14,7 @@ from engine.model.config import Config
 from engine.text import quoted
 from microgpt_tui.cli._exit import Failure, print_result
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
+from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, split_option, step_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import check_step, session_at
 from microgpt_tui.texts.say import say
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help=say("cli.grad_check.json"), panel=OUTPUT)
 @data_option
+@split_option
 @hyperparameters
 def grad_check(
     config: Config,
@@ -60,6 +61,7 @@ def grad_check(
     h: float | None,
     as_json: bool,
     data: Path | None,
+    split: str,
 ) -> None:
     """`microgpt-tui grad-check`; its help is the text cli.grad_check.help."""
     check_step(step, config)
@@ -67,7 +69,7 @@ def grad_check(
         raise ConfigError(say("cli.grad_check.one_of"))
     from engine.run.gradcheck import GradientChecker
 
-    checker = GradientChecker(session_at(config, data, step), step)
+    checker = GradientChecker(session_at(config, data, split, step), step)
     if matrix is not None:
         _check_matrix(checker, matrix, h, as_json)
         return

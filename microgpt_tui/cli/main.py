@@ -16,6 +16,7 @@ from microgpt_tui.cli._options import (
     examples,
     hyperparameters,
     language_option,
+    split_option,
     step_option,
     theme_option,
 )
@@ -95,6 +96,7 @@ def _version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
 )
 @step_option(say("cli.main.step"))
 @data_option
+@split_option
 @theme_option
 @language_option
 @hyperparameters
@@ -104,6 +106,7 @@ def cli(
     config: Config,
     step: int,
     data: Path | None,
+    split: str,
     resume: bool,
     resume_earlier: bool,
     theme: str,
@@ -123,7 +126,11 @@ def cli(
     from microgpt_tui.storage.startup import from_saved_session, from_seed
 
     with Waiting(READING):
-        start = from_saved_session(data, resume_earlier) if resume or resume_earlier else from_seed(config, step, data)
+        start = (
+            from_saved_session(data, resume_earlier)
+            if resume or resume_earlier
+            else from_seed(config, step, data, split)
+        )
     open_debugger(replace(start, source=source), theme=theme)
 
 

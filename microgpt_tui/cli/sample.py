@@ -11,6 +11,7 @@ import rich_click as click
 from click.core import ParameterSource
 
 from engine.errors import ConfigError
+from engine.hangul import syllables
 from microgpt_tui.cli._options import FilePath, examples
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import compile_loops, say_size
@@ -103,7 +104,7 @@ def sample(
             continuations = search(sampler, tokenizer, beam, strategy.temperature, prefix)
         for each in continuations:
             people = sys.stdout.isatty()
-            text = printable(each.text) if people else each.text
+            text = _readable(each.text) if people else each.text
             prob = small_percent(each.prob) if people else f"{each.prob:.6g}"
             click.echo("\t".join((prob, text, *(() if each.ended else (say("cli.sample.context_full"),)))))
         return
@@ -111,4 +112,10 @@ def sample(
     drawn = draw_documents(sampler, tokenizer, generator, strategy, prefix)
     numbered = sys.stdout.isatty()
     for i, text in zip(range(1, 2 if strategy.greedy else number + 1), drawn, strict=False):
-        click.echo(say("cli.sample.numbered", i=i, text=printable(text)) if numbered else text)
+        click.echo(say("cli.sample.numbered", i=i, text=_readable(text)) if numbered else text)
+
+
+def _readable(text: str) -> str:
+    """A document as people see it: Korean letters with the syllables that they make."""
+    made = syllables(text)
+    return printable(text if made == text else f"{text}  {made}")

@@ -10,7 +10,7 @@ import rich_click as click
 
 from engine.model.config import Config
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import DATA, data_option, examples, hyperparameters, step_option
+from microgpt_tui.cli._options import DATA, data_option, examples, hyperparameters, split_option, step_option
 from microgpt_tui.cli._session import session_at
 from microgpt_tui.texts.say import say
 
@@ -36,10 +36,11 @@ PHASES = ("forward", "backward", "update")
     panel=DATA,
 )
 @data_option
+@split_option
 @hyperparameters
-def trace(config: Config, step: int, phase: str | None, data: Path | None) -> None:
+def trace(config: Config, step: int, phase: str | None, data: Path | None, split: str) -> None:
     """`microgpt-tui trace`; its help is the text cli.trace.help."""
-    session = session_at(config, data, step)
+    session = session_at(config, data, split, step)
     from engine.explain.source_lines import lines_of_event
 
     for event in session.events(step):

@@ -16,7 +16,15 @@ from engine.errors import ConfigError, EngineError, ExpressionError
 from engine.model.config import Config
 from microgpt_tui.cli._exit import Failure, discard_output, print_notice
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import TRAINING, check_targets, data_option, examples, file_option, hyperparameters
+from microgpt_tui.cli._options import (
+    TRAINING,
+    check_targets,
+    data_option,
+    examples,
+    file_option,
+    hyperparameters,
+    split_option,
+)
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import Interrupt, check_until, open_session, read_docs
 from microgpt_tui.texts.say import say
@@ -46,6 +54,7 @@ HEALTH_CHECKS = ("nan", "zero-grad", "dead-relu", "grad-norm")  # a fault always
     panel=TRAINING,
 )
 @data_option
+@split_option
 @file_option(
     "--log",
     say("cli.train.log"),
@@ -84,6 +93,7 @@ def train(
     config: Config,
     until: int | None,
     data: Path | None,
+    split: str,
     log: Path | None,
     save: Path | None,
     breaks: tuple[str, ...],
@@ -98,7 +108,7 @@ def train(
     until = config.num_steps if until is None else until
     check_until(until, config)
     check_targets({"--data": data}, {"--log": log, "--save": save}, replaced={"--save"})
-    docs = read_docs(data)
+    docs = read_docs(data, split)
     stops = _stops(config, docs, breaks, break_at, checks)
     session = open_session(config, docs)
     opened = _open_log(log)  # while ctrl+c breaks off: opening a pipe waits for its reader
@@ -107,7 +117,7 @@ def train(
         conditions = " or ".join((*breaks, *break_at))
         missed = [say("cli.train.nowhere", conditions=conditions)] if conditions else []
         missed += [say("cli.train.healthy")] if checks else []
-        _finish(session, until, data, save, reason, interrupt, "; ".join(missed))
+        _finish(session, until, data, split, save, reason, interrupt, "; ".join(missed))
     if session.step < until and reason is None:
         raise Exit(interrupt.status)
 
@@ -219,8 +229,8 @@ def _run(
 
 
 def _finish(
-    session: Session, until: int, data: Path | None, save: Path | None, reason: EngineError | Failure | Stop | None,
-    interrupt: Interrupt, missed: str,
+    session: Session, until: int, data: Path | None, split: str, save: Path | None,
+    reason: EngineError | Failure | Stop | None, interrupt: Interrupt, missed: str,
 ) -> None:  # fmt: skip
     """Save, say where the run is and which stops were `missed`, and raise an error if there was one."""
     from engine.timeline.events import Moment
@@ -233,9 +243,10 @@ def _finish(
     done = say("cli.train.done", done=session.step, until=until)
     if save is not None:
         from engine.checkpoint.checkpoint import save as write
+        from engine.model.dataset import kept_path
 
         try:
-            write(session, save, str(data.absolute()) if data else None)
+            write(session, save, kept_path(data), split)
         except EngineError as unsaved:
             raise Failure(f"{why} ({done}); {unsaved}" if why else f"{unsaved} ({done})") from unsaved
         done = say("cli.train.saved", done=session.step, until=until, save=save)

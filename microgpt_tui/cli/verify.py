@@ -10,7 +10,7 @@ import rich_click as click
 from click.exceptions import Exit
 
 from microgpt_tui.cli._exit import BAD
-from microgpt_tui.cli._options import TRAINING, FilePath, data_option, examples, python_option
+from microgpt_tui.cli._options import TRAINING, FilePath, data_option, examples, python_option, split_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import compile_loops, read_script
 from microgpt_tui.drawing.terminal_text import printable
@@ -50,10 +50,12 @@ DIFFERENT = 1
 )
 @python_option
 @data_option
+@split_option
 def verify(
     script: Path,
     arguments: tuple[str, ...],
     data: Path | None,
+    split: str,
     python: str | None,
     until: int | None,
     samples: int | None,
@@ -71,7 +73,9 @@ def verify(
                 done, say("cli.session.progress", done=done, total=total), total=float(total), what=what.capitalize()
             )
 
-        report = compare(script, data, until, progress, samples=samples, arguments=arguments, python=python)
+        report = compare(
+            script, data, until, progress, samples=samples, arguments=arguments, python=python, split=split
+        )
     _show(report, time.monotonic() - start)
     if not report.equal:
         raise Exit(DIFFERENT if report.difference else BAD)

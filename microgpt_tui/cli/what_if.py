@@ -21,6 +21,7 @@ from microgpt_tui.cli._options import (
     examples,
     file_option,
     hyperparameters,
+    split_option,
 )
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import check_until, open_session, read_docs
@@ -72,17 +73,18 @@ MAX_LINES = 12  # steps that are shown without --json
 @click.option("--json", "as_json", is_flag=True, help=say("cli.what_if.json"), panel=OUTPUT)
 @file_option("--save", say("cli.what_if.save"))
 @data_option
+@split_option
 @hyperparameters
 def what_if(
     config: Config, until: int, edits: tuple[str, ...], ablated: tuple[str, ...], as_json: bool, save: Path | None,
-    data: Path | None,
+    data: Path | None, split: str,
 ) -> None:  # fmt: skip
     """`microgpt-tui what-if`; its help is the text cli.what_if.help."""
     check_until(until, config)
     if not edits and not ablated:
         raise ConfigError(say("cli.what_if.nothing_changed"))
     check_targets({"--data": data}, {"--save": save}, replaced={"--save"})
-    docs = read_docs(data)
+    docs = read_docs(data, split)
     changes = _read(config, docs, edits, ablated, until)
     session = open_session(config, docs)
     branch = session.branch(changes)
@@ -91,10 +93,11 @@ def what_if(
     _train(branch, until, say("cli.what_if.training_changed_run"), say("cli.what_if.changed_run"))
     if save is not None:
         from engine.checkpoint.checkpoint import snapshot, write
+        from engine.model.dataset import kept_path
         from engine.run.branches import Branch
 
         branches = (Branch("branch 1", branch.changes, branch.moment),)
-        write(snapshot(session, str(data.absolute()) if data else None, branches), save)
+        write(snapshot(session, kept_path(data), branches, split=split), save)
     for change in _without_effect(session, changes):
         print_notice(
             say("cli.what_if.no_effect", part=change.part, step=change.step, until=until, number=change.number)

@@ -10,7 +10,7 @@ import rich_click as click
 from engine.model.config import Config
 from microgpt_tui.cli._exit import print_result
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
+from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, split_option, step_option
 from microgpt_tui.cli._session import session_at
 from microgpt_tui.texts.say import say
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help=say("cli.options.json"), panel=OUTPUT)
 @data_option
+@split_option
 @hyperparameters
 def why(
     config: Config,
@@ -56,6 +57,7 @@ def why(
     count: int,
     as_json: bool,
     data: Path | None,
+    split: str,
 ) -> None:
     """`microgpt-tui why`; its help is the text cli.why.help."""
     if sum(each is not None for each in (scalar, param, pos)) != 1:
@@ -63,7 +65,7 @@ def why(
         raise click.UsageError(say("cli.why.one_of_with_pos" if at else "cli.why.one_of"))
     if pos is None and (logit is not None or rival is not None):
         raise click.UsageError(say("cli.why.needs_pos"))
-    session = session_at(config, data, step)
+    session = session_at(config, data, split, step)
     from engine.timeline.events import Moment, Phase
     from microgpt_tui.cli import why_report
 

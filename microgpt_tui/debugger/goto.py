@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from engine.expressions.checker import known_words
 from engine.expressions.scope import Scope
 from engine.expressions.source import BRACKETS, QUOTED, check_length
 from engine.expressions.watch import describe_scalar
+from engine.hangul import SPLITS, SYLLABLES
+from engine.model.dataset import BUNDLED, bundled_path
 from engine.text import quoted
 from engine.timeline.events import PHASES, Event, Moment, Phase
 from engine.timeline.run import ENDLESS
@@ -31,7 +34,8 @@ from microgpt_tui.texts.say import say
 NUMBERED = ("step", "pos", "layer", "head")
 LEADING = ("event", "next", "back")
 SPOTS = ("start", "end", *PHASES)
-WORDS = (*NUMBERED, *LEADING, *SPOTS)
+WORDS = (*NUMBERED, *LEADING, *SPOTS, "data")
+DATA = re.compile(rf"data(?:\s+(?P<name>\S.*?))??(?:\s+(?P<split>{'|'.join(SPLITS)}))?", re.IGNORECASE)
 WHOLE = re.compile(r"[+-]?\d+")
 PLACE = re.compile(r"([\w.]*)(@.*)?")
 PHASE = "|".join(PHASES)
@@ -55,6 +59,24 @@ class Continue:
 
     breakpoint: Breakpoint
     back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OtherData:
+    """Another run, from its beginning: on a bundled file, by its word, or on the file of a path; split so."""
+
+    name: str
+    split: str = SYLLABLES
+
+    @property
+    def path(self) -> Path:
+        """Where the documents are."""
+        return bundled_path(self.name) if self.bundled else Path(self.name).expanduser()
+
+    @property
+    def bundled(self) -> bool:
+        """Whether they come with the program."""
+        return self.name in BUNDLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +106,17 @@ class CellTarget:
     matrix: str | None = None  # for a matrix where the phase has no event of it: the moment stays as it is
 
 
-Command = Moment | SameEvent | Address | Choice | Continue | Scalar | Cell | CellTarget
+Command = Moment | SameEvent | Address | Choice | Continue | Scalar | Cell | CellTarget | OtherData
 """Where to go: a moment, also of a step that is yet to be read; a layer or head to look at, a stop to continue to, the
-next event of a scalar, a number to choose, also in a step that is yet to be read."""
+next event of a scalar, a number to choose, also in a step that is yet to be read; another run."""
 
 
 def read_line(line: str, frame: Frame, docs: Sequence[str]) -> Command | None:
     """What a line asks for; None if it is empty. `docs` are those of the run. Raises LineError."""
     check_length(line, LineError)
     scope = frame.scope
+    if "data" not in scope.specs and (data := DATA.fullmatch(line.strip())):  # a script may have a tensor of that name
+        return _other_data(data)
     line = _small(line.strip(), scope)
     try:
         return _read(line, frame, scope, docs) if line else None
@@ -138,6 +162,19 @@ def _read(line: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command
     if near:
         raise LineError(say("debugger.goto.nowhere_but_near", line=line, near=near[0], examples=examples))
     raise LineError(say("debugger.goto.nowhere", line=line, examples=examples))
+
+
+def _other_data(written: re.Match[str]) -> OtherData:
+    if not written["name"]:
+        raise LineError(say("debugger.goto.data_takes", known=_bundled()))
+    return OtherData(written["name"], (written["split"] or SYLLABLES).lower())
+
+
+def _bundled() -> str:
+    """The words of the bundled files, each with what it holds."""
+    return ", ".join(
+        say("debugger.goto.bundled", word=word, what=say(f"debugger.goto.data.{word}")) for word in BUNDLED
+    )
 
 
 def _usual(word: str, frame: Frame) -> str:
@@ -379,11 +416,16 @@ def _described(command: Command, frame: Frame) -> str:
             )
         case CellTarget():
             return say("debugger.goto.matrix_here", name=command.name) if command.matrix else command.name
+        case OtherData():
+            name = say(f"debugger.goto.data.{command.name}") if command.bundled else command.name
+            return say(f"debugger.goto.new_run.{command.split}", name=name)
 
 
 def _shape(line: str, frame: Frame) -> str:
     """For an index that is begun: what the tensor takes. For pos, layer, head: from where to where they go."""
     words = line.lower().split()
+    if words == ["data"]:
+        return say("debugger.goto.data_lists", known=_bundled())
     sizes = {"pos": frame.program.n, "layer": frame.config.n_layer, "head": frame.config.n_head}
     usual = _usual(words[0], frame) if words else ""
     if len(words) == 1 and usual in sizes and line[-1:] == " " and words[0] not in frame.scope.specs:
@@ -406,6 +448,8 @@ def completions(line: str, frame: Frame) -> list[str]:
     specs = (*scope.specs, "loss")
     if not line or line.count("[") > line.count("]"):
         return []
+    if word == "data" and " " in line:
+        return completed(line, SPLITS if len(line.split(" ")) > 2 else BUNDLED)
     if "@" in line:
         after = re.split(r"[@,]", line)[-1]
         words = [f"{frame.program.place_names.get(key, key)}=" for key in PLACE_KEYS]

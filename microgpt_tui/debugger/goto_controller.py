@@ -13,7 +13,7 @@ from microgpt_tui.debugger import goto
 from microgpt_tui.debugger.completion import LineError
 from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.debugger.frame import Choice, Frame
-from microgpt_tui.debugger.goto import Cell, CellTarget, Command, Continue
+from microgpt_tui.debugger.goto import Cell, CellTarget, Command, Continue, OtherData
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.scalar_target import Scalar
 from microgpt_tui.debugger.search import Match, search
@@ -51,7 +51,7 @@ class GoTo:
         return command
 
     def carry_out(self, command: Command) -> None:
-        """Go to where a command leads. The screen carries out `Continue` itself: that trains until a stop."""
+        """Go to where a command leads. The screen carries out the others itself: training until a stop, another run."""
         match command:
             case Moment() | SameEvent():
                 self._go(command)
@@ -65,7 +65,7 @@ class GoTo:
                 self._in_step(command.step or 0, partial(self._choose_cell, command))
             case Address():
                 self._in_step(command.step, partial(self._to_address, command))
-            case Continue():
+            case Continue() | OtherData():
                 raise AssertionError(command)
 
     def _next_event(self, scalar: Scalar) -> None:

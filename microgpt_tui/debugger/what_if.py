@@ -9,6 +9,7 @@ from engine import EngineError, Run
 from engine.checkpoint.checkpoint import Checkpoint, snapshot
 from engine.expressions.scope import Scope
 from engine.expressions.watch import watch_text
+from engine.hangul import SYLLABLES
 from engine.interventions.syntax import Ablation, Change, parse
 from engine.run.branches import ORIGINAL, Branches
 from engine.run.capabilities import branching
@@ -94,9 +95,9 @@ class WhatIfController:
         if self._compared is not None:
             self._compared[1].halt()
 
-    def snapshot(self, path: str | None) -> Checkpoint:
+    def snapshot(self, path: str | None, split: str = SYLLABLES) -> Checkpoint:
         """The original and its branches, to be saved."""
-        return snapshot(self.branches.original, path, self.branches.all(), self.branch)
+        return snapshot(self.branches.original, path, self.branches.all(), self.branch, split)
 
     def take_up(self, branches: Branches, branch: str | None = None) -> None:
         """Have branches that were saved, and enter one of them."""

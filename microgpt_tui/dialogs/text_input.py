@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import ClassVar, Generic, TypeVar
 
+from rich.cells import cell_len, set_cell_size
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -169,7 +170,7 @@ class LineScreen(Typing[T | None], Generic[T]):
         note = self.query_one("#note", Static)
         note.set_class(wrong, "-wrong")
         width, sentence = max(self.size.width - 4, 1), lines(sentence)
-        note.update(sentence if wrong or len(sentence) <= width else f"{sentence[: width - 2]} …")
+        note.update(sentence if wrong or cell_len(sentence) <= width else f"{set_cell_size(sentence, width - 2)} …")
 
 
 class _FirstCompletion(Suggester):

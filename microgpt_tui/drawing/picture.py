@@ -96,7 +96,7 @@ class Line:
         """This line in at most `width` cells: what is left out leaves an ellipsis, unless it was blank."""
         if self.width <= width:
             return self
-        line, blank = Line(), not "".join(s.text for s in self.segments).rstrip()[width:]
+        line, blank = Line(), cell_len("".join(s.text for s in self.segments).rstrip()) <= width
         limit = width if blank else max(width - 1, 0)
         for segment in self.segments:
             room = limit - line.width

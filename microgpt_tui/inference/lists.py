@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
+from engine.hangul import syllables
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.numbers import small_percent
@@ -79,10 +82,19 @@ def draw_names(state: InferenceState, width: int, _height: int) -> Picture:
     return picture
 
 
+def with_syllables(text: str, room: int) -> str:
+    """A text of Korean letters and what they make put together; the latter alone where there is no room for both."""
+    made = syllables(text)
+    both = f"{text} {made}"
+    return text if made == text else both if measured(both)[1] <= room else made
+
+
 def _name(line: Line, state: InferenceState, name: str, room: int) -> None:
     """A document, and whether it stands in the training data: in a word if there is room, by a mark in any case."""
     known = name in state.docs
-    mark = f" {KNOWN}" if measured(name)[1] + len(KNOWN) + 1 <= room else "■"
-    line.most(name or say("inference.lists.empty"), room - len(mark) * known, theme.DONE if known else theme.TEXT)
+    words = with_syllables(name, room - known)
+    mark = f" {KNOWN}" if measured(words)[1] + cell_len(KNOWN) + 1 <= room else "■"
+    style = theme.DONE if known else theme.TEXT
+    line.most(words or say("inference.lists.empty"), room - cell_len(mark) * known, style)
     if known:
         line.add(mark, theme.DONE)

@@ -11,6 +11,7 @@ import numpy as np
 from rich.cells import cell_len
 from rich.style import Style
 
+from engine.hangul import syllables
 from engine.model.recording import Floats
 from engine.model.tensors import AttentionNames, attention_names
 from engine.sampling.strategy import ranked
@@ -65,6 +66,8 @@ def tokens(state: InferenceState, width: int, _height: int) -> Picture:
         shown, style = (f"[{names[pos]}]", theme.NOW) if pos == here.pos else (f" {names[pos]} ", theme.TEXT)
         line.add(shown, style, Position(pos))
     line.add(" ▸ ", theme.DIM).add(f" {state.token(here.token_id)} ", theme.TARGET, Position(here.pos + 1))
+    if (made := syllables(walk.text)) != walk.text:
+        line.most(f" {made} ", width - line.width, theme.TEXT)
     if walk.ended:
         what = "known" if walk.text in state.docs else "new"
         words = say(f"inference.pictures.ended.{what if walk.text else 'empty'}")

@@ -71,7 +71,7 @@ def run_of(chapter: Chapter) -> tuple[Config, list[str]]:
     """The hyperparameters and the documents of the run that a chapter speaks of. Raises LectureError."""
     config = _config(chapter)
     try:
-        return config, load_docs(chapter.data)
+        return config, load_docs(chapter.data, chapter.split)
     except EngineError as error:
         if chapter.data is None:
             raise

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine import EngineError
+from engine.hangul import SYLLABLES
 
 THE_FILE = "file"
 
@@ -102,7 +103,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """One file. `options` are hyperparameters of the run that it speaks of, `data` its documents; None is the usual.
+    """One file. `options` are hyperparameters of the run that it speaks of, `data` its documents (None: the usual),
+    which are `split` into syllables or letters.
 
     `sources` are where these are written: those of the options in their order, then that of the documents.
     """
@@ -114,6 +116,7 @@ class Chapter:
     file: str
     options: tuple[tuple[str, str], ...] = ()
     data: Path | None = None
+    split: str = SYLLABLES
     sources: tuple[SourceText, ...] = ()
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.atomic_write import read_whole
+from engine.hangul import SPLITS, SYLLABLES
+from engine.model.dataset import BUNDLED, bundled_path
 from engine.text import wide_encoding
 from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page, PageAction, Play, SourceText, Train, Wait
 from microgpt_tui.storage.paths import PathError, typed_path
@@ -24,7 +26,7 @@ from microgpt_tui.texts.say import say
 if TYPE_CHECKING:  # imported where a header is read, since the debugger's first frame needs none
     import yaml
 
-OF_CHAPTER = ("chapter", "lang", "config", "data")
+OF_CHAPTER = ("chapter", "lang", "config", "data", "split")
 ACTS = ("ask", "wait", "play", "run")
 OF_ASK = ("options", "answer", "reveal")
 OF_CODE = ("code", "see")
@@ -100,12 +102,16 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
         for header in headers[1:] for key in OF_CHAPTER for source in header.all(key)
     )  # fmt: skip
     title, lang, data = first.one("chapter"), first.one("lang"), first.one("data")
-    file = None
-    if data:
+    file, split = None, first.one("split")
+    if data and data.text in BUNDLED:
+        file = bundled_path(data.text)
+    elif data:
         try:
             file = path.parent / typed_path(data.text)
         except PathError as error:
             mistakes.append(data.fault(say("lectures.parser.data_wrong", error=error)))
+    if split and split.text not in SPLITS:
+        mistakes.append(split.fault(say("lectures.parser.split_wrong", split=split.text, splits=", ".join(SPLITS))))
     options = []
     for source in first.all("config"):
         key, equals, value = (part.strip() for part in source.text.partition("="))
@@ -121,6 +127,7 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
         file=str(path),
         options=tuple(options),
         data=file,
+        split=split.text if split else SYLLABLES,
         sources=(*first.all("config"), *first.all("data")),
     )
     return chapter, sorted(mistakes, key=lambda mistake: mistake.line)

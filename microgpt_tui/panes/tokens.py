@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.cells import cell_len
 from rich.style import Style
 
+from engine.hangul import syllables
 from engine.text import quoted
 from engine.timeline.events import Phase
 from engine.timeline.run import ENDLESS
@@ -46,6 +47,10 @@ class Tokens(Pane, can_focus=False):
         room = width - 1 - sum(GAP + _width(forms[-1]) for forms in kept)
         _tokens(line, frame, max(LEAST, room))
         left = room - line.width
+        made = _put_together(frame.program.doc)
+        if made and cell_len(made) + 2 <= left:
+            line.add("  ").add(made, theme.DIM)
+            left = room - line.width
         for forms in [*kept, *asides, *([] if rate in kept else [rate])]:
             least = GAP + _width(forms[-1]) if forms in kept else 0  # it is set aside already
             form = next((form for form in forms if GAP + _width(form) - least <= left), None)
@@ -56,6 +61,12 @@ class Tokens(Pane, can_focus=False):
             for text, style in form:
                 line.add(text, style)
         return picture
+
+
+def _put_together(doc: str) -> str:
+    """The syllables that the Korean letters of a document make; empty for any other, and for a long one."""
+    made = syllables(doc) if len(doc) <= LONGEST_NAME else doc
+    return "" if made == doc else made
 
 
 def _width(words: Words) -> int:

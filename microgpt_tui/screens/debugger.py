@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial, wraps
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec
 
@@ -13,22 +13,25 @@ from textual import events, on
 from textual._path import CSSPathType
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine import Address, EngineError, Run
+from engine import Address, DataError, EngineError, Run
 from engine.explain.gradient_paths import Edge
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
-from engine.run.capabilities import branching, on_tape
+from engine.model.dataset import BUNDLED
+from engine.run.capabilities import branching, is_scripted, on_tape
 from engine.run.step_copy import StepCopy, step_copy_of
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.change import ChangePlayer
+from microgpt_tui.debugger.completion import LineError
 from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.debugger.frame import Choice, Context, Folding, Frame, PathStep, WatchLine
-from microgpt_tui.debugger.goto import Command, Continue
+from microgpt_tui.debugger.goto import Command, Continue, OtherData
 from microgpt_tui.debugger.goto_controller import GoTo
 from microgpt_tui.debugger.keys import Key, KeyCommands
 from microgpt_tui.debugger.navigation import SameEvent
@@ -54,6 +57,7 @@ from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.storage.paths import in_browser
+from microgpt_tui.storage.startup import Start, from_seed
 from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:  # imported where a copy of microgpt.py is opened, or a dialog: the first frame needs none
@@ -119,6 +123,12 @@ class DebuggerScreen(Screen[None]):
         )
         for key in registry.all_keys()
     ]
+
+    @dataclass
+    class Replaced(Message):
+        """Another run is to be opened in place of this one."""
+
+        start: Start
 
     def __init__(
         self, session: Run, annotations: Annotations | None = None, arrangement: Arrangement | None = None
@@ -490,15 +500,33 @@ class DebuggerScreen(Screen[None]):
         from microgpt_tui.dialogs.text_input import LineScreen
 
         frame = self.frame
-        line: LineScreen[Command] = LineScreen(
-            ":", Examples.of(frame.scope).goto_hint, partial(self.go_to.read, frame),
+        line: LineScreen[Command | Start] = LineScreen(
+            ":", Examples.of(frame.scope).goto_hint, partial(self.read_line, frame),
             partial(goto.completions, frame=frame), self.go_to.typed,
             partial(goto.preview, frame=frame, docs=self.session.docs),
         )  # fmt: skip
         self.ask(line, self._carry_out)
 
-    def _carry_out(self, command: Command) -> None:
-        if isinstance(command, Continue):
+    def read_line(self, frame: Frame, line: str) -> Command | Start | None:
+        """What a typed line asks for; None if it is empty. Raises LineError."""
+        command = self.go_to.read(frame, line)
+        return self.start_on(command) if isinstance(command, OtherData) else command
+
+    def start_on(self, data: OtherData) -> Start:
+        """A run with the hyperparameters of this one, from its beginning, on other documents. Raises LineError."""
+        if is_scripted(self.session):
+            raise LineError(say("screens.debugger.script_reads_its_own"))
+        if in_browser() and not data.bundled:
+            raise LineError(say("screens.debugger.no_files_in_browser", words=", ".join(BUNDLED)))
+        try:
+            return from_seed(self.session.config, 0, data.path, data.split)
+        except DataError as error:
+            raise LineError(str(error)) from None
+
+    def _carry_out(self, command: Command | Start) -> None:
+        if isinstance(command, Start):
+            self.post_message(self.Replaced(command))
+        elif isinstance(command, Continue):
             self.navigator.continue_to(command)
         else:
             self.go_to.carry_out(command)

@@ -15,6 +15,8 @@ from textual.message import Message
 from engine import EngineError, Moment, Run
 from engine.sampling.stepper import SampleStepper
 from engine.timeline.events import Phase
+from microgpt_tui.debugger.completion import LineError
+from microgpt_tui.debugger.goto import OtherData
 from microgpt_tui.debugger.keys import IN_LECTURE
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
@@ -29,6 +31,8 @@ from microgpt_tui.panes import registry
 from microgpt_tui.panes.layouts import Split, plan, spotlit
 from microgpt_tui.panes.lecture_page import Footing, LecturePage
 from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.storage.startup import Start
+from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.picture_view import PictureView
 
 BESIDE = Size(110, 30)  # from which on the page stands beside the panes
@@ -58,6 +62,10 @@ class LectureScreen(DebuggerScreen):
         screen: LectureScreen
         course: Course
         to: tuple[int, int] | None
+
+    def start_on(self, data: OtherData) -> Start:  # noqa: ARG002
+        """Raises LineError: a chapter speaks of the documents that it names."""
+        raise LineError(say("screens.lecture.chapter_has_its_own"))
 
     def __init__(self, session: Run, lecture: Lecture, shared: SharedNotes | None = None) -> None:
         super().__init__(session)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from engine import Config
 from engine.checkpoint.checkpoint import Checkpoint, load
-from engine.model.dataset import load_docs
+from engine.hangul import SYLLABLES
+from engine.model.dataset import kept_path, load_docs
 from engine.timeline.events import Moment, StepProgram
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.storage.saved_session import SavedSession, load_run, load_session
@@ -22,7 +23,7 @@ if TYPE_CHECKING:  # imported where a script or a copy of microgpt.py is opened:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Documents and their file (None: the bundled names), with the saved run and session if there are any.
+    """Documents, their file (None: a bundled one) and their split, with the saved run and session if there are any.
 
     The moment is that of the `saved` session, else that of the `run`, else the first event of `step`. `earlier` is
     whether the session is the one before the last. `notice` is a sentence for the user about what could not be opened.
@@ -38,6 +39,7 @@ class Start:
     earlier: bool = False
     notice: str | None = None
     source: Path | None = None
+    split: str = SYLLABLES
 
     @property
     def branch(self) -> str | None:
@@ -61,16 +63,16 @@ class ScriptStart:
     step: int = 0
 
 
-def from_seed(config: Config, step: int, data: Path | None) -> Start:
+def from_seed(config: Config, step: int, data: Path | None, split: str = SYLLABLES) -> Start:
     """A run from its beginning, at the start of a step. Raises DataError."""
-    return Start(config, load_docs(data), str(data.absolute()) if data else None, step)
+    return Start(config, load_docs(data, split), kept_path(data), step, split=split)
 
 
 def from_file(file: Path, data: Path | None) -> Start:
     """A saved run. Raises CheckpointError for a file that holds none, DataError without the documents of the run."""
     run = load(file)
     docs, origin = run.origin.find(data)
-    return Start(run.config, docs, origin.path, run=run)
+    return Start(run.config, docs, origin.path, run=run, split=origin.split)
 
 
 def from_saved_session(data: Path | None, earlier: bool = False) -> Start:
@@ -81,4 +83,6 @@ def from_saved_session(data: Path | None, earlier: bool = False) -> Start:
     saved = load_session(earlier)
     docs, origin = saved.origin.find(data)
     run, notice = load_run(saved, earlier)
-    return Start(saved.config, docs, origin.path, run=run, saved=saved, earlier=earlier, notice=notice)
+    return Start(
+        saved.config, docs, origin.path, run=run, saved=saved, earlier=earlier, notice=notice, split=origin.split
+    )

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from engine import load_docs
+from engine.hangul import JAMO
+from engine.model.dataset import bundled_path
+from microgpt_tui.lectures.library import run_of
 from microgpt_tui.lectures.page import Ask, LectureError, Play, Train, Wait
 from microgpt_tui.lectures.parser import read_all, read_chapter
 
@@ -171,3 +175,11 @@ def test_code_is_read_as_it_is_written(tmp_path: Path) -> None:
     assert first.why is not None
     assert first.why.text == "Why?"
     assert [source.text for source in (*second.code, *second.see)] == ["loss = ...", "a: b", "#c"]
+
+
+def test_a_chapter_names_bundled_documents_and_how_they_are_split(tmp_path: Path) -> None:
+    chapter = read_chapter(write(tmp_path, "---\ndata: ko\nsplit: jamo\nconfig: n_embd=4, n_head=2\n---\n# T\n"))
+    assert (chapter.data, chapter.split) == (bundled_path("ko"), JAMO)
+    assert run_of(chapter)[1] == load_docs(bundled_path("ko"), JAMO)
+    with pytest.raises(LectureError, match=r":3: split is 'words'; write one of syllables, jamo"):
+        read_chapter(write(tmp_path, "---\ndata: ko\nsplit: words\n---\n# T\n"))

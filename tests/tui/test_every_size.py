@@ -12,7 +12,9 @@ from rich.cells import cell_len
 from textual.geometry import Region, Size
 from textual.pilot import Pilot
 
-from engine import Config, Session
+from engine import Config, Session, load_docs
+from engine.hangul import JAMO
+from engine.model.dataset import bundled_path
 from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.navigation import next_event
 from microgpt_tui.drawing.picture import Line
@@ -21,11 +23,13 @@ from tests.support.harness import debugger, go, screen, text, until
 
 AT_HOME = [(80, 24), (120, 36), (200, 60)]
 SIZES = [*AT_HOME, (81, 25), (99, 31), (100, 32), (160, 48), (250, 70)]
+KO = load_docs(bundled_path("ko"), JAMO)
 RUNS = {
     "no layer": (Config(n_layer=0, n_embd=4, n_head=2, block_size=4, num_steps=1000, seed=3), ["anna", "bo"]),
     "one head": (Config(n_layer=1, n_embd=4, n_head=1, block_size=4, num_steps=1000, seed=3), ["anna", "bo"]),
     "korean": (Config(n_layer=2, n_embd=8, n_head=2, block_size=32, num_steps=1000, seed=3), ["가나 다라", "마바사아"]),
     "three": (Config(n_layer=3, n_embd=12, n_head=3, block_size=8, num_steps=1000, seed=3), ["mia", "noor"]),
+    "letters": (Config(n_layer=1, n_embd=8, n_head=2, block_size=16, num_steps=1000, seed=3), KO[:40]),
     "large": (Config(n_layer=4, n_embd=16, n_head=8, block_size=32, num_steps=1000, seed=3), ["microgpt" * 5]),
 }
 TITLE_EDGES = 6  # cells of a border that its title cannot have
@@ -60,7 +64,7 @@ def check(pilot: Pilot[None], size: tuple[int, int]) -> None:
 async def test_keys_through_all_phases_at_every_size_reached_by_a_resize(which: str) -> None:
     """Three sizes for each model, one a phase; together they are all sizes."""
     chance, first = random.Random(which), 2 * list(RUNS).index(which)
-    async with debugger(SIZES[first - 1], run_of(which)) as pilot:
+    async with debugger(SIZES[(first - 1) % len(SIZES)], run_of(which)) as pilot:
         for phase, size in zip(PHASES, [*SIZES, *SIZES][first:], strict=False):
             await pilot.resize_terminal(*size)
             await go(pilot, *"f" * (phase is not Phase.FORWARD))

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+from typing import Any
+
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from engine import Address, Session
+from engine import Address, Session, Stopped, load_docs
 from engine.expressions.watch import watch_text
+from engine.model.dataset import Origin, bundled_path, checksum
 from engine.timeline.events import Moment, Phase
+from microgpt_tui.app import MicrogptApp
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.completion import LineError
-from microgpt_tui.debugger.frame import Choice
-from microgpt_tui.debugger.goto import Continue
+from microgpt_tui.debugger.frame import Choice, Focus, Frame
+from microgpt_tui.debugger.goto import Continue, OtherData
+from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.screens.loading import OpeningScreen
+from microgpt_tui.storage.saved_session import load_session
+from microgpt_tui.storage.startup import Start, from_saved_session
 from tests.support.harness import DOCS, SMALL, at, debugger, name, notes, screen, text, until
 
 
@@ -268,3 +279,113 @@ async def test_y_copies_the_address_of_the_moment() -> None:
         assert pilot.app.clipboard == Address.of(run.program, run.moment).text
         assert Address.parse(pilot.app.clipboard, screen(pilot).stops.scope).moment(run.program) == run.moment
         assert pilot.app.clipboard in notes(pilot)
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "split"),
+    [
+        ("data ko", "ko", "syllables"),
+        ("DATA ko JAMO", "ko", "jamo"),
+        ("  data  ko  syllables ", "ko", "syllables"),
+        ("data My Data/Loss.txt jamo", "My Data/Loss.txt", "jamo"),
+    ],
+)
+def test_a_line_names_other_documents(line: str, name: str, split: str) -> None:
+    run = fresh()
+    assert goto.read_line(line, Frame(run.view(), Focus(run.moment)), run.docs) == OtherData(name, split)
+
+
+def test_the_line_lists_the_documents_that_come_with_the_program() -> None:
+    run = fresh()
+    frame = Frame(run.view(), Focus(run.moment))
+    assert goto.completions("dat", frame)[0] == "data"
+    assert goto.completions("data ", frame) == ["data en", "data ko"]
+    assert goto.completions("data ko ", frame) == ["data ko syllables", "data ko jamo"]
+    assert goto.completions("data ko j", frame) == ["data ko jamo"]
+    told = goto.preview("data ", frame, run.docs)
+    assert "en (5,163 first names)" in told
+    assert "ko (Korean given names)" in told
+    assert f"{len(load_docs()):,}" in told, "as many as there are"
+    assert "letters of Korean given names" in goto.preview("data ko jamo", frame, run.docs)
+    for line in ("data", "data jamo"):
+        with pytest.raises(LineError, match="data takes a file, or the word"):
+            goto.read_line(line, frame, run.docs)
+
+
+async def other_run(pilot: Pilot[None], line: str) -> DebuggerScreen:
+    """Type a line that opens another run, and wait until its screen is there."""
+    before = screen(pilot)
+    await typed(pilot, line)
+    await until(pilot, lambda: isinstance(pilot.app.screen, DebuggerScreen) and pilot.app.screen is not before)
+    return screen(pilot)
+
+
+async def test_another_run_takes_the_place_of_the_one_on_the_screen(tmp_path: Path) -> None:
+    """It has the same hyperparameters; the one that was left is saved, and so is the new one at the end."""
+    app = MicrogptApp(Start(SMALL, DOCS))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))
+        await typed(pilot, ":step 3")
+        shown = await other_run(pilot, ":data ko jamo")
+        assert shown.session.config == SMALL
+        assert shown.session.checksum == checksum(load_docs(bundled_path("ko"), "jamo"))
+        assert shown.session.moment == first_moment(shown.session.program, 0)
+        left = load_session()
+        assert (left.moment.step, left.origin) == (3, Origin(checksum(DOCS)))
+        assert [type(each) for each in app.screen_stack].count(DebuggerScreen) == 1
+        await pilot.press("n")
+        own = tmp_path / "Own words.txt"
+        own.write_text("ab\nba\n")
+        again = await other_run(pilot, f":data {own}")
+        assert sorted(again.session.docs) == ["ab", "ba"]
+        kept = load_session()
+        assert kept.origin == Origin(shown.session.checksum, None, "jamo")
+        assert from_saved_session(None).docs == load_docs(bundled_path("ko"), "jamo")
+        assert load_session(earlier=True) == left
+        await pilot.press("n")
+    assert app.autosave is not None
+    app.autosave.finish()
+    assert load_session().origin == Origin(again.session.checksum, str(own))
+
+
+async def test_opening_another_run_can_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = MicrogptApp(Start(SMALL, DOCS))
+    waiting, held = threading.Event(), threading.Event()
+
+    def hold(*_: object) -> Any:
+        waiting.set()
+        held.wait()
+        raise Stopped("given up")
+
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))
+        before = screen(pilot)
+        monkeypatch.setattr(OpeningScreen, "open_run", hold)
+        await typed(pilot, ":data ko")
+        await until(pilot, waiting.is_set)
+        await pilot.press("q")
+        held.set()
+        await until(pilot, lambda: app.screen is before)
+        monkeypatch.undo()
+        await typed(pilot, ":step 2")
+        assert before.session.step == 2
+
+
+async def test_a_file_that_cannot_be_read_leaves_the_line_with_a_sentence(tmp_path: Path) -> None:
+    async with debugger(run=fresh()) as pilot:
+        await typed(pilot, f":data {tmp_path / 'nowhere.txt'}")
+        assert "there is no file" in text(pilot)
+        await pilot.press("escape")
+        assert screen(pilot).session.docs
+
+
+async def test_a_browser_reads_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own.txt"
+    own.write_text("ab\n")
+    async with debugger(run=fresh()) as pilot:
+        monkeypatch.setattr("microgpt_tui.screens.debugger.in_browser", lambda: True)
+        shown = screen(pilot)
+        for line in (f"data {own}", "data ./ko", "data ../data/ko.txt"):
+            with pytest.raises(LineError, match="files cannot be read from the browser"):
+                shown.read_line(shown.frame, line)
+        assert isinstance(shown.read_line(shown.frame, "data ko"), Start)

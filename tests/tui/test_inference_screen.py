@@ -26,6 +26,7 @@ from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import small_percent
 from microgpt_tui.inference.keys import IN_INFERENCE
+from microgpt_tui.inference.lists import with_syllables
 from microgpt_tui.inference.state import InferenceState, Temperature
 from microgpt_tui.inference.worker import NAMES, WIDTH
 from microgpt_tui.screens.inference import InferenceScreen
@@ -362,3 +363,10 @@ async def test_it_opens_in_every_phase() -> None:
             assert "INFERENCE" in text(pilot)
             await pilot.press("q")
             assert screen(pilot).session.moment.phase is phase
+
+
+def test_korean_letters_stand_beside_their_syllables_or_give_way_to_them() -> None:
+    assert with_syllables("ㅁㅣㄴㅈㅜㄴ", 17) == "ㅁㅣㄴㅈㅜㄴ 민준"
+    assert with_syllables("ㅁㅣㄴㅈㅜㄴ", 16) == "민준"
+    assert with_syllables("ㅋㅋ", 3) == "ㅋㅋ"
+    assert with_syllables("anna", 3) == "anna"
