@@ -91,9 +91,9 @@ def what_if(
     _train(branch, until, say("cli.what_if.training_changed_run"), say("cli.what_if.changed_run"))
     if save is not None:
         from engine.checkpoint.checkpoint import snapshot, write
-        from engine.run.branches import Branch
+        from engine.run.branches import Branch, usual_name
 
-        branches = (Branch("branch 1", branch.changes, branch.moment),)
+        branches = (Branch(usual_name(1), branch.changes, branch.moment),)
         write(snapshot(session, str(data.absolute()) if data else None, branches), save)
     for change in _without_effect(session, changes):
         print_notice(

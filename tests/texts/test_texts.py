@@ -20,9 +20,6 @@ FOLDERS = {"engine": ROOT / "engine" / "language", "microgpt_tui": ROOT / "micro
 READ_WHOLE = {"microgpt_tui": ("events", "lecture", "click")}  # by other means than `say`: explanations/sentences.py
 
 IN_CODE = {  # parts of the program whose texts still stand in their code
-    "engine/autograd",
-    "engine/model/recording.py",
-    "engine/run",
     "engine/script",
     "microgpt_tui/app.py",
     "microgpt_tui/debugger/graph.py",
@@ -51,6 +48,11 @@ NO_TEXTS = {  # by file: what only looks like text
         "failed to map segment",
         "not permitted",
         "can't start new thread",
+    },
+    "engine/run/address.py": {  # as they are typed
+        "step 500, 0 forward attn_weights@pos=2,head=1, 99 update wte, 3 backward end",
+        "step {}",
+        "scalar {}",
     },
     "engine/verify/probe.py": {"if {}.turn(): break", "try: pass\nfinally: {}.sampled({})"},  # Python
     "microgpt_tui/__init__.py": {"module {} has no attribute {}"},
