@@ -21,9 +21,6 @@ READ_WHOLE = {"microgpt_tui": ("click", "events", "glossary", "lecture")}  # by 
 
 IN_CODE = {  # parts of the program whose texts still stand in their code
     "engine/script",
-    "microgpt_tui/debugger/graph.py",
-    "microgpt_tui/operations",
-    "microgpt_tui/panes",
 }
 WORDS = re.compile(r"[A-Za-z]{2,}[,.:;]? [A-Za-z({]|\ban? [a-z]{3,}")
 TAG = re.compile(r"<[^<>]*>")
@@ -73,6 +70,12 @@ NO_TEXTS = {  # by file: what only looks like text
         "import sys; sys.path.insert(0, {}); from microgpt_tui.__main__ import main; "
         "sys.path.append(sys.path.pop(0)); main()"
     },
+    "microgpt_tui/operations/attention.py": {"  exp({} − {}) = "},  # formulas, here and below
+    "microgpt_tui/operations/loss.py": {" = −log(", "−log p"},
+    "microgpt_tui/operations/probabilities.py": {" = exp(", ") / Σ exp = ", "  exp("},
+    "microgpt_tui/operations/vectors.py": {" = max(0, "},
+    "microgpt_tui/panes/output.py": {"Traceback (most recent call last):"},  # as Python says it
+    "microgpt_tui/panes/source.py": {"( *)(?:async )?def (\\w+)"},
     "microgpt_tui/screens/inference.py": {"names {}"},  # a seed
     "microgpt_tui/screens/lecture.py": {"Pane"},  # a selector of style sheets
     "microgpt_tui/web/access.py": {"Host", "Origin", "Strict", "Upgrade"},  # of HTTP
