@@ -16,6 +16,7 @@ import psutil
 
 from engine.autograd import array_kernels, dot_products, kernels
 from engine.errors import first_cause, is_out_of_memory
+from engine.language.say import say
 
 _LOCK = threading.Lock()
 SQUARE, ROOT = 2.0, 0.5  # exponents, handed to the kernels at run time so that they stay powers
@@ -100,13 +101,11 @@ _WARNINGS: dict[str, str] = {}  # sentences for the user, by what went wrong, wo
 def _warn_of_cache(what: str, folder: str, error: BaseException) -> None:
     """The cache in a folder could not be "read" or "written"."""
     if what == "read":
-        reason = first_cause(error) if isinstance(error, OSError) else "damaged"
-        sentence = f"the compiled loops in {folder} could not be read ({reason}), so they were compiled again"
+        reason = first_cause(error) if isinstance(error, OSError) else say("autograd.jit.damaged")
+        sentence = say("autograd.jit.unreadable", folder=folder, reason=reason)
     else:
-        sentence = (
-            f"the compiled loops cannot be kept{folder and f' in {folder}'} ({first_cause(error)}), so they are "
-            "compiled again at every start; make room there, or set NUMBA_CACHE_DIR to another folder"
-        )
+        told = {"folder": folder, "error": first_cause(error)}
+        sentence = say("autograd.jit.not_kept_in" if folder else "autograd.jit.not_kept", **told)
     _WARNINGS.setdefault(what, sentence)
 
 
@@ -135,11 +134,8 @@ def _numba() -> Any:
         reason = error
     else:
         return numba
-    way = "free some memory" if is_out_of_memory(reason) else "install numba and llvmlite again, or uninstall numba"
-    _WARNINGS["numba"] = (
-        f"numba cannot be loaded ({first_cause(reason)}), so the loops run uncompiled: the same numbers, but slowly; "
-        f"{way}"
-    )
+    way = say("autograd.jit.free_memory") if is_out_of_memory(reason) else say("autograd.jit.install_again")
+    _WARNINGS["numba"] = say("autograd.jit.no_numba", reason=first_cause(reason), way=way)
     return None
 
 

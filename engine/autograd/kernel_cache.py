@@ -13,6 +13,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
+from engine.language.say import say
+
 caching: Any = import_module("numba.core.caching")  # numba's types say nothing of its inside
 
 Report = Callable[[str, str, BaseException], None]
@@ -31,7 +33,7 @@ class _CheckedEntries(caching.CompileResultCacheImpl):  # type: ignore[misc]
         """The compiled kernel of what was read. Raises ValueError for other bytes than were written."""
         digest, content = reduced_data
         if hashlib.sha256(content).digest() != digest:
-            raise ValueError("its checksum is wrong")
+            raise ValueError(say("autograd.kernel_cache.wrong_checksum"))
         return super().rebuild(target_context, pickle.loads(content))
 
     def get_filename_base(self, fullname: str, abiflags: str) -> Any:

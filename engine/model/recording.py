@@ -27,6 +27,7 @@ from engine.autograd.kernels import FINE, LEAF, LOG, NEG_MAX
 from engine.autograd.overrides import Overrides
 from engine.autograd.tape import Lines, Matrix, Rows, Tape, Tensor, Value
 from engine.errors import ConfigError, Stopped
+from engine.language.say import say
 from engine.model import gpt
 from engine.model.config import Config
 from engine.model.tensors import TensorSpec, tensor_specs
@@ -72,9 +73,7 @@ class Span:
         """The tensor that the first operand of an operation is."""
         found = self.holder(next(iter(tensor.operation.operands.values())))
         if found is None:
-            raise ConfigError(
-                f"{tensor.name} reads numbers that are no whole tensor of the model; name them with name()"
-            )
+            raise ConfigError(say("model.recording.no_whole_tensor", name=tensor.name))
         return found
 
     @property
@@ -240,10 +239,7 @@ class Workspace:
         """Another workspace on a recording that has one. Raises ConfigError if there is no memory for it."""
         need, free = len(recording) * BYTES_A_TWIN, psutil.virtual_memory().available
         if need > free:
-            raise ConfigError(
-                f"one more run of this model would take {_size(need)}, but {_size(free)} of memory is free; "
-                "close other programs, or choose a smaller n_embd, n_layer or block_size"
-            )
+            raise ConfigError(say("model.recording.no_room", need=_size(need), free=_size(free)))
         return cls(recording, loops, own_graph=True)
 
     @property
@@ -412,11 +408,7 @@ def check_size(config: Config, vocab_size: int) -> None:
     rows = count_rows(config, vocab_size)
     need = rows * BYTES_A_ROW
     if rows > MOST_ROWS or need > free:
-        raise ConfigError(
-            f"the tape of this configuration would have {_count(rows)} scalars and take {_size(need)}, but "
-            f"{_size(free)} of memory is free and 2^30 scalars are the most; "
-            "choose a smaller n_embd, n_layer or block_size"
-        )
+        raise ConfigError(say("model.recording.too_large", rows=_count(rows), need=_size(need), free=_size(free)))
 
 
 def memory_of(rows: int) -> str:
@@ -425,7 +417,7 @@ def memory_of(rows: int) -> str:
 
 
 def _count(n: int) -> str:
-    return f"{n:,}" if n < 10**15 else "more than 10^15"
+    return f"{n:,}" if n < 10**15 else say("model.recording.many")
 
 
 def _size(n: float) -> str:
@@ -482,7 +474,7 @@ def _record(config: Config, vocab_size: int, progress: Progress | None = None) -
         positions.append(_span(tape, first))
         all_logits.append(logits)
         if progress and progress((tape.pos + 1) / (config.block_size + 1)):
-            raise Stopped("recording the tape was stopped")
+            raise Stopped(say("model.recording.stopped"))
     tape.pos = None
     means = []
     for n in range(1, config.block_size + 1):

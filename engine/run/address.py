@@ -13,6 +13,7 @@ from engine.errors import AddressError, BreakpointError
 from engine.expressions.breakpoint import EventPattern
 from engine.expressions.scope import Scope
 from engine.expressions.source import check_length
+from engine.language.say import say
 from engine.text import quoted
 from engine.timeline.events import PLACE_NAMES, Moment, Phase, StepProgram
 
@@ -45,17 +46,15 @@ class Address:
         check_length(text, AddressError)
         read = WORDS.fullmatch(text.strip())
         if read is None or not text.strip():
-            raise AddressError(f"{quoted(text.strip())} is no moment; write for example {_examples(scope)}")
+            raise AddressError(say("run.address.no_moment", text=quoted(text.strip()), examples=_examples(scope)))
         step, scalar, name = int(read["step"] or default), read["scalar"], read["place"]
         if step > scope.config.num_steps:
-            raise AddressError(
-                f"there is no step {step} in this schedule; write a step from 0 to {scope.config.num_steps}"
-            )
+            raise AddressError(say("run.address.no_step", step=step, last=scope.config.num_steps))
         place = None if not name or name == END else _place(name, scope)
         phase = Phase(read["phase"]) if read["phase"] else None
         if place is not None and place.phase is not None:
             if phase not in (None, place.phase):
-                raise AddressError(f"{quoted(text.strip())} names two phases; leave one out")
+                raise AddressError(say("run.address.two_phases", text=quoted(text.strip())))
             phase = place.phase
         spec = None if place is None or place.name is None else scope.specs.get(place.name)
         late = name == END or (spec is not None and spec.parameter)
@@ -95,19 +94,23 @@ class Address:
         if found is None:
             assert self.place is not None
             what = self.place.describe(program.place_names)
-            reads = f": {about_document(program)}" if program.n else "; write another event, or another step"
-            raise AddressError(f"the {self.phase} phase of step {self.step} has no {what}{reads}")
+            said = {"phase": say(f"run.phase.{self.phase}"), "step": self.step, "what": what}
+            if program.n:
+                raise AddressError(say("run.address.no_event_in", **said, about=about_document(program)))
+            raise AddressError(say("run.address.no_event", **said))
         ticks = found.last - found.first
         if self.scalar is not None and self.scalar > ticks:
-            which = found.name if self.place else f"{found.name}, the first event of the {self.phase} phase,"
-            raise AddressError(f"{which} is made of {ticks} scalars, not of {self.scalar}")
+            phase = say(f"run.phase.{self.phase}")
+            event = found.name if self.place else say("run.address.first_event", name=found.name, phase=phase)
+            raise AddressError(say("run.address.too_many_scalars", event=event, ticks=ticks, scalar=self.scalar))
         return Moment(self.step, self.phase, found.last if self.scalar is None else found.first + self.scalar)
 
 
 def about_document(program: StepProgram) -> str:
     """Which positions a step has, of which document, for sentences on what it has not."""
-    of = f"its document is {quoted(program.doc)}, with" if program.doc else "it has"
-    return f"{of} positions 0 to {program.n - 1}"
+    if program.doc:
+        return say("run.address.doc_positions", doc=quoted(program.doc), last=program.n - 1)
+    return say("run.address.positions", last=program.n - 1)
 
 
 def _examples(scope: Scope) -> str:
@@ -126,5 +129,5 @@ def _place(name: str, scope: Scope) -> EventPattern:
         place = EventPattern.parse(name, scope.place_names)
         place.check(scope)
     except BreakpointError as error:
-        raise AddressError(f"{error}; a moment is written for example {_examples(scope)}") from None
+        raise AddressError(say("run.address.wrong_place", error=error, examples=_examples(scope))) from None
     return place

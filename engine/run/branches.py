@@ -12,6 +12,7 @@ from itertools import count
 
 from engine.errors import ChangeError
 from engine.interventions.syntax import Change
+from engine.language.say import say
 from engine.run.capabilities import branching
 from engine.text import shortened_repr
 from engine.timeline.events import Moment
@@ -33,6 +34,11 @@ class Branch:
     name: str
     changes: tuple[Change, ...]
     moment: Moment
+
+
+def usual_name(n: int) -> str:
+    """What the nth branch of a run is called, if nobody names it."""
+    return say("run.branches.numbered", n=n)
 
 
 class Branches:
@@ -116,11 +122,9 @@ class Branches:
         """The name without blanks around it. Raises ChangeError for none, one too long, or one that is taken."""
         new = " ".join(new.split())
         if not is_name(new):
-            raise ChangeError(
-                f"{shortened_repr(new)} is no name; type one of 1 to {LONGEST} characters that can be printed"
-            )
+            raise ChangeError(say("run.branches.no_name", name=shortened_repr(new), longest=LONGEST))
         if new != old and (new in self._branches or new == ORIGINAL):
-            raise ChangeError(f"there is already a run called {new}; type another name")
+            raise ChangeError(say("run.branches.name_taken", name=new))
         return new
 
     def remove(self, name: str) -> None:
@@ -129,4 +133,4 @@ class Branches:
         self._sessions = {n: session for n, session in self._sessions.items() if n != name}
 
     def _free_name(self) -> str:
-        return next(name for n in count(1) if (name := f"branch {n}") not in self._branches)
+        return next(name for n in count(1) if (name := usual_name(n)) not in self._branches)

@@ -11,6 +11,7 @@ from typing import Protocol, Self, TypeGuard, runtime_checkable
 
 from engine.errors import ChangeError, CheckpointError, ConfigError, GradCheckError
 from engine.interventions.syntax import Change
+from engine.language.say import say
 from engine.model.recording import Recording, Workspace
 from engine.sampling.sampler import Sampler
 from engine.timeline.events import TapeProgram
@@ -137,34 +138,34 @@ def is_scripted(run: Run) -> TypeGuard[ScriptedRun]:
 def branching(run: Run) -> BranchingRun:
     """The run, to be branched. Raises ChangeError if it cannot be."""
     if is_scripted(run):
-        raise ChangeError("a script's run cannot be changed here; change the script and debug it again")
+        raise ChangeError(say("run.capabilities.script_cannot_be_changed"))
     if not isinstance(run, BranchingRun):
-        raise ChangeError("this run cannot be changed; what if needs a run of the built-in model")
+        raise ChangeError(say("run.capabilities.cannot_be_changed"))
     return run
 
 
 def sampling(run: Run) -> SamplingRun:
     """The run, to be sampled from. Raises ConfigError if it cannot be."""
     if is_scripted(run):
-        raise ConfigError("no documents are drawn from a script's run; what it samples itself is in its output")
+        raise ConfigError(say("run.capabilities.script_cannot_be_sampled"))
     if not isinstance(run, SamplingRun):
-        raise ConfigError("no documents can be drawn from this run; open a run of the built-in model")
+        raise ConfigError(say("run.capabilities.cannot_be_sampled"))
     return run
 
 
 def on_tape(run: Run) -> TapeRun:
     """The run, to check gradients of. Raises GradCheckError if they cannot be checked."""
     if is_scripted(run):
-        raise GradCheckError("gradients of a script are checked by microgpt-tui check, all of them at once")
+        raise GradCheckError(say("run.capabilities.script_cannot_be_checked"))
     if not isinstance(run, TapeRun):
-        raise GradCheckError("gradients of this run cannot be checked; open a run of the built-in model")
+        raise GradCheckError(say("run.capabilities.cannot_be_checked"))
     return run
 
 
 def savable(run: Run) -> SavableRun:
     """The run, to be saved. Raises CheckpointError if it cannot be."""
     if is_scripted(run):
-        raise CheckpointError("a script's run is not saved; microgpt-tui debug runs it again")
+        raise CheckpointError(say("run.capabilities.script_cannot_be_saved"))
     if not isinstance(run, SavableRun):
-        raise CheckpointError("this run cannot be saved; open a run of the built-in model")
+        raise CheckpointError(say("run.capabilities.cannot_be_saved"))
     return run

@@ -99,7 +99,7 @@ def _stamp() -> str:
     except PackageNotFoundError:
         numba = ""
     cache = os.environ.get("NUMBA_CACHE_DIR", "")
-    return f"{sys.version}\n{sys.executable}\nnumba {numba} {cache}\n{[(f.st_mtime_ns, f.st_size) for f in files]}\n"
+    return f"{sys.version}\n{sys.executable}\n{numba} {cache}\n{[(f.st_mtime_ns, f.st_size) for f in files]}\n"
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from engine.errors import GradCheckError
 from engine.explain.scalar import TapeExplainer
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch, watch_text
+from engine.language.say import say
 from engine.run.capabilities import on_tape
 from engine.text import quoted
 from engine.timeline.events import Moment, Phase
@@ -138,13 +139,12 @@ class GradientChecker:
         """
         name = self.name(row)
         if h is not None and not (math.isfinite(h) and h > 0):
-            raise GradCheckError(f"h is {h:g}; give a number above 0, such as 1e-5")
+            raise GradCheckError(say("run.gradcheck.wrong_h", h=h))
         if not self.recording.live[row]:
-            raise GradCheckError(f"{name} is a plain number to the model, so no gradient reaches it; choose another")
+            raise GradCheckError(say("run.gradcheck.plain_number", name=name))
         if not self.view.data(np.array([row])).known[0]:
             raise GradCheckError(
-                f"{self._document} has positions 0 to {self.program.n - 1} and does not use {name}; "
-                "choose a scalar that it has"
+                say("run.gradcheck.unused", document=self._document, last=self.program.n - 1, name=name)
             )
         x, gradient = float(self._rest[row]), float(self._workspace.grad[row])
         h = default_h(x) if h is None else h
@@ -157,17 +157,13 @@ class GradientChecker:
         """The scalar that is written like this, the inverse of `name`. Raises ExpressionError, GradCheckError."""
         row = Watch(text, self._scope).row(self.view)
         if row is None:
-            raise GradCheckError(
-                f"{text!r} is no single number of {self._document}; write for example wte[5, 3] or q[0, 3]@pos=2"
-            )
+            raise GradCheckError(say("run.gradcheck.no_scalar", text=text, document=self._document))
         return row
 
     def matrix(self, name: str) -> Rows:
         """The scalars of a parameter matrix, (rows, columns). Raises GradCheckError."""
         if name not in self.recording.matrices:
-            raise GradCheckError(
-                f"no parameter matrix is called {name!r}; there are {', '.join(self.recording.matrices)}"
-            )
+            raise GradCheckError(say("run.gradcheck.no_matrix", name=name, matrices=", ".join(self.recording.matrices)))
         return self.recording.matrices[name]
 
     def name(self, row: int) -> str:
@@ -181,7 +177,7 @@ class GradientChecker:
 
     @property
     def _document(self) -> str:
-        return f"document {quoted(self.program.doc)} of step {self.program.step}"
+        return say("run.gradcheck.document", doc=quoted(self.program.doc), step=self.program.step)
 
     def _loss_at(self, row: int, x: float) -> tuple[float, Mask]:
         """The loss, and which ReLU units are on, if this scalar is `x`. Only what is made after it is computed."""
@@ -191,8 +187,7 @@ class GradientChecker:
             at = w.forward(rows, int(rows.searchsorted(row, side="right")), len(rows))
             if at != FINE:
                 raise GradCheckError(
-                    f"with {self.name(row)} at {x:.6g}, {self.name(int(rows[at]))} is nothing that Python can compute; "
-                    "choose a smaller h"
+                    say("run.gradcheck.out_of_range", moved=self.name(row), x=x, name=self.name(int(rows[at])))
                 )
             return float(w.data[self.program.loss_row]), w.data[self._gates] > 0
         finally:

@@ -11,17 +11,18 @@ import numpy as np
 from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX
 from engine.autograd.tape import Rows
 from engine.expressions.scope import grad_norm
+from engine.language.say import say
 from engine.model.recording import Floats, Recording
 from engine.model.tensors import TensorSpec
 from engine.timeline.events import PHASES, Moment, Phase
 from engine.timeline.view import TapeView
 
 CHECKS = {
-    "nan": "a scalar becomes nan or inf",
-    "fault": "log, exp or a power that Python cannot compute",
-    "zero-grad": "a parameter matrix whose gradient is all zero",
-    "dead-relu": "all ReLU units of a layer are dead for a whole document",
-    "grad-norm": "the gradient norm is a hundred times its running median",
+    "nan": say("run.health.check.nan"),
+    "fault": say("run.health.check.fault"),
+    "zero-grad": say("run.health.check.zero_grad"),
+    "dead-relu": say("run.health.check.dead_relu"),
+    "grad-norm": say("run.health.check.grad_norm"),
 }
 """What each check finds, by id. A fault is raised by the arithmetic itself; the others are searched for here."""
 
@@ -95,7 +96,7 @@ class Health:
         if not len(bad):
             return None
         row = int(rows[bad[0]])
-        sentence = f"{view.explainer().name(row)} is {data[row]:g}"
+        sentence = say("run.health.is", name=view.explainer().name(row), value=data[row])
         return Finding("nan", Moment(view.moment.step, Phase.FORWARD, int(bad[0]) + 1), sentence, row)
 
     def _dead_relu(self, view: TapeView, _: int, ended: bool) -> Finding | None:
@@ -104,10 +105,7 @@ class Health:
             units = rows[:n]
             if not view.workspace.data[units].any() and (ended or view.data(units).known.all()):
                 made = int(view.program.rows.searchsorted(units[-1, -1])) + 1
-                sentence = (
-                    f"all {units.shape[1]} ReLU units of layer {layer} are dead for the whole document: each got a "
-                    f"number that is not above 0 at every position, so nothing flows through this MLP"
-                )
+                sentence = say("run.health.dead", count=units.shape[1], layer=layer)
                 return Finding("dead-relu", Moment(view.moment.step, Phase.FORWARD, made), sentence)
         return None
 
@@ -120,7 +118,7 @@ class Health:
         # One position attends to itself alone: its one weight is 1 whatever q and k are, so their gradients are 0.
         exempt = self._of_scores if view.program.n == 1 else set()
         still = [name for name, moves in zip(self._matrices, moving, strict=True) if not moves and name not in exempt]
-        sentence = f"the gradient of {', '.join(still)} is all zero, so this document teaches it nothing"
+        sentence = say("run.health.zero_gradient", names=", ".join(still))
         return Finding("zero-grad", Moment(view.moment.step, Phase.BACKWARD, tick), sentence) if still else None
 
 
@@ -143,9 +141,12 @@ def _steep(view: TapeView, tick: int, ended: bool) -> Finding | None:
     median = float(np.median(recent))
     if not norm > TIMES * median:
         return None
-    sentence = (
-        f"the gradient norm is {norm:.6g}, {norm / median if median else math.inf:,.0f} times the median "
-        f"{median:.6g} of the last {len(recent)} steps"
+    sentence = say(
+        "run.health.steep",
+        norm=norm,
+        times=norm / median if median else math.inf,
+        median=median,
+        steps=len(recent),
     )
     return Finding("grad-norm", Moment(view.moment.step, Phase.BACKWARD, tick), sentence)
 
@@ -160,7 +161,7 @@ def _bad_gradient(view: TapeView, tick: int, ended: bool) -> Finding | None:
         return None
     first = _first_bad_tick(view, tick)
     row = int(view.program.receivers[first - 1])
-    sentence = f"the gradient of {view.explainer().name(row)} is no longer a finite number"
+    sentence = say("run.health.gradient_not_finite", name=view.explainer().name(row))
     return Finding("nan", Moment(view.moment.step, Phase.BACKWARD, first), sentence, row)
 
 
@@ -189,7 +190,7 @@ def _bad_parameter(view: TapeView, tick: int, ended: bool) -> Finding | None:
     if not len(bad) or not all(np.isfinite(part).all() for part in before):  # an earlier phase has shown it
         return None
     row = int(bad[0])
-    sentence = f"{view.explainer().name(row)} becomes {p[row]:g}"
+    sentence = say("run.health.becomes", name=view.explainer().name(row), value=p[row])
     return Finding("nan", Moment(view.moment.step, Phase.UPDATE, row + 1), sentence, row)
 
 

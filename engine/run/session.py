@@ -19,6 +19,7 @@ from engine.explain.source_lines import source_line
 from engine.expressions.scope import Scope
 from engine.interventions.plan import InterventionPlan, apart
 from engine.interventions.syntax import Change
+from engine.language.say import say
 from engine.model.backward_order import GradientOrder
 from engine.model.config import Config
 from engine.model.dataset import checksum, shuffle
@@ -62,7 +63,7 @@ class Session:
         self, config: Config, docs: Sequence[str], progress: Progress | None = None, kernels: Kernels | None = None
     ) -> None:
         if not docs:
-            raise DataError("there is no document to train on; give at least one")
+            raise DataError(say("run.session.no_document"))
         self.config = config
         self.checksum = checksum(docs)
         self.tokenizer = Tokenizer(docs)
@@ -122,7 +123,7 @@ class Session:
     @property
     def slowed(self) -> str:
         """What makes it slow at present, in a few words; empty if nothing does."""
-        return "slow until the loops are compiled" if self.loops.awaiting else ""
+        return say("run.session.slow") if self.loops.awaiting else ""
 
     @property
     def losses(self) -> list[float]:
@@ -209,7 +210,7 @@ class Session:
                 self._restore(nearest, start)
         self.run(moment.step, on_step)
         if self.step != moment.step:
-            raise Stopped(f"stopped at training step {self.step} on the way to {moment.step}")
+            raise Stopped(say("run.session.stopped", step=self.step, target=moment.step))
         if moment.key < self._moment.key:
             self._rewind()
         for phase in PHASES[: moment.phase.place]:
@@ -501,15 +502,15 @@ def numeric_fault(program: TapeProgram, workspace: Workspace, moment: Moment, ro
     """The fault of the scalar at `row` that would have been made at `moment`, in words."""
     event = program.event_at(moment)
     if moment.phase is Phase.UPDATE:
-        reason = f"the square of the gradient {float(workspace.grad[row]):.6g} is too large for a float"
+        reason = say("run.session.square_too_large", gradient=float(workspace.grad[row]))
     else:
         op, x = workspace.recording.op[row], float(workspace.data[workspace.child[2 * row]])
         if op == LOG:
-            reason = f"log of {x:.6g}, which does not exist"
+            reason = say("run.session.no_log", x=x)
         elif op == EXP:
-            reason = f"exp of {x:.6g}, which is too large for a float"
+            reason = say("run.session.exp_too_large", x=x)
         else:
-            reason = f"a power of {x:.6g} that Python cannot compute"
+            reason = say("run.session.no_power", x=x)
     return NumericFault(step=program.step, doc=program.doc, pos=event.pos, tensor=event.name, row=row, reason=reason)
 
 

@@ -17,6 +17,7 @@ from engine.errors import NumericFault, Stopped
 from engine.expressions.breakpoint import Armed, Breakpoint, EventPattern
 from engine.expressions.expression import Answer, Before, Expression
 from engine.expressions.scope import Scope
+from engine.language.say import say
 from engine.run.health import CHECKS, Health
 from engine.text import quoted
 from engine.timeline.events import Moment, Phase, StepProgram
@@ -106,7 +107,7 @@ def reverse_continue(session: Run, stops: Stops, on_step: OnStep | None = None) 
         passed = [stop for found in walk.stops() for stop in found if stop.moment.key < limit.key]
         if walk.stopped:
             session.seek(here)
-            raise Stopped(f"stopped while looking back from training step {here.step}")
+            raise Stopped(say("run.stops.stopped", step=here.step))
         found = _first(sorted(passed, key=lambda stop: stop.moment.key, reverse=True), hits)
         if found is not None:
             session.seek(found.moment)
@@ -234,8 +235,12 @@ class _Walk:
 
 def describe_moment(program: StepProgram, moment: Moment) -> str:
     """A moment in words; training steps are counted from 0."""
-    step = f"step {moment.step} (counted from 0)" + (f", document {quoted(program.doc)}" if program.doc else "")
+    if program.doc:
+        step = say("run.stops.step_of", step=moment.step, doc=quoted(program.doc))
+    else:
+        step = say("run.stops.step", step=moment.step)
     if moment == Moment(moment.step):
-        return f"start of {step}"
+        return say("run.stops.start", step=step)
     event = replace(EventPattern.of(program.event_at(moment)), phase=None)
-    return f"{step}, {moment.phase} phase, {event.describe(program.place_names)}"
+    phase = say(f"run.phase.{moment.phase}")
+    return say("run.stops.moment", step=step, phase=phase, event=event.describe(program.place_names))

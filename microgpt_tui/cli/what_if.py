@@ -94,9 +94,9 @@ def what_if(
     if save is not None:
         from engine.checkpoint.checkpoint import snapshot, write
         from engine.model.dataset import kept_path
-        from engine.run.branches import Branch
+        from engine.run.branches import Branch, usual_name
 
-        branches = (Branch("branch 1", branch.changes, branch.moment),)
+        branches = (Branch(usual_name(1), branch.changes, branch.moment),)
         write(snapshot(session, kept_path(data), branches, split=split), save)
     for change in _without_effect(session, changes):
         print_notice(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
 from engine.language.catalog import read_part
 from engine.language.chosen import LANGUAGES
@@ -33,8 +31,7 @@ class GlossaryTerm:
 @cache
 def terms(of: str) -> tuple[GlossaryTerm, ...]:
     """All terms in the order of a language's alphabet; in English where that language is not known."""
-    file = resources.files(_TEXTS) / "glossary.toml"
-    korean = tomllib.loads(file.read_text(encoding="utf-8"))["terms"]
+    korean = read_part(_TEXTS, ".", "glossary")["terms"]  # beside the languages
     meanings = (read_part(_TEXTS, of, "glossary") or read_part(_TEXTS, LANGUAGES[0], "glossary"))["terms"]
     found = [GlossaryTerm(korean[term] if of == "ko" else term, term, meanings[term]) for term in korean]
     return tuple(sorted(found, key=lambda term: (term.word.casefold(), term.english)))
