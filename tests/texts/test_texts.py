@@ -20,7 +20,7 @@ FOLDERS = {"engine": ROOT / "engine" / "language", "microgpt_tui": ROOT / "micro
 READ_WHOLE = {"microgpt_tui": ("events", "lecture", "click")}  # by other means than `say`: explanations/sentences.py
 
 IN_CODE = {  # parts of the program whose texts still stand in their code
-    "engine/script",
+    "engine/script/child",
     "microgpt_tui/app.py",
     "microgpt_tui/debugger/graph.py",
     "microgpt_tui/debugger/navigator.py",
@@ -54,6 +54,17 @@ NO_TEXTS = {  # by file: what only looks like text
         "step {}",
         "scalar {}",
     },
+    "engine/script/findings.py": {  # keys in JSON
+        "local gradient",
+        "gradient sum",
+        "no gradient",
+        "not moved",
+        "not in the loss",
+        "not zeroed",
+        "not finite",
+    },
+    "engine/script/run.py": {"Traceback (most recent call last):", '  File "{}", {}, in {}', "line {}"},  # of Python
+    "engine/script/source_file.py": {"unknown encoding", "encoding problem"},  # as Python says it
     "engine/verify/probe.py": {"if {}.turn(): break", "try: pass\nfinally: {}.sampled({})"},  # Python
     "microgpt_tui/__init__.py": {"module {} has no attribute {}"},
     "microgpt_tui/cli/main.py": {"microgpt-tui {}"},
