@@ -109,7 +109,8 @@ class _Checker:
         """Look at what operations gave when they were called again."""
         for call, answer in zip(calls, answers, strict=True):
             if "why" in answer:
-                self.not_compared.setdefault(call.op, answer["why"])
+                why = say(f"script.child.answer.{answer['why']}", **answer.get("what", {}))
+                self.not_compared.setdefault(call.op, why)
                 continue
             if answer["value"] != tape.value[call.row]:
                 self.not_compared.setdefault(call.op, say("script.check.other_result"))

@@ -190,6 +190,10 @@ class ScriptProcess:
             do="start", path=str(self.path.resolve()), args=list(args), data=content, step_at=end_of_step,
             most=None if large else LARGEST, source=self.script.text, cells=list(self.script.cells),
             probe=probe and [str(probe[0]), probe[1]],
+            shown={
+                "several": say("script.child.several", kind="{kind}", count="{count}"),
+                "unshown": say("script.child.unshown", kind="{kind}", error="{error}"),
+            },
         )  # fmt: skip
 
     def __enter__(self) -> ScriptProcess:
@@ -379,8 +383,9 @@ class ScriptProcess:
             elif kind in ("end", "exit", "still", "crash"):
                 self.end = ScriptEnd.of(message)
             elif kind == "cannot":
-                self.end = ScriptEnd("cannot", self.position, 1, message["why"])
-                raise ScriptError(say("script.process.cannot", path=self.path, why=message["why"]))
+                why = self.words_of(message)
+                self.end = ScriptEnd("cannot", self.position, 1, why)
+                raise ScriptError(say("script.process.cannot", path=self.path, why=why))
             if self.end is not None:
                 self._take_rest()
             if is_last(kind):
@@ -397,6 +402,13 @@ class ScriptProcess:
                         self._take_printed(found[0])
             if not alive and self._messages.empty():
                 return
+
+    def words_of(self, message: dict[str, Any]) -> str:
+        """Why the process cannot record, as a clause: it has no texts, and sends a key and what the text speaks of."""
+        what = dict(message["what"])
+        if "line" in what:
+            what["place"] = self.script.place(what["line"])
+        return say(f"script.child.why.{message['why']}", **what)
 
     def _judge(self, sign: dict[str, Any]) -> None:
         """Raise ScriptError for a script that only waits, or computes for very long without a step or a scalar."""

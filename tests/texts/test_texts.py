@@ -20,7 +20,6 @@ FOLDERS = {"engine": ROOT / "engine" / "language", "microgpt_tui": ROOT / "micro
 READ_WHOLE = {"microgpt_tui": ("events", "lecture", "click")}  # by other means than `say`: explanations/sentences.py
 
 IN_CODE = {  # parts of the program whose texts still stand in their code
-    "engine/script/child",
     "microgpt_tui/app.py",
     "microgpt_tui/debugger/graph.py",
     "microgpt_tui/debugger/navigator.py",
@@ -54,6 +53,9 @@ NO_TEXTS = {  # by file: what only looks like text
         "step {}",
         "scalar {}",
     },
+    "engine/script/child/crash.py": {"{}: {} ({}, line {})"},  # as Python says it
+    "engine/script/child/scalar_class.py": {"{} object has no attribute {}"},
+    "engine/script/child/wrappers.py": {"_put(self, value)"},  # Python
     "engine/script/findings.py": {  # keys in JSON
         "local gradient",
         "gradient sum",
@@ -168,6 +170,31 @@ def test_every_key_asked_for_is_there_with_its_values(package):
                 assert not missing, f"{at}: {key} speaks of {missing}"
 
 
+REFUSALS = {"Unrecordable": "script.child.why", "Incomparable": "verify.probe.why"}
+"""Errors of the code that runs in a user's process, without texts: their first argument is the key of one."""
+
+
+def refusals() -> list[tuple[str, str, set[str]]]:
+    """Every such error that is raised: where, the key, and what is told with it."""
+    found = []
+    for path, tree in modules().items():
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(key)), *_]) if name in REFUSALS:
+                    told = {keyword.arg or "" for keyword in node.keywords}
+                    found.append((f"{path}:{node.lineno}", f"{REFUSALS[name]}.{key}", told))
+    return found
+
+
+def test_what_a_process_without_texts_sends_is_a_text_with_its_values():
+    known = texts("engine", LANGUAGES[0])
+    assert {key.rpartition(".")[0] for _, key, _ in refusals()} == set(REFUSALS.values())
+    for at, key, told in refusals():
+        given = told | {"place"} if "line" in told else told  # the parent knows what a line is called
+        missing = fields(known[key][0]) - given if key in known else {"all"}
+        assert not missing, f"{at}: {key} speaks of {missing}"
+
+
 @pytest.mark.parametrize("package", FOLDERS)
 def test_every_text_is_asked_for(package):
     patterns = [pattern(call.args[0], f"{path}:{line}") for path, line, call in calls(package)]
@@ -234,7 +261,7 @@ def without_texts(tree: ast.Module) -> set[ast.AST]:
             case ast.Assert(msg=message) if message is not None:
                 found |= set(ast.walk(message))
             case (
-                ast.Assign(targets=[ast.Name(id="DEFAULT_CSS" | "CSS" | "STYLE" | "FONTS")])
+                ast.Assign(targets=[ast.Name(id="DEFAULT_CSS" | "CSS" | "STYLE" | "FONTS" | "INIT" | "GRAD")])
                 | ast.AnnAssign(target=ast.Name(id="DEFAULT_CSS"))
             ):
                 found |= set(ast.walk(node))
