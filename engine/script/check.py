@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.language.say import say
 from engine.script import findings
 from engine.script.findings import CheckReport, ScriptFinding
 from engine.script.gradient_sums import calls_for_sums, sent_again, wrong_sum
@@ -100,7 +101,7 @@ class _Checker:
         if arisen is not None:
             self._add(
                 findings.NOT_FINITE, arisen.position, {"step": tape.step, **arisen.numbers},
-                f"The first number that is not finite is in step {tape.step}: {arisen.how}.",
+                say("script.check.not_finite", step=tape.step, how=arisen.how),
             )  # fmt: skip
         self.report.steps += tape.complete
 
@@ -108,10 +109,11 @@ class _Checker:
         """Look at what operations gave when they were called again."""
         for call, answer in zip(calls, answers, strict=True):
             if "why" in answer:
-                self.not_compared.setdefault(call.op, answer["why"])
+                why = say(f"script.child.answer.{answer['why']}", **answer.get("what", {}))
+                self.not_compared.setdefault(call.op, why)
                 continue
             if answer["value"] != tape.value[call.row]:
-                self.not_compared.setdefault(call.op, "called alone with its operands, it gives another result")
+                self.not_compared.setdefault(call.op, say("script.check.other_result"))
                 continue
             for each in compared_slopes(call, answer):
                 position = _line_of_slope(tape, call.row, each.operand)
@@ -125,9 +127,8 @@ class _Checker:
             numbers = {"step": tape.step, "count": len(again), "of": float(tape.value[row])}
             self._add(
                 findings.NOT_ZEROED, tape.position_of(row), {**numbers, "left_over": float(tape.grad_before[row])},
-                f"{_times(len(again), 'number')} between parameters and loss, this the first, still have a gradient of "
-                f"an earlier backward call ({short(float(tape.grad_before[row]))}) when backward begins in step "
-                f"{tape.step}, so it is sent on a second time.",
+                say("script.check.sent_again", count=_count("numbers", len(again)), step=tape.step,
+                    left=short(float(tape.grad_before[row]))),
             )  # fmt: skip
         slopes = {call.row: answer["slopes"] for call, answer in zip(calls, answers, strict=True) if "slopes" in answer}
         wrong = wrong_sum(tape, slopes)
@@ -140,60 +141,71 @@ class _Checker:
         }  # fmt: skip
         self._add(
             findings.GRADIENT_SUM, tape.positions[wrong.position] if wrong.position >= 0 else None, numbers,
-            f"A number ({short(value)}) that is used {_times(wrong.uses, 'time')} has the gradient "
-            f"{short(wrong.gradient)} after backward, but what its uses send back is {short(wrong.expected)} in all. "
-            f"So it is with {wrong.wrong:,} of {wrong.compared:,} gradients of step {tape.step}.",
+            say("script.check.wrong_sum", number=short(value), times=_count("times", wrong.uses),
+                gradient=short(wrong.gradient), expected=short(wrong.expected), wrong=wrong.wrong,
+                compared=wrong.compared, step=tape.step),
         )  # fmt: skip
 
     def add_standstill(self, tape: ScriptTape) -> None:
         """Look at backward calls after which nothing has moved."""
         group = [each for each in self.history.parameters.values() if each.largest]
         others = list(self.history.outside.values())
-        at_loss, ends = tape.position_of(tape.loss_row), "So there is no training step."
+        at_loss, ends = tape.position_of(tape.loss_row), say("script.check.no_step")
         if tape.complete:  # they are written, but move by nothing
             if self.history.steps == 1:
-                self.report.notes.append("In this one step the update moves nothing; --steps 3 tells whether more do.")
+                self.report.notes.append(say("script.check.one_step"))
                 return
-            ends = f"So nothing is trained in {_times(self.history.steps, 'step')}."
+            ends = say("script.check.nothing_trained", steps=_count("steps", self.history.steps))
         if not group:
             if others:
-                self._add_outside(others, "the loss is made from none of them", ends)
+                self._add_outside(others, None, ends)
             elif not self.history.without_gradient and not self.history.with_zeros:
                 self._add(
                     findings.NOT_MOVED, at_loss, {"names": [], "count": 0, "moving": 0},
-                    f"After backward nothing moves that the loss is made from. {ends}",
+                    say("script.check.nothing_moves", ends=ends),
                 )  # fmt: skip
             return
-        position, how = at_loss, "nothing writes to them after backward"
+        position, how = at_loss, say("script.check.how.unwritten")
         if others and not any(each.updated for each in group):
             position = others[0].position
-            how = f"the update goes over {_names(others)} instead, which the loss is not made from"
+            how = say("script.check.how.others", others=_names(others))
         elif len(tape.update_position):
             position = tape.positions[tape.update_position[0]]
-            how = "the update writes the values that they had"
+            how = say("script.check.how.same_values")
         self._add(
             findings.NOT_MOVED, position, {**_facts(group), "moving": 0},
-            f"Gradients reach {_names(group)}, up to {short(max(each.largest for each in group))}, but {how}. {ends}",
+            say("script.check.standstill", group=_names(group), largest=short(max(each.largest for each in group)),
+                how=how, ends=ends),
         )  # fmt: skip
 
-    def _add_outside(self, group: Sequence[Outside], but: str, *more: str) -> None:
-        """Tell of numbers that the update goes over, and where the graph between them and the loss is cut."""
+    def _add_outside(self, group: Sequence[Outside], steps: str | None, *more: str) -> None:
+        """Tell of numbers that the update goes over, and where the graph between them and the loss is cut.
+
+        `steps` says in how many steps the loss was not made from them; None: in the present one.
+        """
         update, cuts = group[0].position, [each.cut for each in group if each.cut is not None]
         cut = next((each for each in cuts if each.value is not None), cuts[0] if cuts else None)
         moved = sum(each.moved for each in group)
         numbers: dict[str, Any] = {**_facts(group), "moved": moved, "update": self._where(update)}
-        position, why = update, "no scalar is made from them"
+        position, why = update, say("script.check.cut.nothing_made")
         if cut is not None:
             position, numbers["value"] = cut.position, cut.value
-            why = f"what is made from them ends in {self._place(cut.position.file, cut.position.line)}"
-            if cut.value is not None:
-                why = (
-                    f"the graph is cut in {self._place(cut.position.file, cut.position.line)}, where a new scalar is "
-                    f"made of the bare value {short(cut.value)}"
-                )
-        line = f" in {self._place(update.file, update.line)}" if update else ""
-        how = f"The update{line} {f'moves {moved:,} of' if moved else 'goes over'} {_names(group)}"
-        self._add(findings.NOT_IN_LOSS, position, numbers, " ".join((f"{how}, but {but}: {why}.", *more)))
+            place = self._place(cut.position.file, cut.position.line)
+            if cut.value is None:
+                why = say("script.check.cut.ends", place=place)
+            else:
+                why = say("script.check.cut.bare_value", place=place, value=short(cut.value))
+        told: dict[str, Any] = {"group": _names(group), "moved": moved}
+        if update:
+            told["place"] = self._place(update.file, update.line)
+            how = say("script.check.update.moves_in" if moved else "script.check.update.goes_over_in", **told)
+        else:
+            how = say("script.check.update.moves" if moved else "script.check.update.goes_over", **told)
+        if steps is None:
+            sentence = say("script.check.outside", how=how, why=why)
+        else:
+            sentence = say("script.check.outside_in", how=how, why=why, steps=steps)
+        self._add(findings.NOT_IN_LOSS, position, numbers, " ".join((sentence, *more)))
 
     def add_crash(self, end: ScriptEnd) -> None:
         """Look at the exception that stopped the script."""
@@ -204,25 +216,27 @@ class _Checker:
         position = SourcePosition(file, line, -1, line, -1, function)
         values = {name: value for name, value in end.values if not value.startswith("<module ")}
         told = ", ".join(f"{name} = {shortened(value)}" for name, value in values.items())
-        called = f", called in {self._place(*end.traceback[-2][:2])}" if len(end.traceback) > 1 else ""
+        sentence = say("script.check.stopped", steps=_count("training_steps", end.steps), said=end.said.rstrip("."))
+        if len(end.traceback) > 1:
+            sentence = say("script.check.called_in", sentence=sentence, place=self._place(*end.traceback[-2][:2]))
+        if told:
+            sentence = say("script.check.with_values", sentence=sentence, values=told)
         if end.hint and not self.report.scalars:
             self.report.notes.append(f"{end.hint[0].upper()}{end.hint[1:]}.")
         self._add(
             findings.EXCEPTION, position,
             {"error": end.said, "steps": end.steps, "values": values, "traceback": [list(at) for at in end.traceback]},
-            f"The script stopped after {_times(end.steps, 'training step')} with {end.said.rstrip('.')}{called}"
-            f"{f', where {told}' if told else ''}.",
+            f"{sentence}.",
         )  # fmt: skip
 
     def finish(self) -> CheckReport:
         """All that was found."""
         self._compare_local_gradients()
         self._look_at_parameters()
-        order = list(findings.KINDS)
-        self.report.findings.sort(key=lambda each: order.index(each.kind))
+        self.report.findings.sort(key=lambda each: findings.KINDS.index(each.kind))
         self.report.operations = sorted(self.comparisons)
         self.report.notes += [
-            f"The local gradients of {op} are not compared with finite differences: {why}."
+            say("script.check.not_compared", op=op, why=why)
             for op, why in self.not_compared.items()
             if op not in self.report.operations
         ]
@@ -247,7 +261,11 @@ class _Checker:
 
     def _place(self, file: int, line: int) -> str:
         """What a line is called."""
-        return self.script.place(line) if file == 0 else f"line {line:,} of {Path(self.files[file]).name}"
+        return (
+            self.script.place(line)
+            if file == 0
+            else say("script.check.line_of", file=Path(self.files[file]).name, line=line)
+        )
 
     def _compare_local_gradients(self) -> None:
         for op, points in self.comparisons.items():
@@ -256,7 +274,11 @@ class _Checker:
                 continue
             worst, position = max(wrong, key=lambda pair: pair[0].difference)
             operands, extra = worst.call.operands, worst.call.extra
-            which = f" by operand {worst.operand + 1}" if len(operands) > 1 else ""
+            told = {
+                "op": op, "operands": at(operands, extra), "operand": worst.operand + 1, "wrong": len(wrong),
+                "local_gradient": short(worst.local_gradient), "slope": short(worst.finite_difference),
+                "compared": len(points),
+            }  # fmt: skip
             numbers = {
                 "operation": op, "operand": worst.operand + 1, "operands": list(operands), "extra": extra,
                 "local_gradient": worst.local_gradient, "finite_difference": worst.finite_difference,
@@ -264,34 +286,30 @@ class _Checker:
             }  # fmt: skip
             self._add(
                 findings.LOCAL_GRADIENT, position, numbers,
-                f"The local gradient of {op}{which} at {at(operands, extra)} is {short(worst.local_gradient)}, but its "
-                f"slope there is {short(worst.finite_difference)}, by finite differences. So it is with {len(wrong):,} "
-                f"of {len(points):,} that were tried.",
+                say(
+                    "script.check.local_gradient_by" if len(operands) > 1 else "script.check.local_gradient", **told
+                ),
             )  # fmt: skip
 
     def _look_at_parameters(self) -> None:
         history = self.history
-        steps = _times(history.steps, "step")
+        steps = _count("steps", history.steps)
         update = history.update_lines.most_common(1)[0][0] if history.update_lines else None
-        for group, why in (
-            (history.without_gradient, "backward never writes"),
-            (history.with_zeros, "backward adds nothing but zeros to"),
-        ):
+        for group, case in ((history.without_gradient, "unwritten"), (history.with_zeros, "zeros")):
             if group and not history.has_adapters:
                 self._add(
                     findings.NO_GRADIENT, group[0].use, _facts(group),
-                    f"The loss is made from {_names(group)}, but in {steps} {why} their gradients.",
+                    say(f"script.check.no_gradient.{case}", group=_names(group), steps=steps),
                 )  # fmt: skip
         still = history.still if history.moving else []
         if still and history.has_adapters:
-            self.report.notes.append(f"Nothing moves {_names(still)}; adapters move, so that is taken to be meant.")
+            self.report.notes.append(say("script.check.adapters", still=_names(still)))
         elif still:
             others = sum(each.count for each in history.moving)
             largest = max(each.largest for each in still)
             self._add(
                 findings.NOT_MOVED, update, {**_facts(still), "largest_gradient": largest, "moving": others},
-                f"Gradients reach {_names(still)}, up to {short(largest)}, but in {steps} the update moves none of "
-                f"them. It moves {others:,} others.",
+                say("script.check.still", still=_names(still), largest=short(largest), steps=steps, others=others),
             )  # fmt: skip
         partly = [] if history.has_adapters else history.partly_still
         if partly:
@@ -301,23 +319,21 @@ class _Checker:
             self._add(
                 findings.NOT_MOVED, update,
                 {**_facts(partly), "still": count, "first_still": first, "largest_gradient": largest},
-                f"Gradients reach {_times(count, 'number')} in {_names(partly)}, up to {short(largest)}, that the "
-                f"update passes over in {steps}; the first one is number {first[0]}, from 0, of "
-                f"{partly[0].container.name}.",
+                say("script.check.partly_still", count=_count("numbers", count), partly=_names(partly),
+                    largest=short(largest), steps=steps, first=first[0], name=partly[0].container.name),
             )  # fmt: skip
         data = history.data
         if data:
-            self.report.notes.append(f"Nothing moves {_names(data, '')}, or anything like it; that is taken for data.")
+            self.report.notes.append(say("script.check.data", data=_names(data, are_parameters=False)))
         beside = history.beside_the_loss
         if beside:
-            self._add_outside(beside, f"in {steps} the loss is made from none of them")
+            self._add_outside(beside, steps)
         left = history.left_over
         if left:
             largest = max(each.left_over for each in left)
             self._add(
                 findings.NOT_ZEROED, update, {**_facts(left), "largest_left_over": largest},
-                f"The gradients of {_names(left)} are not set to 0 between steps: a step begins with those of the step "
-                f"before, up to {short(largest)}, and adds its own.",
+                say("script.check.left_over", left=_names(left), largest=short(largest)),
             )  # fmt: skip
 
 
@@ -337,16 +353,16 @@ def _facts(group: Sequence[ParameterRecord | Outside]) -> dict[str, Any]:
     return {"names": names_of(containers), "holders": holders, "count": sum(each.count for each in group)}
 
 
-def _names(group: Sequence[ParameterRecord | Outside], what: str = "parameter") -> str:
+def _names(group: Sequence[ParameterRecord | Outside], are_parameters: bool = True) -> str:
     """The names of parameters, of many the first ones, and how many numbers they are."""
     found = names_of([each.container for each in group])
     names = found[:NAMED]
     if len(found) > NAMED:
-        names.append(f"{len(found) - NAMED:,} more")
-    listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    called = f"{what}{'s' * (len(found) > 1)} " if what else ""
-    return f"{called}{listed} ({_times(sum(each.count for each in group), 'number')})"
+        names.append(say("script.check.more", count=len(found) - NAMED))
+    listed = say("script.check.and").join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    told = {"names": listed, "count": _count("numbers", sum(each.count for each in group))}
+    return say("script.check.parameters", n=len(found), **told) if are_parameters else say("script.check.names", **told)
 
 
-def _times(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+def _count(what: str, count: int) -> str:
+    return say(f"script.check.count.{what}", n=count)

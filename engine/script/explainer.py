@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from engine.language.say import say
 from engine.script.kinds import SIGNS
 from engine.timeline.events import Event, Phase
 from engine.timeline.explainer import Explainer, Piece, Term
@@ -61,16 +62,20 @@ class ScriptExplainer(Explainer):
         terms = self.terms(row)
         if len(terms) > 1 or (terms and self._sums_on(row)):
             if self._sums_on(row):
-                return f"first {len(terms)} terms of {aim}" if len(terms) > 1 else f"first term of {aim}"
-            return f"sum in {aim}"
+                return (
+                    say("script.explainer.first_terms", n_terms=len(terms), aim=aim)
+                    if len(terms) > 1
+                    else say("script.explainer.first_term", aim=aim)
+                )
+            return say("script.explainer.sum", aim=aim)
         place = self._place_in_sum(row)
         if place:
-            return f"term {place} of {aim}"
+            return say("script.explainer.term", place=place, aim=aim)
         if self._is_short(row):
             return "".join(text for text, _ in self.names_in_formula(row))
         event = self.program.event_of(row)
         unnamed = self.program.unnamed(event) if event is not None else {}
-        return f"intermediate {unnamed.get(row, 1)} of {aim}"
+        return say("script.explainer.intermediate", number=unnamed.get(row, 1), aim=aim)
 
     def part_of(self, row: int) -> str:
         if self._label(row) is not None or not self.program.computed[row]:
@@ -85,7 +90,7 @@ class ScriptExplainer(Explainer):
         if named is not None and goal != row:
             return named
         event = self.program.event_of(row)
-        return event.name if event is not None else "the loss"
+        return event.name if event is not None else say("script.explainer.loss")
 
     def is_named(self, row: int) -> bool:
         """Whether a row is a parameter or has a name of its own, and is not just on the way to something."""

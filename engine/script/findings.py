@@ -13,17 +13,17 @@ NOT_IN_LOSS = "not in the loss"
 NOT_ZEROED = "not zeroed"
 NOT_FINITE = "not finite"
 EXCEPTION = "exception"
-KINDS = {
-    LOCAL_GRADIENT: "a local gradient that disagrees with a finite difference of the same operation",
-    GRADIENT_SUM: "a gradient that is not the sum of what its uses send back",
-    NO_GRADIENT: "parameters that the loss depends on, and that no gradient reaches",
-    NOT_MOVED: "parameters, or numbers of one, that receive a gradient, and that the update never moves",
-    NOT_IN_LOSS: "numbers that the update moves, and that the loss does not depend on",
-    NOT_ZEROED: "gradients left over from the step before, or from an earlier backward call through the same numbers",
-    NOT_FINITE: "the first nan or infinity",
-    EXCEPTION: "where the script stopped, with the values of that line",
-}
-"""Each kind of finding, and what it is, in the order in which they are told."""
+KINDS = (
+    LOCAL_GRADIENT,  # disagrees with a finite difference of the same operation
+    GRADIENT_SUM,  # is not the sum of what the uses of a number send back
+    NO_GRADIENT,  # of parameters that the loss depends on
+    NOT_MOVED,  # of parameters, or numbers of one, that receive a gradient
+    NOT_IN_LOSS,  # of numbers that the update moves
+    NOT_ZEROED,  # of gradients left over from the step before, or from an earlier backward call
+    NOT_FINITE,  # of the first nan or infinity
+    EXCEPTION,  # that stopped the script
+)
+"""Each kind of finding, in the order in which they are told."""
 
 
 @dataclass(frozen=True, slots=True)

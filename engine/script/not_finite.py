@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.language.say import say
 from engine.script.parameters import containers_of
 from engine.script.tape import ScriptTape, SourcePosition
 
@@ -55,7 +56,7 @@ class _Written:
             elif math.isfinite(before):
                 found = NotFinite(
                     _position(tape, tape.write_position[i]), {"phase": "forward", "of": before, "value": value},
-                    f"{value} is written over the value {short(before)} of a number",
+                    say("script.not_finite.written_over", value=value, before=short(before)),
                 )  # fmt: skip
                 if math.isnan(value):
                     return found
@@ -81,7 +82,7 @@ def _in_forward(tape: ScriptTape, written: _Written) -> NotFinite | None:
                 int(np.searchsorted(tape.child_start, np.flatnonzero(tape.child == row)[0], "right")) - 1
             )
             numbers = {"phase": "start", "name": name, "value": value}
-            return NotFinite(position, numbers, f"{name} holds {value} when the step begins")
+            return NotFinite(position, numbers, say("script.not_finite.holds", name=name, value=value))
         if len(operands) == 0 and not math.isnan(value):
             continue  # an infinite constant, such as that of a mask, is meant
         if np.isnan(operands).any() if math.isnan(value) else not np.isfinite(operands).all():
@@ -90,7 +91,11 @@ def _in_forward(tape: ScriptTape, written: _Written) -> NotFinite | None:
         if infinite is not None:
             return infinite
         op = tape.op_of(row)
-        how = f"{op} of {at(operands, tape.extra[row])} gives {value}" if op else f"a scalar is made of {value}"
+        how = (
+            say("script.not_finite.gives", op=op, operands=at(operands, tape.extra[row]), value=value)
+            if op
+            else say("script.not_finite.scalar_made", value=value)
+        )
         numbers = {"phase": "forward", "operation": op, "operands": operands.tolist(), "value": value}
         return NotFinite(tape.position_of(row), numbers, how)
     return written.up_to(tape.n_rows) or written.among([tape.loss_row])
@@ -103,7 +108,8 @@ def _in_backward(tape: ScriptTape, written: _Written) -> NotFinite | None:
     first = int(wrong[0])
     row, source, value = int(tape.back_row[first]), int(tape.back_source[first]), float(tape.back_value[first])
     numbers: dict[str, Any] = {"phase": "backward", "of": float(tape.value[row]), "value": value}
-    how = f"the gradient of a number ({short(numbers['of'])}) becomes {value}"
+    told: dict[str, Any] = {"number": short(numbers["of"]), "value": value}
+    how = say("script.not_finite.gradient_becomes", **told)
     position = _position(tape, tape.back_position[first])
     if source >= 0:
         infinite = written.among((source, *tape.children(source)))
@@ -111,7 +117,9 @@ def _in_backward(tape: ScriptTape, written: _Written) -> NotFinite | None:
             return infinite
         op, operands = tape.op_of(source), tape.value[tape.children(source)]
         numbers |= {"operation": op, "operands": operands.tolist()}
-        how += f", on the way back through {op} of {at(operands, tape.extra[source])}"
+        how = say(
+            "script.not_finite.gradient_becomes_through", **told, op=op, operands=at(operands, tape.extra[source])
+        )
         position = tape.position_of(source)
     return NotFinite(position, numbers, how)
 
@@ -127,9 +135,13 @@ def _in_update(tape: ScriptTape, written: _Written) -> NotFinite | None:
         return infinite
     before = float(written.values[row])
     seen = {each.name: each.value for each in tape.scalars_before(first, first)}
-    told = f", with {', '.join(f'{name} = {short(x)}' for name, x in seen.items())}" if seen else ""
     numbers = {"phase": "update", "of": before, "value": value, "values": seen}
-    how = f"the update makes {value} of {short(before)}{told}"
+    told = {"value": value, "before": short(before)}
+    if seen:
+        listed = ", ".join(f"{name} = {short(x)}" for name, x in seen.items())
+        how = say("script.not_finite.update_makes_with", **told, seen=listed)
+    else:
+        how = say("script.not_finite.update_makes", **told)
     return NotFinite(_position(tape, tape.update_position[first]), numbers, how)
 
 
@@ -140,8 +152,10 @@ def _position(tape: ScriptTape, number: int) -> SourcePosition | None:
 def at(operands: Iterable[float], extra: float | None = None) -> str:
     """Operands, of many the first, and a number beside them if there is one, as a list of short numbers."""
     numbers = [*operands, *([] if extra is None or math.isnan(extra) else [extra])]
-    more = f" and {len(numbers) - LISTED:,} more" if len(numbers) > LISTED + 1 else ""
-    return ", ".join(short(float(x)) for x in numbers[: LISTED if more else None]) + more
+    if len(numbers) <= LISTED + 1:
+        return ", ".join(short(float(x)) for x in numbers)
+    first = ", ".join(short(float(x)) for x in numbers[:LISTED])
+    return say("script.not_finite.more", numbers=first, count=len(numbers) - LISTED)
 
 
 def short(x: float) -> str:

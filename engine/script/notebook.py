@@ -12,6 +12,7 @@ import tokenize
 import warnings
 from typing import Any
 
+from engine.language.say import say
 from engine.text import shortened
 
 PYTHON_CELLS = ("time", "timeit", "capture", "prun")  # cell magics that run the rest of their cell as it is
@@ -35,7 +36,9 @@ def code_of_notebook(text: str) -> tuple[str, tuple[int, ...], tuple[str, ...]]:
         code, left_out = _python_of(source.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n"))
         cells.append(len(lines) + 1)
         lines += code
-        notes += [f"cell {number}{f', line {line}' if line else ''}: {what}" for line, what in left_out]
+        for line, what in left_out:
+            place = {"cell": number, "line": line, "what": what}
+            notes.append(say("script.notebook.cell_line" if line else "script.notebook.cell", **place))
     return "".join(f"{line}\n" for line in lines), tuple(cells), tuple(notes)
 
 
@@ -44,19 +47,19 @@ def _code_cells(text: str) -> list[str]:
     try:
         notebook = json.loads(text)
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise ValueError(say("script.notebook.too_deep")) from None
     except ValueError as error:
-        raise ValueError(f"not JSON: {error}") from None
+        raise ValueError(say("script.notebook.not_json", error=error)) from None
     cells = _get(notebook, "cells")
     if not isinstance(cells, list):  # as the third version of the format has them
         sheets = _get(notebook, "worksheets")
         cells = [cell for sheet in sheets for cell in _list(_get(sheet, "cells"))] if isinstance(sheets, list) else None
     if cells is None:
-        raise ValueError("it has no list of cells")
+        raise ValueError(say("script.notebook.no_cells"))
     metadata = _get(notebook, "metadata")
     language = _get(_get(metadata, "kernelspec"), "language") or _get(_get(metadata, "language_info"), "name")
     if isinstance(language, str) and "python" not in language.lower():
-        raise ValueError(f"its language is {shortened(language)}")
+        raise ValueError(say("script.notebook.other_language", language=shortened(language)))
     sources = []
     for cell in cells:
         if _get(cell, "cell_type") != "code":
@@ -64,11 +67,11 @@ def _code_cells(text: str) -> list[str]:
         source = _get(cell, "source") or _get(cell, "input") or ""
         parts = source if isinstance(source, list) else [source]
         if not all(isinstance(part, str) for part in parts):
-            raise ValueError("one of its cells holds no text")
+            raise ValueError(say("script.notebook.no_text"))
         sources.append("".join(parts))
     sources = [source for source in sources if source.strip()]
     if not sources:
-        raise ValueError("it has no code")
+        raise ValueError(say("script.notebook.no_code"))
     return sources
 
 
@@ -86,7 +89,7 @@ def _python_of(lines: list[str]) -> tuple[list[str], list[tuple[int, str]]]:
     if lines[first].startswith("%%"):
         magic = lines[first].strip()
         name = re.match(r"%%\w*", magic)
-        left_out = f"{shortened(magic)} is left out"
+        left_out = say("script.notebook.left_out", text=shortened(magic))
         if name and name[0][2:] not in PYTHON_CELLS:
             return [f"# {line}" for line in lines], [(0, left_out)]
         rest, others = _python_of(["", *lines[first + 1 :]]) if any(map(str.strip, lines[first + 1 :])) else ([""], [])
@@ -120,11 +123,11 @@ def _without_magics(lines: list[str]) -> tuple[list[str], list[tuple[int, str]]]
         elif not begun and (timed := _TIMED.match(text)):
             line = indent + text[timed.end() :]  # noqa: PLW2901
             code.append(line)
-            left_out.append((number, "%time is left out, and its statement runs"))
+            left_out.append((number, say("script.notebook.time_left_out")))
         elif not begun and _NOT_PYTHON.match(text):
             in_magic = True
             code.append(f"{indent}pass  # {text}" if indent else f"# {text}")
-            left_out.append((number, f"{shortened(text)} is left out"))
+            left_out.append((number, say("script.notebook.left_out", text=shortened(text))))
         else:
             code.append(line)
         if in_magic:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ScriptError
+from engine.language.say import say
 from engine.script.source_file import ScriptFile
 from engine.script.tape import ScriptTape, SourcePosition
 from engine.script.time_limit import TimeLimit
@@ -36,8 +37,8 @@ VALUE, VALUES = 60, 6  # characters of a value in a sentence, and how many value
 AHEAD = 64  # messages that are read before they are asked for
 
 
-ITS_DATA = "if it misses its data, --data FILE answers for the file that it opens or downloads"
-ITS_PACKAGES = "if another Python has what it imports, --python EXE names that"
+ITS_DATA = say("script.process.its_data")
+ITS_PACKAGES = say("script.process.another_python")
 HINTS = {
     "FileNotFoundError": ITS_DATA,
     "URLError": ITS_DATA,
@@ -91,12 +92,13 @@ class ScriptEnd:
         )  # fmt: skip
 
     def place(self, script: ScriptFile) -> str:
-        """The line where it ended, with "in" before it; empty where that is not known."""
+        """The line where it ended; empty where that is not known."""
         if not self.traceback:
             return ""
         file, line, *_ = self.traceback[-1]
-        at = script.place(line) if file == 0 else f"{Path(self.files[file]).name}, line {line:,}"
-        return f" in {at}"
+        if file == 0:
+            return script.place(line)
+        return say("script.process.line_of", file=Path(self.files[file]).name, line=line)
 
     @property
     def positions(self) -> tuple[SourcePosition, ...]:
@@ -111,7 +113,7 @@ class ScriptEnd:
             for name, value in self.values
             if value[:8] != "<module "
         ]
-        return f" (where {', '.join(told[:VALUES])})" if told else ""
+        return say("script.process.values", values=", ".join(told[:VALUES])) if told else ""
 
 
 class ScriptProcess:
@@ -164,7 +166,8 @@ class ScriptProcess:
             raw = data.read_bytes() if isinstance(data, Path) else data
             content = None if raw is None else b64encode(raw).decode()
         except OSError as error:
-            raise ScriptError(f"{error.filename} cannot be read ({error.strerror}); give another data file") from None
+            why = {"path": error.filename, "why": error.strerror}
+            raise ScriptError(say("script.process.unreadable_data", **why)) from None
         try:
             self._process = subprocess.Popen(
                 [python or sys.executable, str(CHILD)],
@@ -172,7 +175,7 @@ class ScriptProcess:
                 start_new_session=True, env={"PYTHONHASHSEED": "0", **os.environ},
             )  # fmt: skip
         except OSError as error:
-            raise ScriptError(f"{python} cannot be run ({error.strerror}); give the path of a Python") from None
+            raise ScriptError(say("script.process.no_python", python=python, why=error.strerror)) from None
         self._messages: Queue[tuple[dict[str, Any], dict[str, NDArray[Any]]] | None] = Queue(AHEAD)
         self._threads = [
             threading.Thread(target=each, daemon=True) for each in (self._read_messages, self._read_errors)
@@ -187,6 +190,10 @@ class ScriptProcess:
             do="start", path=str(self.path.resolve()), args=list(args), data=content, step_at=end_of_step,
             most=None if large else LARGEST, source=self.script.text, cells=list(self.script.cells),
             probe=probe and [str(probe[0]), probe[1]],
+            shown={
+                "several": say("script.child.several", kind="{kind}", count="{count}"),
+                "unshown": say("script.child.unshown", kind="{kind}", error="{error}"),
+            },
         )  # fmt: skip
 
     def __enter__(self) -> ScriptProcess:
@@ -212,7 +219,7 @@ class ScriptProcess:
         Raises ScriptEnded if the script ends before the step, ScriptError for one that cannot be recorded.
         """
         if step < self.position:
-            raise ScriptError(f"step {step} is over; the script is at step {self.position}")
+            raise ScriptError(say("script.process.step_over", step=step, position=self.position))
         self._tape = None
         self._send(do="record", step=step, most_calls=most_calls)
         waits = most_calls is None  # for how the script ended, after a step that is not complete
@@ -257,7 +264,7 @@ class ScriptProcess:
         until = time.monotonic() + self.limit.silence
         while (found := self.take()) is None:
             if time.monotonic() > until:
-                raise ScriptError(f"{self.path} has given no sign of life for {self.limit.silence:g} s")
+                raise ScriptError(say("script.process.no_sign", path=self.path, silence=self.limit.silence))
         return found
 
     def evaluate(self, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -313,23 +320,25 @@ class ScriptProcess:
     def ended(self, step: int) -> ScriptEnded:
         """The error that a step is not there, since the script has ended before."""
         assert self.end is not None
-        done = f"after {self.end.steps} training step{'s' * (self.end.steps != 1)}"
+        told = {"path": self.path, "done": say("script.process.done", n=self.end.steps)}
         if self.end.kind == "still":
-            return ScriptEnded(
-                f"{self.path} trains no further {done}: it calls backward, but writes no parameter any more"
-            )
+            return ScriptEnded(say("script.process.still", **told))
+        place, said = self.end.place(self.script), self.end.said
+        if place:
+            told["place"] = place
         if self.end.kind == "crash":
-            where = f"{self.end.place(self.script)} {done}"
-            hint = f"; {self.end.hint}" if self.end.hint else ""
-            return ScriptEnded(f"{self.path} stopped{where}: {self.end.said}{self.end.told_values}{hint}")
-        if self.end.said:
-            return ScriptEnded(f"{self.path} ended{self.end.place(self.script)} {done}, and said: {self.end.said}")
-        if not self.end.steps:
+            told["said"] = said + self.end.told_values
+            how = say("script.process.stopped_in" if place else "script.process.stopped", **told)
+            hint = self.end.hint
+            return ScriptEnded(say("script.process.with_hint", how=how, hint=hint) if hint else how)
+        if said:
+            told["said"] = said
             return ScriptEnded(
-                f"{self.path} ended {done}, since no number that a loss is made from was written after a backward "
-                "call; microgpt-tui check tells what it found there"
+                say("script.process.ended_saying_in" if place else "script.process.ended_saying", **told)
             )
-        return ScriptEnded(f"{self.path} ended {done}; there is no step {step}")
+        if not self.end.steps:
+            return ScriptEnded(say("script.process.moved_nothing", **told))
+        return ScriptEnded(say("script.process.ended", **told, step=step))
 
     def _send(self, **command: Any) -> None:
         assert self._process.stdin is not None
@@ -374,8 +383,9 @@ class ScriptProcess:
             elif kind in ("end", "exit", "still", "crash"):
                 self.end = ScriptEnd.of(message)
             elif kind == "cannot":
-                self.end = ScriptEnd("cannot", self.position, 1, message["why"])
-                raise ScriptError(f"{self.path} cannot be recorded: {message['why']}")
+                why = self.words_of(message)
+                self.end = ScriptEnd("cannot", self.position, 1, why)
+                raise ScriptError(say("script.process.cannot", path=self.path, why=why))
             if self.end is not None:
                 self._take_rest()
             if is_last(kind):
@@ -393,13 +403,22 @@ class ScriptProcess:
             if not alive and self._messages.empty():
                 return
 
+    def words_of(self, message: dict[str, Any]) -> str:
+        """Why the process cannot record, as a clause: it has no texts, and sends a key and what the text speaks of."""
+        what = dict(message["what"])
+        if "line" in what:
+            what["place"] = self.script.place(what["line"])
+        return say(f"script.child.why.{message['why']}", **what)
+
     def _judge(self, sign: dict[str, Any]) -> None:
         """Raise ScriptError for a script that only waits, or computes for very long without a step or a scalar."""
         found = self.limit.judge(sign)
         if found is not None:
             what, advice = found
-            where = f"in {self.script.place(sign['line'])}" if sign["line"] else "outside of its own lines"
-            raise ScriptError(f"{self.path} has {what} without a training step, now {where}; {advice}")
+            told = {"path": self.path, "what": what, "advice": advice}
+            if sign["line"]:
+                raise ScriptError(say("script.process.no_step_in", **told, place=self.script.place(sign["line"])))
+            raise ScriptError(say("script.process.no_step", **told))
 
     def _take_printed(self, message: dict[str, Any]) -> None:
         text = message["text"]
@@ -417,13 +436,13 @@ class ScriptProcess:
         message, arrays = self.next_message()
         if message["kind"] == "died":
             if self._closed:
-                raise ScriptError(f"{self.path} was ended")
-            died = f"its process died with status {message['status']}"
+                raise ScriptError(say("script.process.was_ended", path=self.path))
+            died = say("script.process.died", status=message["status"])
             self.end = ScriptEnd("cannot", self.position, message["status"], died)
             self._take_rest()
             lines = [line.strip() for line in "".join(self.printed).splitlines() if line.strip()]
-            said = f", after it said: {shortened(lines[-1])}" if lines else ""
-            raise ScriptError(f"{self.path} cannot be recorded: {died}{said}")
+            why = say("script.process.died_saying", died=died, said=shortened(lines[-1])) if lines else died
+            raise ScriptError(say("script.process.cannot", path=self.path, why=why))
         return message, arrays
 
     def _read_messages(self) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from engine.errors import ConfigError, EngineError, Stopped
+from engine.language.say import say
 from engine.model.config import Config
 from engine.model.tokenizer import Tokenizer
 from engine.script.code import Code
@@ -170,13 +171,13 @@ class ScriptRun:
         """How the script stopped, if it did so with an error, or trains no further."""
         end = self._shared.end
         if end is not None and end.kind == "still":
-            return f"After {end.steps:,} training steps it calls backward, but writes no parameter any more."
+            return say("script.run.stands_still", steps=end.steps)
         if end is None or end.kind not in ("crash", "cannot"):
             return None
-        where = end.place(self._shared.file)
-        return (
-            f"{self._shared.file.path.name} stopped{where}, in training step {end.steps}: {end.said}{end.told_values}"
-        )
+        told = {"name": self._shared.file.path.name, "step": end.steps, "said": end.said + end.told_values}
+        if place := end.place(self._shared.file):
+            return say("script.run.stopped_in", **told, place=place)
+        return say("script.run.stopped", **told)
 
     @property
     def printed(self) -> str:
@@ -312,7 +313,7 @@ class ScriptRun:
             except ScriptEnded:  # on the way
                 raise process.ended(step) from None
             if on_step and on_step(process.position - 1, process.losses[process.position - 1]):
-                raise Stopped(f"stopped at training step {process.position} on the way to {step}")
+                raise Stopped(say("script.run.stopped_on_the_way", step=process.position, target=step))
         began = time.monotonic()
         tape: ScriptTape = self._guard(partial(process.record, step, self._seen(process), self._on_made))
         if process.end is not None and not tape.complete and not tape.n_params:
@@ -376,21 +377,18 @@ class ScriptRun:
                 if len(self.losses) == at:
                     self.losses.append(loss)
             elif at < len(losses) and struct.pack("d", losses[at]) != struct.pack("d", loss):
-                self._warn(at, f"its loss is {loss:.9g}, and was {losses[at]:.9g}")
+                self._warn(at, say("script.run.other_loss", loss=loss, before=losses[at]))
 
         return seen
 
     def _warn(self, step: int, what: str) -> None:
-        self._shared.warning = self._shared.warning or (
-            f"Step {step} came out otherwise when it was run again ({what}): the script does not do the same in every "
-            "run; give its random numbers a seed"
-        )
+        self._shared.warning = self._shared.warning or (say("script.run.came_out_otherwise", step=step, what=what))
 
     def _keep(self, step: int, recorded: RecordedStep, process: ScriptProcess) -> None:
         shared = self._shared
         digest = hashlib.sha256(np.ascontiguousarray(recorded.tape.value).tobytes()).digest()
         if shared.digests.setdefault(step, digest) != digest:
-            self._warn(step, "other numbers were made")
+            self._warn(step, say("script.run.other_numbers"))
         with shared.lock:
             shared.printed[step] = recorded.printed(process.printed, process.pieces)
             shared.tapes[step] = recorded
@@ -404,7 +402,7 @@ class ScriptRun:
         """Stand at the end of the last step that is kept: the one that the run came to does not exist."""
         with self._shared.lock:
             if not self._shared.tapes:
-                raise ConfigError("no step of the script is recorded; open it again")
+                raise ConfigError(say("script.run.no_step"))
             before = [step for step in self._shared.tapes if step <= self.step]
             step = max(before or self._shared.tapes)
             kept = self._shared.tapes[step]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import ScriptError
+from engine.language.say import say
 from engine.script.notebook import code_of_notebook
 from engine.text import quoted, wide_encoding
 
@@ -32,27 +33,27 @@ class ScriptFile:
     def read(cls, path: Path) -> ScriptFile:
         """The script in a file. Raises ScriptError, with a sentence, for one that is no text of Python."""
         if not path.is_file():
-            what = "is a folder" if path.is_dir() else "is no file" if path.exists() else "does not exist"
-            raise ScriptError(f"{path} {what}; give the path of your script")
+            what = "folder" if path.is_dir() else "no_file" if path.exists() else "missing"
+            raise ScriptError(say(f"script.source_file.no_script.{what}", path=path))
         try:
             raw = path.read_bytes()
         except OSError as error:
-            raise ScriptError(f"{path} cannot be read: {error.strerror}") from None
+            raise ScriptError(say("script.source_file.unreadable", path=path, why=error.strerror)) from None
         try:
             if path.suffix.lower() == ".ipynb":
                 return cls(path, *code_of_notebook(_decoded(raw, "utf-8-sig")))
             return cls(path, _decoded(raw, None))
         except _NotPython as why:
-            raise ScriptError(f"{path} cannot be read: {why}") from None
+            raise ScriptError(say("script.source_file.unreadable", path=path, why=why)) from None
         except ValueError as why:
-            raise ScriptError(f"{path} cannot be read: it is no Jupyter notebook ({why})") from None
+            raise ScriptError(say("script.source_file.no_notebook", path=path, why=why)) from None
 
     def place(self, line: int) -> str:
         """What a line is called: "line 12", or "cell 3, line 5" of a notebook."""
         if not self.cells:
-            return f"line {line:,}"
+            return say("script.source_file.line", line=line)
         cell, line = self.cell_of(line)
-        return f"cell {cell}, line {line:,}"
+        return say("script.source_file.cell_line", cell=cell, line=line)
 
     def cell_of(self, line: int) -> tuple[int, int]:
         """The cell of a notebook that a line is in, counted from 1, and the line in that cell."""
@@ -73,12 +74,10 @@ class ScriptFile:
                 found = self.cells[int(named["cell"]) - 1] + int(named["line"]) - 1
                 if 1 <= found <= count and self.cell_of(found) == (int(named["cell"]), int(named["line"])):
                     return found
-        there = (
-            f"give one of its {len(self.cells):,} cells of code and a line in it, as in 3:5"
-            if self.cells
-            else f"give the number of one of its {count:,} lines"
-        )
-        raise ScriptError(f"{self.path.name} has no line {quoted(place)}; {there}")
+        told = {"name": self.path.name, "place": quoted(place)}
+        if self.cells:
+            raise ScriptError(say("script.source_file.no_line_in_cells", **told, count=len(self.cells)))
+        raise ScriptError(say("script.source_file.no_line", **told, count=count))
 
     def lines(self) -> list[str]:
         """The lines of the text, the first one at index 0, without their ends."""
@@ -92,16 +91,16 @@ class _NotPython(Exception):
 def _decoded(raw: bytes, encoding: str | None) -> str:
     """The text of a file, in this encoding or (None) the one that Python would take; lines end in a newline alone."""
     if wide := wide_encoding(raw):
-        raise _NotPython(f"it is {wide} text; save it as UTF-8 and try again")
+        raise _NotPython(say("script.source_file.wide", wide=wide))
     encoding = encoding or _declared(raw)
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         name = encoding.removesuffix("-sig").upper()
-        raise _NotPython(f"line {line:,} is not {name} text; save it as UTF-8 and try again") from None
+        raise _NotPython(say("script.source_file.not_in_encoding", line=line, name=name)) from None
     except LookupError:
-        raise _NotPython(f"it says that its encoding is {encoding}, which is none of text; take that out") from None
+        raise _NotPython(say("script.source_file.no_encoding", encoding=encoding)) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -111,5 +110,5 @@ def _declared(raw: bytes) -> str:
         return tokenize.detect_encoding(io.BytesIO(raw).readline)[0]
     except SyntaxError as error:
         if "unknown encoding" in str(error) or "encoding problem" in str(error):
-            raise _NotPython(f"its first lines declare an encoding that Python cannot use ({error})") from None
+            raise _NotPython(say("script.source_file.unknown_encoding", error=error)) from None
         return "utf-8"  # a line of these is not UTF-8, which is told with its number

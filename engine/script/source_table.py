@@ -22,6 +22,7 @@ import numpy as np
 from engine.autograd import kernels
 from engine.autograd.kernels import LEAF, NEG_MAX, POW
 from engine.errors import ScriptError
+from engine.language.say import say
 from engine.model import gpt
 from engine.model.config import Config
 from engine.run.session import Session
@@ -100,7 +101,7 @@ class SourceTable:
     def from_dict(cls, about: Json) -> SourceTable:
         """Read what `as_dict` gave. Raises ValueError, TypeError or KeyError for anything else, or an old one."""
         if about["version"] != VERSION or about["model"] != model_checksum():
-            raise ValueError("it was made for another version of the engine")
+            raise ValueError(say("script.source_table.other_version"))
         return cls(
             {(str(n), int(line), int(op), bool(c)): _read(places) for n, line, op, c, places in about["scalars"]},
             {str(name): _read(places) for name, places in about["tensors"]},
@@ -117,7 +118,7 @@ def _written(places: Iterable[Place]) -> list[Any]:
 def _read(places: Any) -> Places:
     found = tuple(Place(int(line), _columns(columns), str(function)) for line, columns, function in places)
     if not found or any(place.line < 1 for place in found):
-        raise ValueError("a place is missing")
+        raise ValueError(say("script.source_table.no_place"))
     return found
 
 
@@ -218,18 +219,22 @@ class _Matching:
         return SourceTable(scalars, tensors, terms, seed, self._updates())
 
     def cannot(self, why: str) -> ScriptError:
-        return ScriptError(f"the lines of {self.script.path} cannot be told: {why}")
+        return ScriptError(say("script.source_table.cannot", path=self.script.path, why=why))
 
     def _what(self, row: int) -> str:
         """A scalar of the copy, in words."""
         group = self.tape.group_of(row)
         if group is not None:
-            return f"a parameter in {group.name}"
+            return say("script.source_table.parameter", name=group.name)
         places = self._places(int(self.tape.stack[row]))
-        return f"what {self.script.place(places[0].line)} makes" if places else "a number"
+        if not places:
+            return say("script.source_table.number")
+        return say("script.source_table.made", place=self.script.place(places[0].line))
 
-    def _differ(self, e: int, s: int, why: str) -> ScriptError:
-        return self.cannot(f"{self._what(s)} stands where the engine has {self.view.explainer().name(e)}, {why}")
+    def _differ(self, e: int, s: int, case: str, **what: Any) -> ScriptError:
+        why = say(f"script.source_table.differs.{case}", **what)
+        name = self.view.explainer().name(e)
+        return self.cannot(say("script.source_table.stands_where", theirs=self._what(s), ours=name, why=why))
 
     # The same graph.
 
@@ -241,18 +246,18 @@ class _Matching:
             if self.theirs[e] == s != NOBODY:
                 continue
             if (e < self.recording.n_params) != (s < tape.n_params):
-                raise self._differ(e, s, "so its operands are others, or come in another order")
+                raise self._differ(e, s, "operands")
             if not (data[e] == tape.value[s] or (np.isnan(data[e]) and np.isnan(tape.value[s]))):
-                raise self._differ(e, s, f"and is {float(tape.value[s])!r}, not {float(data[e])!r}")
+                raise self._differ(e, s, "value", theirs=float(tape.value[s]), ours=float(data[e]))
             kids = tape.children(s)
             if not self.recording.live[e]:  # a constant is made anew each time, and the largest logit is a plain number
                 if kids:
-                    raise self._differ(e, s, "which is a plain number")
+                    raise self._differ(e, s, "plain_number")
                 if self.recording.op[e] == NEG_MAX:
                     self.largest[e] = s
                 continue
             if self.theirs[e] != NOBODY or self.ours[s] != NOBODY:
-                raise self._differ(e, s, "but is used in other places")
+                raise self._differ(e, s, "used_elsewhere")
             self.theirs[e], self.ours[s] = s, e
             waiting += self._operands(e, s, kids)
 
@@ -265,11 +270,12 @@ class _Matching:
         if op == POW and len(kids) == 1:  # the exponent is a plain number there
             exponent = float(self.tape.extra[s])
             if not np.isnan(exponent) and exponent != float(self.view.workspace.data[own[1]]):
-                raise self._differ(e, s, "but takes another power")
+                raise self._differ(e, s, "power")
             own = own[:1]
         method = int(self.tape.op[s])
         if len(own) != len(kids) or self.operations.setdefault(method, op) != op:
-            raise self._differ(e, s, f"but {self.tape.ops[method] or 'nothing'} is not the operation that makes that")
+            made_by = self.tape.ops[method]
+            raise self._differ(e, s, "operation", op=made_by) if made_by else self._differ(e, s, "no_operation")
         return list(zip(own, map(int, kids), strict=True))
 
     def _same_gradients(self) -> None:
@@ -281,7 +287,7 @@ class _Matching:
         wrong = np.flatnonzero(~((own == other) | (np.isnan(own) & np.isnan(other))))
         if len(wrong):
             e, (ours, theirs) = int(rows[wrong[0]]), (float(gradients[wrong[0]]) for gradients in (own, other))
-            raise self._differ(e, int(self.theirs[e]), f"and its gradient is {theirs!r}, not {ours!r}")
+            raise self._differ(e, int(self.theirs[e]), "gradient", theirs=theirs, ours=ours)
 
     # The places.
 
@@ -301,7 +307,7 @@ class _Matching:
     def _place(self, position: int) -> Place:
         at = self.tape.positions[position]
         if at.file != 0:
-            raise self.cannot(f"it computes in another file, {self.tape.files[at.file]}")
+            raise self.cannot(say("script.source_table.other_file", file=self.tape.files[at.file]))
         columns = None
         if at.column >= 0:
             columns = self._columns(at.line, at.column, at.end_column if at.end_line == at.line else None)
@@ -342,12 +348,13 @@ class _Matching:
         code = self._lines[line - 1].encode()
         return len(code[:first].decode(errors="replace")), len(code[:last].decode(errors="replace"))
 
-    def _one(self, stacks: Iterable[int], what: str) -> Places:
+    def _one(self, stacks: Iterable[int], tensor: str) -> Places:
         """The place that these stacks have in common, with the callers that they have in common."""
         first, *others = (self._places(stack) for stack in sorted(set(stacks)))
         if any(other[:1] != first[:1] for other in others):
             lines = sorted({places[0].line for places in (first, *others)})
-            raise self.cannot(f"more than one of its lines makes {what} ({', '.join(map(str, lines))})")
+            listed = ", ".join(map(str, lines))
+            raise self.cannot(say("script.source_table.several_make", tensor=tensor, lines=listed))
         common = 0
         while all(len(p) > common for p in (first, *others)) and len({p[common] for p in (first, *others)}) == 1:
             common += 1
@@ -364,7 +371,7 @@ class _Matching:
             stack = int(self.tape.stack[s])
             stacks[scalar_key(self.view, event.name, e)].add(stack)
             inside[event.index].append(stack)
-        scalars = {key: self._one(found, f"the scalars of {key[0]}") for key, found in stacks.items()}
+        scalars = {key: self._one(found, key[0]) for key, found in stacks.items()}
         return scalars, self._tensors(inside)
 
     def _tensors(self, inside: Mapping[int, list[int]]) -> dict[str, Places]:
@@ -413,14 +420,14 @@ class _Matching:
         terms = {}
         for key, positions in found.items():
             if len(positions) > 1:
-                raise self.cannot("more than one of its lines adds to gradients of the same operation")
+                raise self.cannot(say("script.source_table.several_add"))
             ((added, stored),) = positions
             places = [self._write(added)]
             if stored >= 0 and self._place(stored).line != places[0].line:
                 places.append(self._place(stored))
             terms[key] = tuple(places)
         if not seeds:
-            raise self.cannot("no line of it sets the gradient of the loss")
+            raise self.cannot(say("script.source_table.no_seed"))
         return terms, (self._write(max(seeds)),)
 
     def _same_update(self) -> None:
@@ -430,7 +437,7 @@ class _Matching:
         after[tape.update_row] = tape.update_value
         params = np.flatnonzero(self.theirs[: self.recording.n_params] != NOBODY)
         if (self.session.workspace.params[params] != after[self.theirs[params]]).any():
-            raise self.cannot("its update gives other parameters than the engine's")
+            raise self.cannot(say("script.source_table.other_update"))
 
     def _updates(self) -> dict[str, tuple[Place, tuple[int, ...]]]:
         """Where each matrix moves. What is computed before the first parameter is no part of the loop over them."""
@@ -453,7 +460,7 @@ class _Matching:
         found: dict[str, tuple[Place, tuple[int, ...]]] = {}
         for name, positions in moves.items():
             if len(positions) > 1:
-                raise self.cannot(f"more than one of its lines moves {name}")
+                raise self.cannot(say("script.source_table.several_move", name=name))
             (place,) = (self._write(p) for p in positions)
             found[name] = place, tuple(sorted(lines[name] | {place.line}))
         return found

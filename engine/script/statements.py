@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from engine.errors import ScriptError
+from engine.language.say import say
 
 ANYTHING = "..."
 WRITTEN = re.compile(
@@ -54,9 +55,9 @@ class Pattern:
         found = WRITTEN.fullmatch(written.strip())
         text = _compact(found["text"]) if found else ""
         if found is None or not text:
-            raise ScriptError(f"{written!r} names no statement; write for example gpt: attn_weights = softmax(...)")
+            raise ScriptError(say("script.statements.no_statement", text=written))
         if text == ANYTHING and not found["scope"]:
-            raise ScriptError("... alone names no statement; write a function before it, as in linear: ...")
+            raise ScriptError(say("script.statements.anything_alone"))
         number = int(found["number"]) if found["number"] else None
         return cls(written.strip(), found["scope"] or "", text, number)
 

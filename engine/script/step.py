@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from engine.autograd.tape import Rows
+from engine.language.say import say
 from engine.model.recording import Floats
 from engine.model.tokenizer import Tokenizer
 from engine.numerics import sum_in_order
@@ -81,23 +82,17 @@ class RecordedStep:
         """What the gradients of parameters begin with, in a few words; empty where they begin with 0."""
         count = len(self.tape.earlier)
         if count:
-            return f"{count} earlier call{'s' * (count > 1)}"
+            return say("script.step.earlier_calls", n=count)
         left = (self.tape.grad_before != 0) & ~zeroed_in_backward(self.tape)
-        return "left from before" if left[: self.tape.n_params].any() else ""
+        return say("script.step.left") if left[: self.tape.n_params].any() else ""
 
     @cached_property
     def remark(self) -> str:
         """What has to be known to read the gradients and the loss of this step; empty for nothing."""
         count = len(self.tape.earlier)
         if count:
-            return (
-                f"This step calls backward {count + 1} times before its update. The last call is shown; its gradients "
-                f"begin with what the {f'{count} before have' if count > 1 else 'one before has'} added, and the loss "
-                "of the step is the sum of all."
-            )
-        return (
-            "The gradients of this step begin with what was left from before, and not with 0." if self.carried else ""
-        )
+            return say("script.step.several_calls", calls=count + 1, n=count)
+        return say("script.step.gradients_left") if self.carried else ""
 
     @property
     def ticks(self) -> int:

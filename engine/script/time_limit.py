@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.language.say import say
+
 SILENCE = 60.0  # seconds without a sign of life until a process counts as hung
 IDLE = 60.0  # seconds in which a script computes next to nothing until it counts as waiting for something
 SHARE = 0.01  # of a processor that is next to nothing
@@ -42,12 +44,12 @@ class TimeLimit:
         if self._progress is None or self._progress[0] != made:
             self._progress = (made, used)
         elif used - self._progress[1] > self.busiest:
-            return f"computed for {self.busiest:,g} s", "end its loop, or give it a smaller model"
+            return say("script.time_limit.computed", seconds=self.busiest), say("script.time_limit.end_loop")
         if self._awake is None:
             self._awake, self._waited = used, 0.0
         elif self._waited >= self.idle:
             if used - self._awake < SHARE * self.idle:
-                waits = "take out what it waits for, such as a pause, a lock or another program"
-                return f"only waited for {self.idle:g} s", waits
+                waits = say("script.time_limit.take_out")
+                return say("script.time_limit.waited", seconds=self.idle), waits
             self._awake, self._waited = used, 0.0
         return None

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.autograd.tape import Rows
+from engine.language.say import say
 from engine.model.recording import Floats
 from engine.script.code import Code
 from engine.script.parameters import short_name, tail
@@ -47,8 +48,8 @@ class ScriptUpdate(UpdateStep):
         if last.value != last.before:
             return None
         if not self.written:
-            return "the script does not write it"
-        return "its gradient is 0" if self.terms[0].value == 0 else "the script writes what it was"
+            return say("script.update.not_written")
+        return say("script.update.no_gradient") if self.terms[0].value == 0 else say("script.update.unchanged")
 
 
 @dataclass(slots=True, eq=False)
@@ -65,7 +66,7 @@ def _terms(
     quantities: Sequence[Quantity], row: int, gradient: float, before: float, after: float, formula: str
 ) -> tuple[UpdateTerm, ...]:
     """The gradient, the quantities that there are of a parameter, and the parameter."""
-    terms = [UpdateTerm(GRADIENT, None, gradient, "the gradient")]
+    terms = [UpdateTerm(GRADIENT, None, gradient, say("script.update.gradient"))]
     for each in quantities:
         if not np.isnan(each.after[row]):
             earlier = None if each.before is None else float(each.before[row])
@@ -205,7 +206,7 @@ class UpdateTable:
     def optimizer(self) -> Optimizer:
         """Called by what it remembers."""
         state = tuple(each.name for each in self.quantities if each.before is not None)
-        name = f"the update with {' and '.join(state)}" if state else "SGD"
+        name = say("script.update.with_state", state=say("script.update.and").join(state)) if state else "SGD"
         return Optimizer(name, (GRADIENT, *(each.name for each in self.quantities), PARAMETER), state)
 
     def step(self, row: int, gradient: float) -> ScriptUpdate:

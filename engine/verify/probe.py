@@ -305,7 +305,7 @@ class Probe:
 
     def _cannot(self, why: Incomparable) -> None:
         """Say why the copy cannot be compared, and wait for the end of this process."""
-        self.channel.send("cannot", why=why.key, what=why.what)
+        self.channel.send("incomparable", why=why.key, what=why.what)
         while True:
             self.channel.command()
 

@@ -66,7 +66,9 @@ class Original:
                     say("verify.reference_process.died", status=message["status"], said=self.said(self.printed()))
                 )
             if last == "cannot":
-                raise self.cannot(_why(message["why"], message["what"]) if "what" in message else message["why"])
+                raise self.cannot(self._process.words_of(message))
+            if last == "incomparable":
+                raise self.cannot(_why(message["why"], message["what"]))
             if last == "crash":
                 lines = [line for file, line, *_ in message["traceback"] if file == 0]
                 message["place"] = self._process.script.place(lines[-1]) if lines else ""
@@ -124,7 +126,7 @@ def _why(key: str, what: dict[str, Any]) -> str:
     if key != "lacking":
         return say(f"verify.probe.why.{key}", **what)
     missing = [say(f"verify.probe.missing.{kind}", names=_listed(names, "or")) for kind, names in what["missing"]]
-    return say("verify.probe.lacking", missing=_listed(missing, "and"))
+    return say("verify.probe.why.lacking", missing=_listed(missing, "and"))
 
 
 def _listed(words: list[str], last: str) -> str:

@@ -88,7 +88,9 @@ def report_lines(report: CheckReport, width: int) -> Iterator[Text]:
     from rich.text import Text
 
     for each in report.findings:
-        yield Text.assemble((_place(each), "bold"), "  ", (each.kind, "bold red"))
+        yield Text.assemble(
+            (_place(each), "bold"), "  ", (say(f"cli.check.kind.{each.kind.replace(' ', '_')}"), "bold red")
+        )
         if each.source:
             yield Text.assemble("    ", (printable(each.source), "cyan"))
         for line in wrap(printable(each.sentence), width - 2):

@@ -6,10 +6,7 @@ Any Python can read this file, so that one that is too old is told.
 import sys
 
 if sys.version_info < (3, 9):
-    sys.stdout.write(
-        '{"kind": "cannot", "why": "it is run by Python %d.%d and has to be by 3.9 or later; name one with --python"}\n'
-        % sys.version_info[:2]
-    )
+    sys.stdout.write('{"kind": "cannot", "why": "old_python", "what": {"version": "%d.%d"}}\n' % sys.version_info[:2])
     sys.exit()
 
 BEFORE = set(sys.modules)

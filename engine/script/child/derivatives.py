@@ -45,17 +45,17 @@ class _Call:
 
     def answer(self) -> dict[str, Any]:
         if not callable(self.function):
-            return {"why": "it is neither a method of the class nor a function of a module"}
+            return {"why": "no_function"}
         try:
             scalars = self.scalars(self.operands)
             result = self.apply(scalars)
             value = self.value(result)
             again = self.value(self.apply(self.scalars(self.operands)))
             if value != again and not math.isnan(value):
-                return {"why": "called twice with the same operands, it gives two results"}
+                return {"why": "two_results"}
             slopes = self.slopes(result, scalars)
         except Exception as error:  # whatever the script raises
-            return {"why": f"it cannot be called alone ({type(error).__name__}: {error})"}
+            return {"why": "not_alone", "what": {"error": f"{type(error).__name__}: {error}"}}
         return {"value": value, "slopes": slopes, "moved": [self.moved(i) for i in range(len(self.operands))]}
 
     def scalars(self, operands: list[float]) -> list[Any]:

@@ -36,11 +36,18 @@ GLANCE = 5000  # scalars that are looked at to see whether known parameters are 
 
 
 class Unrecordable(BaseException):
-    """Why a script cannot be recorded, as a clause."""
+    """Why a script cannot be recorded: the key of a text of the engine, and what that speaks of."""
+
+    def __init__(self, key: str, **what: Any) -> None:
+        super().__init__(key)
+        self.key, self.what = key, what
 
 
 class Standstill(Unrecordable):
     """A script goes on to call backward, but updates nothing any more."""
+
+    def __init__(self) -> None:
+        super().__init__("still")
 
 
 class Recorder:
@@ -64,7 +71,7 @@ class Recorder:
         self.record: StepRecord | None = None
         self.phase = ""
         """While something is watched: forward, backward, or after, that is after a backward call."""
-        self.step_at_line = ""
+        self.step_at_line = 0
         """What the line is called where the user lets steps end."""
         self._at_line: BackwardCall | None = None
         """The backward call of the step that ended there last."""
@@ -254,10 +261,7 @@ class Recorder:
         """Whether an update has followed a backward call. Raises Unrecordable if no write of it was seen."""
         moved, record = pending.moved(), self.record
         if moved and record is not None and self.phase == "after" and not record.updates:
-            raise Unrecordable(
-                "its update writes into the dictionaries of its scalars, which cannot be followed; write to their "
-                f"attribute {self.class_of(pending.params[0]).data_name}"
-            )
+            raise Unrecordable("dictionaries", name=self.class_of(pending.params[0]).data_name)
         return moved
 
     def _done(self, pending: BackwardCall) -> None:
@@ -292,10 +296,7 @@ class Recorder:
     def _give_up(self, record: StepRecord, frame: Any) -> None:
         """Stop at a step whose backward calls move nothing, and send what was recorded of it."""
         if self.step_at_line:
-            raise Unrecordable(
-                f"{self.step_at_line} is not reached in {record.calls:,} backward calls; name a line that each step "
-                "reaches once"
-            )
+            raise Unrecordable("line_not_reached", line=self.step_at_line, calls=record.calls)
         self._send(record, False, frame)
         self._stop()
         self.wait()
@@ -311,10 +312,7 @@ class Recorder:
 
     def reached_again(self) -> Unrecordable:
         """Why no step can end at a line within the update."""
-        return Unrecordable(
-            f"{self.step_at_line} is reached again before the update is over, so no step can end there; name a line "
-            "that each step reaches once"
-        )
+        return Unrecordable("line_reached_again", line=self.step_at_line)
 
     def ended(self, whole: bool, frame: Any = None) -> None:
         """The script has ended; `whole` says whether it came to its end, `frame` where it was stopped."""
@@ -495,9 +493,7 @@ class Recorder:
     def refuse_too_many(self) -> None:
         """Raise Unrecordable if the step that is recorded has made more scalars than it may."""
         if self.record is not None and len(self.record.nodes) > self.most:
-            raise Unrecordable(
-                f"it makes more than {self.most:,} scalars in one step; give --large to record it all the same"
-            )
+            raise Unrecordable("too_many", most=self.most)
 
     def _make_first(self, scalar: ScalarClass, thing: Any, frame: Any, args: Any, named: Any) -> None:
         """Make the scalar that has shown that a step is over; it is the first of the next one."""
@@ -687,16 +683,11 @@ class Recorder:
         try:
             return array("d", values)
         except OverflowError:
-            raise Unrecordable(
-                f"its class {type(record.nodes[0]).__qualname__} holds a whole number beyond the largest float, which "
-                "cannot be followed; make its numbers floats"
-            ) from None
+            raise Unrecordable("huge_number", name=type(record.nodes[0]).__qualname__) from None
         except TypeError:
             odd = next(each for each in values if not isinstance(each, (int, float)))
-            raise Unrecordable(
-                f"its class {type(record.nodes[0]).__qualname__} holds {type(odd).__qualname__} and not numbers, "
-                "so it cannot be followed; only scripts that compute with one object a number can be"
-            ) from None
+            name = type(record.nodes[0]).__qualname__
+            raise Unrecordable("no_numbers", name=name, held=type(odd).__qualname__) from None
 
     def _kids_of_one_class(self, node: Any) -> Any:
         scalar = self.class_of(node)
@@ -707,8 +698,8 @@ class Recorder:
 
     def _must_be_one_class(self, scalar: ScalarClass, kid: Any) -> None:
         if not isinstance(kid, scalar.kind):
-            names = " and ".join(sorted({scalar.kind.__qualname__, type(kid).__qualname__}))
-            raise Unrecordable(f"it computes with more than one scalar class: {names}; only one can be recorded")
+            first, second = sorted((scalar.kind.__qualname__, type(kid).__qualname__))
+            raise Unrecordable("two_classes", first=first, second=second)
 
     def moments(self, walk: Walk) -> dict[str, tuple[Any, list[float]]]:
         """What holds lists of floats now, by name, and these."""

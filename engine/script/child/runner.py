@@ -14,7 +14,6 @@ import time
 import traceback
 import types
 from base64 import b64decode
-from bisect import bisect_right
 from typing import Any
 
 from .channel import Channel
@@ -73,7 +72,7 @@ class Runner:
         if self.probe is not None:
             self.recorder = _probe(channel, *self.probe)
             self.sources.prepare = self.recorder.prepare
-        self.recorder.step_at_line = self._place(start["step_at"]) if start.get("step_at") else ""
+        self.recorder.step_at_line = start.get("step_at") or 0
         self.thread = threading.get_ident()
 
     def _is_user(self, kind: type) -> bool:
@@ -86,7 +85,7 @@ class Runner:
             try:
                 self.recorder.refuse_too_many()
             except Unrecordable as why:  # in the thread that gives signs of life, so this is its end
-                self.channel.send("cannot", why=str(why))
+                self.channel.send("cannot", why=why.key, what=why.what)
                 os._exit(0)
             self._refuse_tensors()
         frame = sys._current_frames().get(self.thread)
@@ -102,17 +101,6 @@ class Runner:
             frame = frame.f_back
         return 0
 
-    def _line_of(self, frame: Any) -> str:
-        """Where a frame stands in the script, as the end of a clause."""
-        line = self._line(frame)
-        return f" in {self._place(line)}" if line else ""
-
-    def _place(self, line: int) -> str:
-        """What a line is called: of a notebook by its cell."""
-        cells = self.start.get("cells") or ()
-        cell = max(bisect_right(cells, line), 1)
-        return f"cell {cell}, line {line - cells[cell - 1] + 1:,}" if cells else f"line {line:,}"
-
     def _refuse_tensors(self) -> None:
         """Let a backward call of torch end a script that has no scalars."""
         tensor = getattr(sys.modules.get("torch"), "Tensor", None)
@@ -122,7 +110,7 @@ class Runner:
 
         def refuse(*args: Any, **named: Any) -> Any:
             if not recorder.classes:
-                raise Unrecordable(_no_class(["torch"]))
+                raise Unrecordable("no_class_but", module="torch")
             return backward(*args, **named)
 
         refuse.refuses = True  # type: ignore[attr-defined]
@@ -173,28 +161,24 @@ class Runner:
     def _check_end(self) -> None:
         """Raise Unrecordable if the script came to its end without anything to record."""
         if not self.recorder.classes:
-            raise Unrecordable(_no_class([name for name in FOREIGN if name in sys.modules]))
+            used = [name for name in FOREIGN if name in sys.modules]
+            raise Unrecordable("no_class_but", module=used[0]) if used else Unrecordable("no_class")
         if not self.recorder.calls:
-            raise Unrecordable(f"it never calls {self.recorder.classes[-1].backward_name}, so it has no training step")
+            raise Unrecordable("no_backward", name=self.recorder.classes[-1].backward_name)
         if self.recorder.step_at_line and not self.recorder.step:
-            raise Unrecordable(
-                f"{self.recorder.step_at_line} is never reached after a backward call; name a line that each step "
-                "reaches once"
-            )
+            raise Unrecordable("line_never_reached", line=self.recorder.step_at_line)
 
     def _code(self) -> types.CodeType:
         try:
             code = self.sources.compile(self.start["source"], self.path, self.start.get("step_at"))
         except SyntaxError as error:
-            where = self._place(error.lineno) if error.lineno else "it"
-            raise Unrecordable(f"{where} is not Python ({error.msg})") from None
+            if error.lineno:
+                raise Unrecordable("line_not_python", line=error.lineno, reason=error.msg) from None
+            raise Unrecordable("not_python", reason=error.msg) from None
         except (ValueError, RecursionError) as error:
-            raise Unrecordable(f"it is not Python ({error})") from None
+            raise Unrecordable("not_python", reason=str(error)) from None
         if self.recorder.step_at_line and not self.sources.ends_steps:
-            raise Unrecordable(
-                f"no step can end at {self.recorder.step_at_line}, which is in its class of scalars or after its last "
-                "statement; name a line that each step reaches once"
-            )
+            raise Unrecordable("line_of_no_step", line=self.recorder.step_at_line)
         if self.recorder.step_at_line and self.sources.ends_in_update:
             raise self.recorder.reached_again()
         return code
@@ -221,7 +205,7 @@ class Runner:
         sys.path.insert(0, self.folder)
         sys.meta_path.insert(0, UserFinder(self.folder))
         sys.dont_write_bytecode = True
-        sys.stdin = NoInput(self._line_of) if self.probe is None else open(os.devnull, encoding="utf-8")  # noqa: SIM115
+        sys.stdin = NoInput(self._line) if self.probe is None else open(os.devnull, encoding="utf-8")  # noqa: SIM115
         note = recorder.note_printed if self.probe is None else int
         sys.stdout, sys.stderr = (ScriptOutput(self.channel, error, note) for error in (False, True))
         sys.setrecursionlimit(sys.getrecursionlimit() + SPARE)
@@ -229,7 +213,7 @@ class Runner:
 
         def in_thread(args: Any) -> None:
             if isinstance(args.exc_value, Unrecordable):
-                self.channel.send("cannot", why=str(args.exc_value))
+                self.channel.send("cannot", why=args.exc_value.key, what=args.exc_value.what)
                 os._exit(0)
             hook(args)
 
@@ -262,13 +246,14 @@ class Runner:
             data, grad = (getattr(value, name, None) for name in (scalar.data_name, scalar.grad_name))
             return f"{scalar.kind.__name__}({scalar.data_name}={data!r}, {scalar.grad_name}={grad!r})"
         if isinstance(value, (list, tuple, dict, set)) and len(value) > 8:
-            return f"{type(value).__name__} of {len(value)}"
+            return str(self.start["shown"]["several"]).format(kind=type(value).__name__, count=len(value))
         if type(value) is list and any(isinstance(each, self.recorder.kinds) for each in value):
             return f"[{', '.join(map(self._show, value))}]"
         try:
             return repr(value)
         except Exception as error:  # whatever the script's own does
-            return f"{type(value).__name__} ({type(error).__name__} when shown)"
+            names = {"kind": type(value).__name__, "error": type(error).__name__}
+            return str(self.start["shown"]["unshown"]).format(**names)
 
 
 def _probe(channel: Channel, path: str, options: dict[str, Any]) -> Any:
@@ -279,11 +264,6 @@ def _probe(channel: Channel, path: str, options: dict[str, Any]) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.Probe(channel, is_scalar_class, **options)
-
-
-def _no_class(used: list[str]) -> str:
-    instead = f"; it computes with {used[0]}, whose tensors are not scalars" if used else ""
-    return f"it defines no class of scalars, with __add__, __mul__, backward, data and grad{instead}"
 
 
 def main(before: set[str]) -> None:
@@ -298,9 +278,9 @@ def main(before: set[str]) -> None:
     except Standstill:
         channel.send("still", steps=runner.recorder.step)
     except Unrecordable as why:
-        channel.send("cannot", why=str(why))
+        channel.send("cannot", why=why.key, what=why.what)
     except Exception as error:  # of this program
         place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{os.path.basename(place.filename)}, line {place.lineno}"
-        channel.send("cannot", why=f"the recorder failed with {type(error).__name__}: {error} ({where})")
+        what = {"error": f"{type(error).__name__}: {error}", "file": os.path.basename(place.filename)}
+        channel.send("cannot", why="failed", what={**what, "number": place.lineno})
     os._exit(0)  # without waiting for threads

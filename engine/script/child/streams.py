@@ -74,16 +74,14 @@ class NoInput:
     encoding, errors = "utf-8", "strict"
     closed = False
 
-    def __init__(self, line_of: Callable[[Any], str]) -> None:
+    def __init__(self, line_of: Callable[[Any], int]) -> None:
         self._line_of = line_of
         self.buffer = self
 
     def read(self, *_: Any) -> str:
         """Refuse."""
-        where = self._line_of(sys._getframe(1))
-        raise Unrecordable(
-            f"it reads the standard input{where}, and gets none here; take that out, or give it arguments"
-        )
+        line = self._line_of(sys._getframe(1))
+        raise Unrecordable("no_input_in", line=line) if line else Unrecordable("no_input")
 
     readline = readlines = readinto = __iter__ = __next__ = read
 
