@@ -77,6 +77,7 @@ def render_page(bound: BoundPage, session: Run, before: Moment) -> RenderedPage:
     figure = bound.figure.fill(session, start) if bound.figure is not None else ""
     options = tuple(option.fill(session, start) for option in bound.options)
     session.seek(start)
+    bound.walk(session)  # whether there is such a sample
     end = bound.ending(session, start)
     right = bound.right(session, list(options))
     then = filled(bound.then, end)

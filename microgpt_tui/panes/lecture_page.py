@@ -54,7 +54,7 @@ class LecturePage(PictureView):
         if code and len(code) < room:
             picture.line()
         if page.map is not None:
-            picture.lines += self._map(page.map, width)
+            picture.lines += self._map(page.map, width, room)
         if page.figure:
             self._figure(picture, page.figure, width, height - picture.height - len(lines))
         apart = self.spread and 2 * len(lines) + picture.height <= height
@@ -81,9 +81,9 @@ class LecturePage(PictureView):
                 line.add(segment.text, segment.style)
         picture.line()
 
-    def _map(self, shown: FileMap, width: int) -> list[Line]:
+    def _map(self, shown: FileMap, width: int, room: int) -> list[Line]:
         hint = [] if shown.has_lines else [_line(text, theme.DIM) for text in prose(self.no_lines, width)]
-        return [*file_map_lines(shown, width), *hint, Line()]
+        return [*file_map_lines(shown, width, room - len(hint) - 1), *hint, Line()]
 
     def lines_needed(self, width: int) -> int:
         """How many lines the page has in a width, once it has done what it does, with a figure in letters."""
@@ -93,7 +93,7 @@ class LecturePage(PictureView):
         code = len(_code(self.rendered, width, whole=True))
         code += code > 0
         if self.rendered.map is not None:
-            code += len(self._map(self.rendered.map, width))
+            code += len(self._map(self.rendered.map, width, 0))
         return len(title) + 1 + figure + code + len(page_lines(self.rendered.revealed(), width))
 
 
@@ -124,22 +124,22 @@ def _code(page: RenderedPage, width: int, whole: bool) -> list[Line]:
     return lines
 
 
-def file_map_lines(shown: FileMap, width: int) -> list[Line]:
-    """Which chapter each part of the file belongs to: a line for each chapter, or two where they are narrow."""
+def file_map_lines(shown: FileMap, width: int, room: int) -> list[Line]:
+    """Which chapter each part of the file belongs to: a line for each, or two where it is narrow and there is room."""
     lines: list[Line] = []
     ranges = max((len(chapter.lines) for chapter in shown.chapters), default=0) if shown.has_lines else 0
+    in_two = width < MAP_WIDE and 2 * len(shown.chapters) <= room
     for chapter in shown.chapters:
-        line = Line()
+        line, number = Line(), f"{chapter.place + 1:>2} "
         if shown.has_lines:
-            line.add(f"{chapter.lines:>{ranges}}  ", theme.FAINT)
-        if width >= MAP_WIDE:
-            line.fit(chapter.largest.label, (width - ranges) // 2, theme.NEW)
-            line.add(f" {chapter.place + 1:>3}  ", theme.STRONG)
-            lines.append(line.most(chapter.title, width - line.width, theme.TEXT))
-        else:
+            line.add(f"{chapter.lines:>{ranges}} ", theme.FAINT)
+        if in_two:
             lines.append(line.most(chapter.largest.label, width - line.width, theme.NEW))
-            title = Line().add(f"{chapter.place + 1:>{ranges + 3}}  ", theme.STRONG)
-            lines.append(title.most(chapter.title, width - title.width, theme.TEXT))
+            line = Line().to(ranges + 1)
+        else:
+            line.fit(chapter.largest.label, (width - ranges) // 2, theme.NEW).add(" ")
+        line.add(number, theme.STRONG)
+        lines.append(line.most(chapter.title, width - line.width, theme.TEXT))
     return lines
 
 
