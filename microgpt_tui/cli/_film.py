@@ -73,7 +73,7 @@ def _for_each(given: Sequence[str], stretches: int, flag: str) -> Sequence[str]:
 def _way(text: str) -> tuple[str, int]:
     from microgpt_tui.export.film import WAYS
 
-    read = re.fullmatch(rf"(?:(\d{{1,6}}) +)?({'|'.join(WAYS)})s?", text.strip().lower(), re.ASCII)
+    read = re.fullmatch(rf"(?:(\d{{1,4}}) +)?({'|'.join(WAYS)})s?", text.strip().lower(), re.ASCII)
     if read is None or (read[1] and int(read[1]) == 0):
         raise click.UsageError(say("cli.film.wrong_by", text=text, ways=", ".join(WAYS)))
     return read[2], int(read[1] or 1)

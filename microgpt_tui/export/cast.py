@@ -17,7 +17,7 @@ from microgpt_tui.export.film import FilmFrame
 from microgpt_tui.export.screenshot import Look, Piece
 
 BEGIN = "\x1b[?25l\x1b[2J"  # no cursor, an empty screen
-END = "\x1b[0m\x1b[?25h"  # as a shell needs it
+END = "\x1b[0m\x1b[?25h"  # as a shell needs it; it goes on below the screen, where there is room
 Cell = tuple[str, Look]
 """The character of a cell, with its accents, and how it looks; no character in the second cell of a wide one."""
 Cells = list[list[Cell]]
@@ -42,7 +42,7 @@ def cast(title: str, frames: Sequence[FilmFrame]) -> str:
         sent = "".join(_changes(before, now))
         lines.append(_event(frame.begin, sent if lines[1:] else BEGIN + sent))
         before = now
-    lines.append(_event(frames[-1].end, f"{END}\x1b[{height};1H"))
+    lines.append(_event(frames[-1].end, f"{END}\x1b[{height + 1};1H"))
     return "\n".join(lines) + "\n"
 
 

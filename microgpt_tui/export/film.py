@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import islice, takewhile
 
 from engine import Run
 from engine.timeline.events import Moment, StepProgram
@@ -35,7 +35,7 @@ ProgramOf = Callable[[int], StepProgram]
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """From one moment to another, not earlier one: each time `count` of what `way` names on, `pace` times a second."""
+    """From a moment to one that is not earlier, each time `count` of what `way` names on, `pace` times a second."""
 
     start: Moment
     end: Moment
@@ -45,12 +45,8 @@ class Stretch:
 
     def moments(self, program_of: ProgramOf) -> Iterator[Moment]:
         """The moments that are shown; the first and the last are `start` and `end`."""
-        on = self._steps(program_of) if self.way == "step" else self._walk(program_of)
-        for place, moment in enumerate(on):
-            if moment.key >= self.end.key:
-                break
-            if place % self.count == 0:
-                yield moment
+        on = self._steps(program_of) if self.way == "step" else islice(self._walk(program_of), 0, None, self.count)
+        yield from takewhile(lambda moment: moment.key < self.end.key, on)
         yield self.end
 
     def _walk(self, program_of: ProgramOf) -> Iterator[Moment]:
@@ -63,10 +59,10 @@ class Stretch:
 
     def _steps(self, program_of: ProgramOf) -> Iterator[Moment]:
         """The same event in every step, also after a document that is too short for it."""
-        same = partial(navigation.same_event, program_of(self.start.step), self.start)
+        place = program_of(self.start.step).event_at(self.start).place
         yield self.start
-        for step in range(self.start.step + 1, self.end.step + 1):
-            yield same(step).moment(program_of(step))
+        for step in range(self.start.step + self.count, self.end.step + 1, self.count):
+            yield SameEvent(step, self.start.phase, place).moment(program_of(step))
 
 
 @dataclass(frozen=True, slots=True)

@@ -361,6 +361,7 @@ TWO = ["--from", "1", "--to", "2"]
         ([*TWO, "--graph", "q[0]"], "--graph does not go with --from and --to"),
         ([*TWO, "--by", "year"], "--by is 'year'; give one of scalar, event, position, phase, step, or"),
         ([*TWO, "--by", "0 steps"], "--by is '0 steps'"),
+        ([*TWO, "--by", "10000 scalars"], "or a number of them up to 9999"),
         ([*TWO, "--by", "step", "--by", "event"], "--by is given 2 times; give it once, or as often as"),
         ([*TWO, "--pace", "fast"], "--pace is 'fast'; give pictures a second, from 0.1 to 30"),
         ([*TWO, "--pace", "31"], "--pace is '31'"),
