@@ -15,11 +15,9 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from film import Still, film
 from rich.console import Console
 from rich.text import Span, Text
 from textual.pilot import Pilot
@@ -28,6 +26,7 @@ from engine import Config
 from engine.script.check import check
 from engine.script.run import ScriptOptions
 from microgpt_tui.app import MicrogptApp
+from microgpt_tui.cli import cli
 from microgpt_tui.cli.check import report_lines
 from microgpt_tui.dialogs.text_input import LineScreen
 from microgpt_tui.drawing.theme import THEMES
@@ -58,16 +57,6 @@ class Picture:
     """One of docs/examples that the debugger is opened on; empty: the engine's own model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
-    """Keys of the film, how long what they lead to is seen, and what is said below it."""
-
-    keys: Sequence[Key]
-    seconds: float
-    key: str
-    says: str
-
-
 PICTURES = {
     "forward": Picture("One head of attention after 500 steps", [(":", "500 forward attn_weights@pos=4,head=1")]),
     "backward": Picture("A gradient on its way back through the logits", [(":", "500 backward mlp_residual@pos=2")]),
@@ -83,26 +72,19 @@ PICTURES = {
         "A page of the lecture on attention", ["l", *["down"] * 5, "enter", *["space"] * 8, "h"], "light", (100, 30)
     ),
 }
+STRETCHES = [  # of the film: from, to, in what steps, how many a second
+    ("0 forward embed@pos=3", "0 forward v@pos=3", "event", 1),
+    ("0 forward attn_logits@pos=3,head=0 scalar 1", "0 forward attn_logits@pos=3,head=0 scalar 9", "scalar", 3),
+    ("0 forward attn_logits@pos=3,head=0", "0 forward head_out@pos=3,head=0", "event", 1),
+    ("0 forward attn_out@pos=3", "0 forward loss_t@pos=3", "event", 1.5),
+    ("0 forward probs@pos=3", "400 forward probs@pos=3", "10 steps", 5),
+    ("400 backward probs@pos=3", "400 backward mlp_fc1@pos=3", "event", 1),
+    ("400 update layer0.attn_wq scalar 1", "400 update layer0.attn_wq", "16 scalars", 3),
+]
 FILM = [
-    Act([], 2.5, "", "A GPT small enough to see whole, at its first event"),
-    *(
-        Act(["n"], 1.1, "n", says)
-        for says in ("the embedding, scaled", "before the attention, once more", "the query", "the key", "the value")
-    ),
-    Act([(":", "0 forward attn_logits@pos=3,head=0")], 1.6, ":", "go anywhere: what position 3 looks for"),
-    *(Act(["s"], 0.5, "s", "softmax, scalar by scalar") for _ in range(5)),
-    Act(["n"], 1.8, "n", "and so how much each position counts"),
-    Act(["n"], 1.6, "n", "the mean of the values, so weighed"),
-    Act([(":", "0 forward probs@pos=3")], 2.2, ":", "what comes next, says the model"),
-    Act(["f"], 1.6, "f", "the backward phase: the gradient of the same tensor"),
-    *(Act(["n"], 0.9, "n", "one gradient after the other") for _ in range(4)),
-    *(Act(["s"], 0.7, "s", "child.grad += local * v.grad") for _ in range(4)),
-    Act(["f"], 1.6, "f", "Adam: gradient, moments, change"),
-    *(Act(["s"], 0.6, "s", "one parameter after the other") for _ in range(4)),
-    Act(["equals_sign"], 1.2, "=", "the loss curve"),
-    *(Act(["right_curly_bracket"], 0.35, "}", "ten training steps") for _ in range(12)),
-    Act([(":", "+300")], 1.4, ":", "three hundred more"),
-    *(Act(["left_curly_bracket"], 0.35, "{", "and back in time, bit for bit") for _ in range(6)),
+    f"--{option}={value}"
+    for each in STRETCHES
+    for option, value in zip(("from", "to", "by", "pace"), each, strict=True)
 ]
 
 
@@ -156,11 +138,10 @@ async def checked() -> str:
     return svg(Screenshot.of(command, width, THEMES["microgpt-dark"], [line.render(console) for line in lines]))
 
 
-async def moving() -> str:
-    """The film, as SVG."""
-    async with debugger("dark", (110, 32)) as pilot:
-        stills = [Still(await play(pilot, act.keys, act.says), act.seconds, act.key, act.says) for act in FILM]
-    return film("microgpt-tui steps through a GPT", stills)
+def film(path: Path) -> None:
+    """The film, as the command line makes it."""
+    if status := cli.main(["export", *FILM, "-o", str(path)], standalone_mode=False):
+        raise SystemExit(status)
 
 
 def main(names: Sequence[str]) -> None:
@@ -168,9 +149,13 @@ def main(names: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ[CLIENT_FOLDER] = folder  # neither read nor write what the user has set and left
         for name in names or ("film", "check", *PICTURES):
-            content = asyncio.run({"film": moving, "check": checked}.get(name, partial(picture, name))())
-            (HERE / f"{name}.svg").write_text(content, encoding="utf-8")
-            sys.stderr.write(f"{name}.svg  {len(content.encode()) / 1000:.0f} kB\n")
+            path = HERE / f"{name}.svg"
+            if name == "film":
+                film(path)
+            else:
+                content = asyncio.run(checked() if name == "check" else picture(name))
+                path.write_text(content, encoding="utf-8")
+            sys.stderr.write(f"{name}.svg  {path.stat().st_size / 1000:.0f} kB\n")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -323,6 +323,13 @@ class Session:
         """Forget the figures of every step that is not finished at this moment, as if none had ever been run."""
         finished = self._moment == Moment(self.step, Phase.UPDATE, self.program.ticks(Phase.UPDATE))
         self.history.forget(self.step + finished)
+
+    def programs(self) -> Callable[[int], TapeProgram]:
+        """What any step does, by its number; the run is not moved. A program is valid until another is asked for.
+
+        Raises ConfigError if there is no memory for it.
+        """
+        return lru_cache(maxsize=1)(self.replay_copy()._program_of)  # the graph is patched for a program's document
 
     # Saved work.
 

@@ -11,6 +11,7 @@ import rich_click as click
 from click.core import ParameterSource
 
 from engine.model.config import Config
+from microgpt_tui.cli import _film
 from microgpt_tui.cli._exit import Failure, print_result
 from microgpt_tui.cli._options import (
     DATA,
@@ -46,6 +47,8 @@ GRAPH_LINES = 60  # what has more is folded
         'microgpt-tui export --moment "99 update layer0.attn_wq" --pane adam --format txt',
         'microgpt-tui export --moment "0 backward q@pos=2" --graph "q[0,3]@pos=2" -o graph.dot',
         "microgpt-tui export --run names.safetensors --size 200x60 -o names.svg",
+        'microgpt-tui export --from "0 forward logits@pos=0" --to "0 forward end" --pace 4 -o forward.cast',
+        'microgpt-tui export --from "step 0" --to "step 999" --by "20 steps" --pane loss -o loss.svg',
     ),
 )
 @click.option(
@@ -61,11 +64,12 @@ GRAPH_LINES = 60  # what has more is folded
     help=say("cli.export.run"),
     panel=DATA,
 )
+@_film.film_options
 @file_option("-o", say("cli.export.o"))
 @click.option(
     "--format",
     "form",
-    type=click.Choice((*FORMATS, "dot")),
+    type=click.Choice((*FORMATS, "cast", "dot")),
     help=say("cli.export.format"),
     panel=OUTPUT,
 )
@@ -95,14 +99,23 @@ def export(
     steps: int,
     data: Path | None,
     split: str,
+    begins: tuple[str, ...],
+    ends: tuple[str, ...],
+    by: tuple[str, ...],
+    pace: tuple[str, ...],
+    once: bool,
 ) -> None:
     """`microgpt-tui export`; its help is the text cli.export.help."""
     if run is not None:
-        allow_only(ctx, "run", "data", "moment", "o", "form", "size", "theme", "pane", "graph", "steps")
+        film_options = ("begins", "ends", "by", "pace", "once")
+        allow_only(ctx, "run", "data", "moment", "o", "form", "size", "theme", "pane", "graph", "steps", *film_options)
     _check_graph(ctx, graph)
-    form = form or _format(o, FORMATS if graph is None else GRAPH_FORMATS)
-    if form not in (FORMATS if graph is None else GRAPH_FORMATS):
-        raise click.UsageError(say("cli.export.graph_format") if graph else say("cli.export.dot_without_graph"))
+    stretches = _film.read_stretches(begins, ends, by, pace, once)
+    if stretches and (graph is not None or moment is not None):
+        raise click.UsageError(say("cli.film.no_still", flag="--graph" if moment is None else "--moment"))
+    form = _form(o, form, graph is not None, bool(stretches))
+    if once and form == "cast":
+        raise click.UsageError(say("cli.film.cast_once"))
     check_targets({"--data": data, "--run": run}, {"-o": o}, replaced={"-o"})
     cells = _size(size)
     from microgpt_tui.panes.registry import ids
@@ -111,11 +124,13 @@ def export(
         raise click.UsageError(say("cli.export.no_pane", pane=pane, panes=", ".join(ids())))
     from microgpt_tui.storage.startup import from_file, from_seed
 
-    session = _at(from_file(run, data) if run else from_seed(config, 0, data, split), moment)
-    if graph is not None:
-        content = _graph(session, graph, steps, f"microgpt-{theme}", form).encode()
+    start, theme_name = from_file(run, data) if run else from_seed(config, 0, data, split), f"microgpt-{theme}"
+    if stretches:
+        content = _film.make_film(start, stretches, cells, theme_name, pane, form, once).encode()
+    elif graph is not None:
+        content = _graph(_at(start, moment), graph, steps, theme_name, form).encode()
     else:
-        content = _encoded(_picture(session, cells, f"microgpt-{theme}", pane, form == "txt"), form)
+        content = _encoded(_picture(_at(start, moment), cells, theme_name, pane, form == "txt"), form)
     if o is None:
         sys.stdout.buffer.write(content)  # in UTF-8, which svg and html declare, whatever the terminal's encoding
         return
@@ -128,11 +143,19 @@ def export(
     print_result(str(o))
 
 
-def _format(path: Path | None, formats: tuple[str, ...]) -> str:
-    form = path.suffix.removeprefix(".").lower() if path else formats[0]
+def _form(path: Path | None, given: str | None, of_graph: bool, of_film: bool) -> str:
+    """The format that is asked for, by --format or by the name of the file. Raises UsageError."""
+    formats = GRAPH_FORMATS if of_graph else _film.FORMATS if of_film else FORMATS
+    ending = path.suffix.removeprefix(".").lower() if path else ""
+    form = given or (ending if path else formats[0])
+    if form in (*FORMATS, "cast", "dot") and form not in formats:
+        wrong = "graph_format" if of_graph else "film_format" if of_film else f"{form}_is_no_picture"
+        raise click.UsageError(say(f"cli.export.wrong_format.{wrong}"))
     if form not in formats:
         *others, last = (f".{each}" for each in formats)
         raise click.UsageError(say("cli.export.no_format", path=path, others=", ".join(others), last=last))
+    if ending in (*FORMATS, "cast", "dot") and ending != form:
+        raise click.UsageError(say("cli.export.two_formats", path=path, form=form))
     return form
 
 

@@ -1,1 +1,1 @@
-"""Screens drawn without a terminal: svg, html, text, handouts. Must not import the commands or the web server."""
+"""Screens drawn without a terminal: svg, html, text, films, handouts. May not import commands or the web server."""

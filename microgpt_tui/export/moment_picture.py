@@ -22,10 +22,15 @@ async def moment_picture(
     async def page(screen: DebuggerScreen) -> AsyncIterator[str]:
         screen.grid.zoomed = pane
         screen.show()
-        yield f"microgpt-tui: {Address.of(run.program, run.moment).text}"
+        yield picture_title(run)
 
     def make() -> DebuggerScreen:
         return DebuggerScreen(run, arrangement=Arrangement())
 
     (picture,) = await screenshots(make, page, size, theme_name, signs)
     return picture
+
+
+def picture_title(run: Run) -> str:
+    """What a picture of the present moment is called."""
+    return f"microgpt-tui: {Address.of(run.program, run.moment).text}"

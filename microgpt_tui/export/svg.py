@@ -18,16 +18,18 @@ FONTS = (
 )
 
 
+Drawn = tuple[str, str]
+"""What is drawn at a place: its look, and an element or, of a background, a part of a path."""
+
+
 def svg(shot: Screenshot) -> str:
     """The whole file, or a part of an HTML page."""
-    ground, lines = shot.colours.background, list(enumerate(shot.lines))
-    drawn = [rect for y, line in lines for rect in backgrounds(line, y, ground)]
-    drawn += [text for y, line in lines for text in text_elements(line, y)]
-    return file(shot.title, shot.width, len(shot.lines), ground, "\n".join(drawn))
+    drawn = [background_group(backgrounds(shot)), text_group(letters(shot))]
+    return file(shot.title, shot.width, len(shot.lines), shot.colours.background, "\n".join(drawn))
 
 
 def file(title: str, columns: int, lines: int, ground: str, drawn: str) -> str:
-    """The file around what `backgrounds` and `text_elements` have drawn, on a screen of so many cells."""
+    """The file around the groups that are drawn, on a screen of so many cells."""
     width, height = columns * CELL + 2 * MARGIN, lines * LINE + 2 * MARGIN
     return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" \
 viewBox="{-MARGIN} {-MARGIN} {width} {height}" role="img">
@@ -40,21 +42,42 @@ viewBox="{-MARGIN} {-MARGIN} {width} {height}" role="img">
 """
 
 
-def backgrounds(line: Iterable[Piece], y: int, ground: str) -> Iterator[str]:
-    """The backgrounds in line `y` that differ from the screen's `ground`."""
-    for own, group in groupby(line, lambda piece: piece.look.background):
-        pieces = list(group)
-        if own != ground:
-            x, end = pieces[0].x, pieces[-1].x + pieces[-1].width
-            yield _rect(x, y * LINE, end - x, LINE, f' fill="{own}"')
+def backgrounds(shot: Screenshot) -> Iterator[Drawn]:
+    """The backgrounds that differ from the screen's, each as its colour and a line through its cells."""
+    for y, line in enumerate(shot.lines):
+        for own, group in groupby(line, lambda piece: piece.look.background):
+            pieces = list(group)
+            if own != shot.colours.background:
+                x, end = pieces[0].x, pieces[-1].x + pieces[-1].width
+                yield own, f"M{x} {y}h{end - x}"
 
 
-def text_elements(line: Iterable[Piece], y: int) -> Iterator[str]:
-    """One group for what looks alike and stands together in line `y`."""
-    for look, group in groupby(line, lambda piece: piece.look):
-        drawn = "".join(text for piece in group for text in _piece(piece, y * LINE))
-        if drawn:
-            yield f"<g {_attributes(look)}>{drawn}</g>"
+def letters(shot: Screenshot) -> Iterator[Drawn]:
+    """The texts, and the bars among them, each as its look and an element."""
+    for y, line in enumerate(shot.lines):
+        for piece in line:
+            look = _attributes(piece.look)
+            for element in _piece(piece, y * LINE):
+                yield look, element
+
+
+def background_group(drawn: Iterable[Drawn]) -> str:
+    """Backgrounds, those of one colour as one path. Its unit is a cell, its lines are as thick as one is high."""
+    paths = "".join(f'<path stroke="{colour}" d="{"".join(parts)}"/>' for colour, parts in _alike(drawn))
+    return f'<g transform="scale({CELL} {LINE})translate(0 .5)">{paths}</g>'
+
+
+def text_group(drawn: Iterable[Drawn]) -> str:
+    """Texts, those that look alike together."""
+    return "".join(f"<g {look}>{''.join(elements)}</g>" for look, elements in _alike(drawn))
+
+
+def _alike(drawn: Iterable[Drawn]) -> Iterable[tuple[str, list[str]]]:
+    """What has the same look, together."""
+    found: dict[str, list[str]] = {}
+    for look, part in drawn:
+        found.setdefault(look, []).append(part)
+    return found.items()
 
 
 def _piece(piece: Piece, y: int) -> Iterator[str]:
@@ -75,7 +98,8 @@ def _piece(piece: Piece, y: int) -> Iterator[str]:
         yield _text(text.replace(" ", "\N{NO-BREAK SPACE}"), x, y, f' textLength="{piece.width * CELL}"')
     else:  # a viewer may make one space of many
         for words in re.finditer(r"[^ ]+(?: [^ ]+)*", text):
-            yield _text(words[0], x + words.start(), y, f' textLength="{len(words[0]) * CELL}"')
+            stretched = f' textLength="{len(words[0]) * CELL}"' if len(words[0]) > 1 else ""
+            yield _text(words[0], x + words.start(), y, stretched)
 
 
 def _rect(x: float, y: float, width: float, height: float, more: str = "") -> str:

@@ -135,3 +135,18 @@ def test_the_run_can_move_back_from_a_fault() -> None:
     with pytest.raises(NumericFault):
         session.seek(Moment(1, Phase.UPDATE, 0))
     assert session.moment == faulty
+
+
+def test_the_programs_of_other_steps_leave_the_run_as_it_is() -> None:
+    here, later = Moment(4, Phase.BACKWARD, 50), Moment(STEPS, Phase.UPDATE, 3)
+    session = Session(CONFIG, DOCS)
+    programs = session.programs()
+    programs(1).ticks(Phase.BACKWARD)
+    session.seek(here)
+    found = [programs(step) for step in (0, STEPS, 5)]
+    assert [program.step for program in found] == [0, STEPS, 5]
+    assert [program.doc for program in found] == [session.docs[step % len(DOCS)] for step in (0, STEPS, 5)]
+    assert shown(session) == straight_to(here)
+    session.seek(later)
+    assert shown(session) == straight_to(later)
+    assert programs(STEPS).ends(Phase.BACKWARD) == session.program.ends(Phase.BACKWARD)

@@ -152,7 +152,7 @@ def test_a_picture_has_no_active_content(doc: str, tmp_path: Path) -> None:
     page = Tags(invoke("export", *args, "html").stdout)
     assert page.found <= PAGE
     root = ET.fromstring(invoke("export", *args, "svg").stdout)
-    assert {element.tag.partition("}")[2] for element in root.iter()} <= {"svg", "title", "rect", "g", "text"}
+    assert {element.tag.partition("}")[2] for element in root.iter()} <= {"svg", "title", "rect", "path", "g", "text"}
     plain = invoke("export", *args, "txt").stdout
     assert doc[0] in plain
     assert all(shows(line) for line in plain.split("\n"))

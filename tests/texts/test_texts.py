@@ -56,6 +56,7 @@ NO_TEXTS = {  # by file: what only looks like text
     "engine/script/source_file.py": {"unknown encoding", "encoding problem"},  # as Python says it
     "engine/verify/probe.py": {"if {}.turn(): break", "try: pass\nfinally: {}.sampled({})"},  # Python
     "microgpt_tui/__init__.py": {"module {} has no attribute {}"},
+    "microgpt_tui/cli/_film.py": {"microgpt-tui: {} – {}"},
     "microgpt_tui/cli/main.py": {"microgpt-tui {}"},
     "microgpt_tui/cli/serve.py": {"microgpt-tui {}", "--public-url: {}"},
     "microgpt_tui/cli/train.py": {"break {}", "at {}", "--break: {}", "--break-at: {}"},  # ids, and options
@@ -66,6 +67,10 @@ NO_TEXTS = {  # by file: what only looks like text
         "back loss > 3",
     },
     "microgpt_tui/debugger/search.py": {"attn_weights   head 2 weights   pos 1 embed   token a   backward wte"},
+    "microgpt_tui/export/animated_svg.py": {  # CSS
+        "[class]{animation:{}s step-end {}}",
+        ".{}{{}animation-name:{}}@keyframes {}{{}}",
+    },
     "microgpt_tui/export/graph.py": {  # DOT
         "digraph {} {\n  rankdir=LR;\n  node [shape=box];\n{}\n}\n",
         "  more{} [shape=plaintext, label={}];",
