@@ -26,7 +26,9 @@ SHARE = 8  # characters of a share in percent, with a blank
 def nll_legend(frame: Frame) -> Legend:
     """The columns of the curve stand on 0."""
     scale = _highest(frame)
-    return Legend(scale, ("the curve: −log p for each p from 0 to 100 %",), f"{plain(scale)} at full height")
+    return Legend(
+        scale, ("the curve: −log p for each p from 0 to 100 %",), f"{plain(scale)} at full height", theme.FAINT
+    )
 
 
 def mean_legend(frame: Frame) -> Legend:

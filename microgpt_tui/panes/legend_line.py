@@ -36,7 +36,7 @@ def _line(legend: Legend, width: int) -> Line:
         if line.width + len(text) + 2 <= width:
             line.add(f" {text} ", style)
     if legend.bar:
-        line.add(" bar ", theme.DIM).add("█████", theme.PLUS).add(f" {legend.bar}", theme.TEXT)
+        line.add(" bar ", theme.DIM).add("█████", legend.bar_style or theme.PLUS).add(f" {legend.bar}", theme.TEXT)
     elif legend.shares:
         share_swatch(line.add(cells, theme.DIM))
     elif not legend.words:
