@@ -16,6 +16,7 @@ from engine.language.chosen import language
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.keys import IN_LECTURE, Key
 from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import MINUS_SIGNS, PLUS_SIGNS
 from microgpt_tui.explanations.glossary import terms
 from microgpt_tui.explanations.sentences import pane_text, sentences, texts, title_of
 from microgpt_tui.inference.keys import IN_INFERENCE
@@ -65,6 +66,7 @@ def debugger_help(frame: Frame, pane: str | None) -> Text:
         for lead, sentence in zip(LEADS[-len(answers) :], answers, strict=True):
             text.append(f"{lead}: ", theme.DIM).append(f"{sentence}\n", theme.TEXT)
     text.append(say("dialogs.help.bars_standing_on_ground"), theme.DIM)
+    text.append(say("dialogs.help.signs_of_cells", plus=" ".join(PLUS_SIGNS), minus=" ".join(MINUS_SIGNS)), theme.DIM)
     _keys(text, registry.all_keys(), 5)
     text.append(say("dialogs.help.lecture"), theme.STRONG)
     single = [(key.display or key.keys, key.tooltip) for key in IN_LECTURE if not key.id.startswith(MANY)]

@@ -17,6 +17,7 @@ from microgpt_tui.drawing.numbers import brief
 from microgpt_tui.drawing.picture import Line, Picture
 
 EIGHTHS = "▁▂▃▄▅▆▇█"
+PLUS_SIGNS, MINUS_SIGNS = ":+*#", "╶-=≡"  # of narrow cells where colours are few, from small to large
 GAMMA = 0.7  # below 1: small values can be told from nothing, from the last row of a hall
 BEYOND = 1 + 1e-9  # the share of the scale from which on a value does not fit it
 THICK = 4  # characters from which on the edges of a frame leave enough of a cell
@@ -152,7 +153,7 @@ def heat(
         return "0".rjust(size), style
     tenths = min(9, int(share * 10)) if share <= BEYOND else 9
     if size == 1:
-        return "!" if share > BEYOND else (":+*#" if value > 0 else "╶-=≡")[min(tenths // 3, 3)], style
+        return "!" if share > BEYOND else (PLUS_SIGNS if value > 0 else MINUS_SIGNS)[min(tenths // 3, 3)], style
     return ("+" if value > 0 else "-") + ("!" if share > BEYOND else f"{tenths}").ljust(size - 1), style
 
 

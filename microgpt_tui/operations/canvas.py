@@ -29,13 +29,15 @@ ARRIVES, LEAVES = say("operations.canvas.arrives"), say("operations.canvas.leave
 class Legend:
     """How to read the colours of a picture: the magnitude of a full one, and what else its signs mean, in few words.
 
-    `bar` says what a full bar is, in a picture of bars that have no sign; `shares` that colours are shares of 1. Of a
+    `bar` says what a full bar is, in a picture of bars that have no sign, and `bar_style` how they look, if not as
+    positive numbers do; `shares` that colours are shares of 1. Of a
     picture without a scale, `words` are all that there is to say, each as it looks.
     """
 
     scale: float
     notes: tuple[str, ...] = ()
     bar: str = ""
+    bar_style: Style | None = None
     shares: bool = False
     words: tuple[tuple[str, Style], ...] = ()
 

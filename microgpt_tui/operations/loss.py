@@ -28,7 +28,8 @@ SHARE = 8  # characters of a share in percent, with a blank
 def nll_legend(frame: Frame) -> Legend:
     """The columns of the curve stand on 0."""
     scale = _highest(frame)
-    return Legend(scale, (say("operations.loss.legend.curve"),), say("operations.loss.legend.full", scale=plain(scale)))
+    full = say("operations.loss.legend.full", scale=plain(scale))
+    return Legend(scale, (say("operations.loss.legend.curve"),), full, theme.FAINT)
 
 
 def mean_legend(frame: Frame) -> Legend:

@@ -132,11 +132,13 @@ def _head(frame: Frame, node: GraphNode, width: int) -> Picture:
     return picture
 
 
-def _end_of(name: str, width: int) -> str:
-    """A name in so many cells: its end, with the index, tells most."""
-    cut = name
-    while cell_len(cut) > width:
-        cut = f"…{cut.removeprefix('…')[1:]}"
+def _shortened(name: str, width: int) -> str:
+    """A name in so many cells: its beginning and its end, with the index, tell it from others."""
+    kept = len(name)
+    while cell_len(cut := name if kept == len(name) else f"{name[: kept // 2]}…{name[-((kept + 1) // 2) :]}") > width:
+        kept -= 1
+        if kept <= 0:
+            return "…"[:width]
     return cut
 
 
@@ -230,7 +232,7 @@ class _Drawing:
         frame_style = theme.NEW if node.new else theme.STRONG if middle else theme.DIM
         grid.box(x, y, size, BOX, frame_style, node.row)
         style = theme.CURSOR if box is self.chosen else theme.STRONG if middle else theme.TEXT
-        name = _end_of(node.name, size - 2 - (cell_len(node.operation) + 1 if node.operation else 0))
+        name = _shortened(node.name, size - 2 - (cell_len(node.operation) + 1 if node.operation else 0))
         grid.text(x + 1, y, name, style, node.row)
         if node.operation:
             grid.text(x + size - 1 - cell_len(node.operation), y, node.operation, theme.STRONG, node.row)

@@ -41,7 +41,7 @@ def _line(legend: Legend, width: int) -> Line:
         if line.width + cell_len(text) + 2 <= width:
             line.add(f" {text} ", style)
     if legend.bar:
-        line.add(f" {say('panes.legend_line.swatch.bar')} ", theme.DIM).add("█████", theme.PLUS)
+        line.add(f" {say('panes.legend_line.swatch.bar')} ", theme.DIM).add("█████", legend.bar_style or theme.PLUS)
         line.add(f" {legend.bar}", theme.TEXT)
     elif legend.shares:
         share_swatch(line.add(swatch, theme.DIM))

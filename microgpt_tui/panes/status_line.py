@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -29,6 +30,7 @@ class _Form:
 
 
 FORMS = (_Form(), _Form(block=False), _Form("L", block=False))
+MOST_NAME = 16  # characters for a branch
 
 
 class StatusLine(Pane, can_focus=False):
@@ -37,9 +39,9 @@ class StatusLine(Pane, can_focus=False):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
         line = None
-        for count in _counts(frame):
-            for form in FORMS:
-                line = _line(frame, form)
+        for branch in _branches(frame):
+            for count, form in product(_counts(frame), FORMS):
+                line = _line(frame, form, branch)
                 if line.width + cell_len(count) + 3 <= width:
                     return Picture([line.to(width - cell_len(count) - 1).add(count, theme.DIM)])
         return Picture([line.cut(width)] if line else [])
@@ -55,11 +57,18 @@ def _counts(frame: Frame) -> Iterator[str]:
     yield from (ticks, ticks.partition("/")[0]) if frame.stepping_inside else (event, index)
 
 
-def _line(frame: Frame, form: _Form) -> Line:
+def _branches(frame: Frame) -> Iterator[str]:
+    """What is said after a branch: what is changed in it, else nothing."""
+    if frame.around.branch is not None and frame.around.changes:
+        yield f" ({frame.around.changes})"
+    yield ""
+
+
+def _line(frame: Frame, form: _Form, changes: str) -> Line:
     """Branch, step, phase and path."""
     line = Line()
     if frame.around.branch is not None:
-        line.add(" ").most(frame.around.branch, 16, theme.WARNING)
+        line.add(" ").most(frame.around.branch, MOST_NAME, theme.WARNING).add(changes, theme.WARNING)
     steps = frame.config.num_steps
     of = f"/{steps}" if steps < ENDLESS else ""
     line.add(f" {say('panes.status_line.step', step=frame.moment.step)}", theme.STRONG).add(f"{of} ", theme.DIM)

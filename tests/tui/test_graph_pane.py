@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from textual.pilot import Pilot
 
@@ -136,6 +138,16 @@ def test_boxes_do_not_overlap_and_the_picture_fits(name: str, size: tuple[int, i
         rows = {box.node.row for box in layout.boxes}
         assert rows <= {spot.target for spot in picture.spots()}
         assert number(frame.value(frame.selected)) in picture.text()
+
+
+@pytest.mark.parametrize("name", ["attn_logits[0, 1, 0]@pos=1", "logits[3]@pos=1"])
+def test_terms_of_one_sum_have_different_names_where_names_are_cut(name: str) -> None:
+    frame, cut = frame_of(name, Phase.FORWARD, WIDE), 0
+    for width in range(70, 130):
+        names = re.findall(r"╭([^╭╮─]*…[^╭╮─]*)─", drawn(frame, width, 25))
+        assert len(set(names)) == len(names), width
+        cut = max(cut, len(names))
+    assert cut >= 3
 
 
 def test_one_layout_holds_every_box_once() -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 from textual.geometry import Region, Size
 
-from engine.timeline.events import PHASES, Phase
+from engine.timeline.events import PHASES, Moment, Phase
+from microgpt_tui.dialogs.help import debugger_help
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import heat
+from microgpt_tui.drawing.numbers import number
 from microgpt_tui.explanations.sentences import pane_text, texts
 from microgpt_tui.panes import arrangement, registry
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import panes_of, plan, regions, spotlit, usual
 from microgpt_tui.panes.registry import companions
-from tests.support.harness import debugger, drawn, go, screen, text
+from tests.support.harness import at, debugger, drawn, go, screen, text
 
 SMALL = [(80, 9), (80, 14), (66, 24), (100, 15), (130, 15)]  # what a page of a lecture leaves
 SIZES = [(80, 24), (100, 24), (100, 30), (119, 40), (120, 36), (160, 45), (160, 60), (200, 50), (200, 60), (240, 80)]
@@ -175,6 +180,16 @@ async def test_every_pane_has_its_sentences_and_help_says_them() -> None:
         assert pane_text("inspector").what[:40] in text(pilot)
 
 
+def test_help_explains_every_character_that_a_cell_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(theme, "signs_only", True)
+    shares = [sign * i / 100 for i in range(120) for sign in (1, -1)]
+    signs = {heat(share, True, 1.0, 1)[0] for share in shares}
+    words = set(debugger_help(at(Moment()), None).plain.split())
+    assert len(signs) > 8
+    assert signs <= words
+    assert {heat(0.35, True, 1.0, 2)[0], heat(-0.35, True, 1.0, 2)[0]} <= words
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
 async def test_the_keys_of_panes_stand_in_their_borders(size: tuple[int, int]) -> None:
     keys = {spec.id: spec.display or spec.key for spec in registry.PANES}
@@ -187,3 +202,20 @@ async def test_the_keys_of_panes_stand_in_their_borders(size: tuple[int, int]) -
             upper = lines[pane.region.y][: pane.region.right]
             assert upper.endswith(f" {keys[pane.id]} ─╮"), upper
         assert lines[shown[0].region.y].rstrip("╮").count("─") > 10
+
+
+async def test_a_narrow_window_tells_the_chosen_weight_in_numbers() -> None:
+    async with debugger((80, 24)) as pilot:
+        here = screen(pilot)
+        for event in here.session.program.events(Phase.UPDATE):
+            here.navigator.go(Moment(0, Phase.UPDATE, event.last))
+            await go(pilot)
+            frame = here.frame
+            update = frame.view.update(frame.parameter)
+            assert update is not None
+            shown, numbers = text(pilot), {term.name: term for term in update.terms}
+            assert f"{number(numbers['m'].before)} → {number(numbers['m'].value)}" in shown
+            assert f"{number(numbers['v'].before)} → {number(numbers['v'].value)}" in shown
+            assert f"step   {number(-numbers['delta'].value)}" in shown
+            assert re.search(rf"weight .*{re.escape(number(frame.value(frame.parameter)))}", shown)
+            assert "kernels.py" in shown  # the line at work still has its place

@@ -9,7 +9,7 @@ import pytest
 from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Context, Frame
 from microgpt_tui.drawing.numbers import plain
-from microgpt_tui.operations.registry import legend_of
+from microgpt_tui.operations.registry import draw, legend_of
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.legend_line import LegendLine
 from microgpt_tui.widgets.picture_view import PictureView
@@ -44,6 +44,21 @@ def test_every_pane_has_one_line_at_every_size(pane: str, phase: Phase) -> None:
         assert legend(pane, phase, width).strip()
     said = legend(pane, phase)
     assert ("beyond the scale" in said) <= ("colour" in said or "bar" in said)  # nothing is said of a scale without one
+
+
+@pytest.mark.parametrize("phase", [Phase.FORWARD, Phase.BACKWARD])
+def test_the_bar_in_the_legend_looks_like_bars_of_the_picture(phase: Phase) -> None:
+    found = 0
+    for event in at(Moment(0, phase)).program.events(phase):
+        frame = at(Moment(0, phase, event.last))
+        if not legend_of(frame).bar:
+            continue
+        line = LegendLine("legend").draw(frame, 120, 1).lines[0]
+        (style,) = {segment.style for segment in line.segments if "█" in segment.text}
+        bars = {s.style for line in draw(frame, 58, 26).lines for s in line.segments if set(s.text) & set("█▉▊▋▌▍▎▏▁▂")}
+        assert style in bars, event
+        found += 1
+    assert found
 
 
 async def test_zooming_changes_the_legend_at_once() -> None:

@@ -77,6 +77,7 @@ def test_every_operation_of_the_model_has_a_drawing_and_sentences_in_each_phase(
             assert title_of(frame)
             assert all(sentence.endswith(".") and "{" not in sentence for sentence in sentences(frame))
             assert all(len(sentence) <= 118 for sentence in sentences(frame)[:2])  # both have room in 120 columns
+            assert len(sentences(frame)[-3]) <= 78  # the rule has a line of 80 columns
     assert set(texts()) == {*PHASES, "pane", "inference"}
 
 

@@ -78,7 +78,7 @@ async def test_e_sets_the_selected_number_in_a_branch() -> None:
         assert here.session is not original
         assert [change.text for change in here.session.changes] == ["q[0, 0]@pos=0,step=0 = 0.75"]
         assert here.session.moment == original.moment
-        assert place(pilot).startswith(" branch 1 step 0")
+        assert place(pilot).startswith(" branch 1 (q[0, 0]@pos=0,step=0 = 0.75) step 0")
         assert here.frame.value(here.frame.selected) == 0.75
         assert "set to +0.7500" in text(pilot)
         assert original.changes == ()
