@@ -18,15 +18,15 @@ _FINAL_OF_WORD = dict.fromkeys("bckpt", 1) | dict.fromkeys("mn", 1) | {"l": _RIE
 
 def _final(word: str) -> int:
     """The final consonant that a word is read with, 0 for none. Of Latin words it is guessed by their last letter."""
-    letters = [c for c in word if c.isalnum()]
-    if not letters:
+    end = next((i for i in reversed(range(len(word))) if word[i].isalnum()), None)
+    if end is None or word.rstrip().endswith("%"):  # read as 퍼센트
         return 0
-    last = letters[-1].lower()
+    last = word[end].lower()
     if ord(last) in _SYLLABLES:
         return (ord(last) - _SYLLABLES.start) % _FINALS
     if ord(last) in _CONSONANTS:
         return _RIEUL if last == "ㄹ" else 1
-    in_word = len(letters) > 1 and last.isalpha() and letters[-2].isalpha()
+    in_word = end > 0 and last.isalpha() and word[end - 1].isalpha()
     if in_word and word.rstrip().lower().endswith("ng"):
         return 1
     return (_FINAL_OF_WORD if in_word else _FINAL_OF_SIGN).get(last, 0)

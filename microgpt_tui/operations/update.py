@@ -14,7 +14,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import NUMBER, Cells, as_matrix, half_row, heat_row, heat_under, heatmap, window
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line, Picture, beside
-from microgpt_tui.drawing.wrapping import wrapped
+from microgpt_tui.drawing.wrapped_text import wrapped
 from microgpt_tui.operations.canvas import Board, Legend, first_fitting
 from microgpt_tui.operations.row_labels import both_labels, labels_of
 from microgpt_tui.texts.say import say

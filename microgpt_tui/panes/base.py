@@ -17,7 +17,7 @@ from microgpt_tui.debugger.series import Series
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact, number
 from microgpt_tui.drawing.picture import Picture, Spot
-from microgpt_tui.drawing.wrapping import wrapped
+from microgpt_tui.drawing.wrapped_text import wrapped
 from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.picture_view import PictureView
 

@@ -8,7 +8,7 @@ from microgpt_tui.debugger.run_controller import Live
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.drawing.wrapping import wrapped
+from microgpt_tui.drawing.wrapped_text import wrapped
 from microgpt_tui.explanations.sentences import sentences
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.texts.say import say

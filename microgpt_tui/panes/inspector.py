@@ -18,7 +18,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact, number, percent, plain
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.drawing.styled_text import marked, styled
-from microgpt_tui.drawing.wrapping import wrapped
+from microgpt_tui.drawing.wrapped_text import wrapped
 from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import first_fitting
 from microgpt_tui.operations.row_labels import linear_rows

@@ -13,7 +13,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar
 from microgpt_tui.drawing.numbers import brief, number, percent, plain
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.drawing.wrapping import wrapped
+from microgpt_tui.drawing.wrapped_text import wrapped
 from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import Board, first_fitting, names_width
 from microgpt_tui.panes.base import Pane

@@ -16,7 +16,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.curve import MARGIN, MARK, curve, sparkline
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.drawing.wrapping import wrapped
+from microgpt_tui.drawing.wrapped_text import wrapped
 from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.panes.base import Pane, says
 from microgpt_tui.panes.gradients import known_norm

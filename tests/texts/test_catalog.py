@@ -78,6 +78,8 @@ def test_text_as_it_is_without_values(catalog):
         ("'ㄱ'", "을/를", "'ㄱ'을"),
         ("ㅏ", "을/를", "ㅏ를"),
         ("…", "을/를", "…를"),
+        ("4.7 %", "을/를", "4.7 %를"),
+        ("loss_t", "으로/로", "loss_t로"),
     ],
 )
 def test_particles(word, forms, whole):

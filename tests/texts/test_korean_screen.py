@@ -24,6 +24,7 @@ from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.export.headless import screenshots
 from microgpt_tui.panes import stage
 from microgpt_tui.panes.arrangement import Arrangement
+from microgpt_tui.panes.comparison_view import compare
 from microgpt_tui.panes.registry import PANES
 from microgpt_tui.panes.source import Source
 from microgpt_tui.screens.debugger import DebuggerScreen
@@ -42,6 +43,9 @@ async def pages(screen):
         screen.grid.zoomed = pane
         screen.show()
         yield str(pane)
+    frame = screen.query_one("#stage").frame
+    width, height = screen.size
+    found.append((width, "comparison", compare(frame, frame.view, "BOS", width, height).text()))
 
 def make():
     return DebuggerScreen(session, arrangement=Arrangement())
@@ -59,7 +63,7 @@ WORD = re.compile(r"(?<![…A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_.]*(?![…A-Za-z0-9_
 PLACES = {"pos", "layer", "head", "attention", "mlp", "attn"}
 OPERATIONS = {"exp", "log", "max", "relu", "ReLU", "rmsnorm", "total", "scale", "topo"}
 KEYS = {"enter", "space", "tab", "esc", "backspace"}
-NAMES = PLACES | OPERATIONS | KEYS | {"Adam", "BOS", "MLP", "QKV", "head_dim"} | set(DOCUMENTS)
+NAMES = PLACES | OPERATIONS | KEYS | {"Adam", "BOS", "MLP", "QKV", "head_dim", "original"} | set(DOCUMENTS)
 
 
 @pytest.mark.parametrize("moment", ["0 forward probs@pos=1", "0 backward attn_weights@pos=1,head=1", "0 update wte"])

@@ -8,7 +8,7 @@ from rich.style import Style
 
 from engine.language.particles import ParticleFormatter
 from microgpt_tui.drawing.styled_text import marked, styled
-from microgpt_tui.drawing.wrapping import wrapped
+from microgpt_tui.drawing.wrapped_text import wrapped
 
 ENGLISH = "The future is not there: its keys have not been made yet, well-known as that is."
 KOREAN = "미래는 없습니다. 그 키가 아직 만들어지지 않았습니다. attn_weights는 n_head개의 헤드에 있습니다."
