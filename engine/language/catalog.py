@@ -6,7 +6,8 @@ import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from engine.language.chosen import LANGUAGES, language
@@ -19,7 +20,7 @@ _FORMATTER = ParticleFormatter()
 @cache
 def read_part(package: str, name: str, part: str) -> dict[str, Any]:
     """The texts of one part in one language as its file has them; none where there is no such file."""
-    file = resources.files(package) / name / f"{part}.toml"
+    file = Path(import_module(package).__path__[0], name, f"{part}.toml")
     return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
@@ -17,6 +18,7 @@ from microgpt_tui.lectures.file_map import FileMap
 from microgpt_tui.lectures.player import LectureStatus
 from microgpt_tui.lectures.rendered_page import LEAST_CODE, RenderedPage, page_lines
 from microgpt_tui.panes.source import lit_lines
+from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.picture_view import PictureView
 
 FIGURE, DIGITS_NEED = 2, 5  # lines for a figure in letters, and the least for one in large digits
@@ -54,7 +56,7 @@ class LecturePage(PictureView):
         if code and len(code) < room:
             picture.line()
         if page.map is not None:
-            picture.lines += self._map(page.map, width)
+            picture.lines += self._map(page.map, width, room)
         if page.figure:
             self._figure(picture, page.figure, width, height - picture.height - len(lines))
         apart = self.spread and 2 * len(lines) + picture.height <= height
@@ -81,9 +83,9 @@ class LecturePage(PictureView):
                 line.add(segment.text, segment.style)
         picture.line()
 
-    def _map(self, shown: FileMap, width: int) -> list[Line]:
+    def _map(self, shown: FileMap, width: int, room: int) -> list[Line]:
         hint = [] if shown.has_lines else [_line(text, theme.DIM) for text in prose(self.no_lines, width)]
-        return [*file_map_lines(shown, width), *hint, Line()]
+        return [*file_map_lines(shown, width, room - len(hint) - 1), *hint, Line()]
 
     def lines_needed(self, width: int) -> int:
         """How many lines the page has in a width, once it has done what it does, with a figure in letters."""
@@ -93,7 +95,7 @@ class LecturePage(PictureView):
         code = len(_code(self.rendered, width, whole=True))
         code += code > 0
         if self.rendered.map is not None:
-            code += len(self._map(self.rendered.map, width))
+            code += len(self._map(self.rendered.map, width, 0))
         return len(title) + 1 + figure + code + len(page_lines(self.rendered.revealed(), width))
 
 
@@ -109,7 +111,7 @@ def code_lines(page: RenderedPage, width: int, room: int) -> list[Line]:
     if len(lines) <= room:
         return lines
     left = len(lines) - room + 1
-    return [*lines[: room - 1], Line().most(f"… {left} more", width, theme.DIM)]
+    return [*lines[: room - 1], Line().most(say("panes.lecture_page.more", count=left), width, theme.DIM)]
 
 
 def _code(page: RenderedPage, width: int, whole: bool) -> list[Line]:
@@ -124,22 +126,22 @@ def _code(page: RenderedPage, width: int, whole: bool) -> list[Line]:
     return lines
 
 
-def file_map_lines(shown: FileMap, width: int) -> list[Line]:
-    """Which chapter each part of the file belongs to: a line for each chapter, or two where they are narrow."""
+def file_map_lines(shown: FileMap, width: int, room: int) -> list[Line]:
+    """Which chapter each part of the file belongs to: a line for each, or two where it is narrow and there is room."""
     lines: list[Line] = []
     ranges = max((len(chapter.lines) for chapter in shown.chapters), default=0) if shown.has_lines else 0
+    in_two = width < MAP_WIDE and 2 * len(shown.chapters) <= room
     for chapter in shown.chapters:
-        line = Line()
+        line, number = Line(), f"{chapter.place + 1:>2} "
         if shown.has_lines:
-            line.add(f"{chapter.lines:>{ranges}}  ", theme.FAINT)
-        if width >= MAP_WIDE:
-            line.fit(chapter.largest.label, (width - ranges) // 2, theme.NEW)
-            line.add(f" {chapter.place + 1:>3}  ", theme.STRONG)
-            lines.append(line.most(chapter.title, width - line.width, theme.TEXT))
-        else:
+            line.add(f"{chapter.lines:>{ranges}} ", theme.FAINT)
+        if in_two:
             lines.append(line.most(chapter.largest.label, width - line.width, theme.NEW))
-            title = Line().add(f"{chapter.place + 1:>{ranges + 3}}  ", theme.STRONG)
-            lines.append(title.most(chapter.title, width - title.width, theme.TEXT))
+            line = Line().to(ranges + 1)
+        else:
+            line.fit(chapter.largest.label, (width - ranges) // 2, theme.NEW).add(" ")
+        line.add(number, theme.STRONG)
+        lines.append(line.most(chapter.title, width - line.width, theme.TEXT))
     return lines
 
 
@@ -177,11 +179,12 @@ class Footing(PictureView):
         line = picture.line()
         if status is None:
             return picture
-        room = width - len(status.count) - 2
+        count = cell_len(status.count)
+        room = width - count - 2
         line.most(f" {status.hint} ", room, theme.NOW if status.urgent else theme.STRONG)
         for key, words in status.keys:
             more = Line().add(f"  {key.display or key.keys} ", theme.STRONG, key).add(words, theme.TEXT, key)
             if line.width + more.width <= room:
                 line.extend(more)
-        line.to(width - len(status.count) - 1).add(status.count, theme.DIM)
+        line.to(width - count - 1).add(status.count, theme.DIM)
         return picture

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.explanations.sentences import title_of
+from microgpt_tui.explanations.sentences import pane_title, title_of
 from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.source import line_at_work
+from microgpt_tui.texts.say import say
 
 LEAST = 10  # lines from which there is room for a line of source
 
@@ -18,13 +19,14 @@ class Stage(Pane):
     On a narrow screen, which has no room for the source, the line of it that is at work stands at the bottom.
     """
 
-    TITLE = "Stage"
+    TITLE = pane_title("stage")
 
     def heading(self, frame: Frame) -> str:
         title, event = title_of(frame), frame.stage_event
         if not frame.backward or event.is_parameter or not frame.moment.tick:
             return title
-        return f"{title} ─ {'from' if frame.stepping_inside else 'to'} ∂{event.name}"  # what the line of place names
+        way = "from" if frame.stepping_inside else "to"
+        return f"{title} ─ {say(f'panes.stage.{way}', name=event.name)}"  # what the line of place names
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         return draw(frame, width, height)

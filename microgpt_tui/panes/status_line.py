@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.style import Style
 
 from engine.timeline.events import Phase
@@ -14,10 +15,9 @@ from microgpt_tui.debugger.navigation import MODULE, has_own_words
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.texts.say import say
 
 WAYS = {Phase.FORWARD: "▲", Phase.BACKWARD: "▼", Phase.UPDATE: "▲"}  # as the map has it: up to the loss, and back down
-COUNTED = {Phase.FORWARD: "scalar", Phase.BACKWARD: "term", Phase.UPDATE: "parameter"}
-EVENTS = {Phase.FORWARD: "event", Phase.BACKWARD: "event", Phase.UPDATE: "matrix"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class StatusLine(Pane, can_focus=False):
         for count in _counts(frame):
             for form in FORMS:
                 line = _line(frame, form)
-                if line.width + len(count) + 3 <= width:
-                    return Picture([line.to(width - len(count) - 1).add(count, theme.DIM)])
+                if line.width + cell_len(count) + 3 <= width:
+                    return Picture([line.to(width - cell_len(count) - 1).add(count, theme.DIM)])
         return Picture([line.cut(width)] if line else [])
 
 
@@ -49,8 +49,8 @@ def _counts(frame: Frame) -> Iterator[str]:
     """How far the phase is, from the fullest form to the shortest."""
     phase = frame.phase
     index = f"{frame.event.index + 1}/{len(frame.program.events(phase))}"
-    event = f"{EVENTS[phase]} {index}"
-    ticks = f"{COUNTED[phase]} {frame.moment.tick:,}/{frame.program.ticks(phase):,}"
+    event = f"{say(f'panes.status_line.event.{phase}')} {index}"
+    ticks = f"{say(f'panes.status_line.tick.{phase}')} {frame.moment.tick:,}/{frame.program.ticks(phase):,}"
     yield f"{event} · {ticks}"
     yield from (ticks, ticks.partition("/")[0]) if frame.stepping_inside else (event, index)
 
@@ -62,8 +62,9 @@ def _line(frame: Frame, form: _Form) -> Line:
         line.add(" ").most(frame.around.branch, 16, theme.WARNING)
     steps = frame.config.num_steps
     of = f"/{steps}" if steps < ENDLESS else ""
-    line.add(f" step {frame.moment.step}", theme.STRONG).add(f"{of} ", theme.DIM)
-    line.add(f" {frame.phase.upper()} {WAYS[frame.phase]} ", theme.PHASES[frame.phase]).add(" ")
+    line.add(f" {say('panes.status_line.step', step=frame.moment.step)}", theme.STRONG).add(f"{of} ", theme.DIM)
+    phase = say(f"explanations.phase.{frame.phase}").upper()
+    line.add(f" {phase} {WAYS[frame.phase]} ", theme.PHASES[frame.phase]).add(" ")
     for i, (part, style) in enumerate(_path(frame, form)):
         line.add(" › " if i else "", theme.FAINT).add(part, style)
     return line
@@ -72,7 +73,7 @@ def _line(frame: Frame, form: _Form) -> Line:
 def _path(frame: Frame, form: _Form) -> list[tuple[str, Style]]:
     event = frame.stage_event
     if event.is_parameter:
-        shape = "×".join(map(str, event.shape)) or "one number"
+        shape = "×".join(map(str, event.shape)) or say("panes.status_line.one_number")
         return [(event.name, theme.NEW), (shape, theme.TEXT)]
     parts: list[str] = []
     if event.pos is not None:

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 
-from engine import Moment, Run
+from engine import EngineError, Moment, Run
 from engine.sampling.stepper import SampleStepper
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.keys import IN_LECTURE
@@ -31,7 +31,7 @@ from microgpt_tui.panes.lecture_page import Footing, LecturePage
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.widgets.picture_view import PictureView
 
-BESIDE = 110  # columns from which the page stands beside the panes
+BESIDE = Size(110, 30)  # from which on the page stands beside the panes
 LEFT_TO_PANES = 9  # lines at least, where it stands above them
 
 
@@ -87,7 +87,7 @@ class LectureScreen(DebuggerScreen):
         self._gone = True
 
     def on_resize(self, event: events.Resize) -> None:
-        beside = event.size.width >= BESIDE and not self.player.lecture.big
+        beside = self._beside(event.size)
         self.set_class(beside, "-beside")
         self.set_class(not beside, "-above")
         self._fit_page(event.size)
@@ -128,15 +128,19 @@ class LectureScreen(DebuggerScreen):
         bound = self.player.bound
         names = [name for name in bound.spotlight if name in registry.ids()]
         if isinstance(bound.page.act, Train) and "training" not in names:
-            names.append("training")  # the curve grows
+            names = [*names, "training"]  # the curve grows
         if not names:
             return plan(phase, room, head=self.head_at_work)
         return spotlit(names, room, alone=self.player.lecture.big)
 
+    def _beside(self, size: Size) -> bool:
+        """Whether the page stands beside the panes in a window of this size; else it stands above them."""
+        return size.width >= BESIDE.width and size.height >= BESIDE.height and not self.player.lecture.big
+
     def _fit_page(self, size: Size) -> None:
         pane, rendered = self.page_pane, self.player.shown
         self.remove_class("-page-alone")
-        if size.width >= BESIDE and not self.player.lecture.big:
+        if self._beside(size):
             pane.styles.height = None
             return
         needed, usual = pane.lines_needed(size.width - 4) + 1, size.height - LEFT_TO_PANES - 2
@@ -218,12 +222,18 @@ class LectureScreen(DebuggerScreen):
         self._show_status()
 
     def _branch(self) -> str | None:
-        """The branch of the run that the page is about, made when it is first needed; None for the original."""
+        """The branch of the run that the page is about, made when it is first needed; None for the original.
+
+        A page whose changes cannot be made says so itself, beside the original.
+        """
         changes, branches = self.player.bound.changes, self.what_if.branches
         if not changes:
             return None
         known = (branch.name for branch in branches.all() if set(branch.changes) == set(changes))
-        return next(known, None) or branches.change(None, changes, enter=False).name
+        try:
+            return next(known, None) or branches.change(None, changes, enter=False).name
+        except EngineError:
+            return None
 
     def _land(self) -> None:
         """The run is where the page wants it: choose what is in focus."""
@@ -292,8 +302,6 @@ class LectureScreen(DebuggerScreen):
         if action == "pick":
             rendered = player.rendered
             return player.next is Press.REVEAL and rendered is not None and parameters[0] < len(rendered.options)  # type: ignore[operator]
-        if action == "why":
-            return player.bound.page.why is not None
         if action == "explore":
             return not self.grid.zoomed and not self.grid.chosen
         return True
@@ -348,6 +356,9 @@ class LectureScreen(DebuggerScreen):
         self._show_page()
 
     def action_why(self) -> None:
+        if self.player.bound.page.why is None:
+            self.notify(self.player.lecture.words["no_why"], timeout=3)
+            return
         self.player.unfolded = not self.player.unfolded
         self._show_page()
 

@@ -122,6 +122,12 @@ def test_korean_pages_keep_to_the_glossary(word: str) -> None:
         assert found == [], f"{path.name}: {GLOSSARY['instead'][word]}"
 
 
+def test_korean_pages_are_of_one_level() -> None:
+    for path in files(None, "ko"):
+        ends = re.findall(r"[가-힣]+(?:다|자|오|라|지)[.?!](?=\s|['\"])", path.read_text(encoding="utf-8"))
+        assert [end for end in ends if not end[:-1].endswith("니다")] == [], path.name
+
+
 # What the pages say in words.
 
 

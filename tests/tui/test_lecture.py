@@ -19,7 +19,7 @@ from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.lectures.check import check_lecture
 from microgpt_tui.lectures.outline import CodeFinder
-from microgpt_tui.lectures.page import LectureError
+from microgpt_tui.lectures.page import Course, LectureError
 from microgpt_tui.lectures.rendered_page import RenderedPage
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.lecture_page import LecturePage
@@ -396,6 +396,9 @@ async def test_w_unfolds_the_reasons_of_a_page_that_has_any(tmp_path: Path) -> N
         assert reasons not in text(pilot)
         await pilot.press("right")
         assert "w Why?" not in text(pilot)
+        await pilot.press("w")
+        assert "This page gives no further reasons." in notes(pilot)
+        assert not lecture_screen(pilot).state.annotations.watches
 
 
 MAP = """\
@@ -429,6 +432,22 @@ async def test_the_map_of_the_file_stands_on_its_page(tmp_path: Path, size: tupl
         assert re.search(rf"{first}-{first + 1} \+1 +gpt: q … k", text(pilot))
         assert "All of it" in text(pilot).split("gpt: q … k")[1]
         assert "microgpt-tui fetch" not in text(pilot)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_all_of_the_page_with_the_map_is_seen(tmp_path: Path, size: tuple[int, int]) -> None:
+    pages = (
+        f"---\nchapter: Number {i}\ncode: |\n  {each}\n---\n# T\n"
+        for i, each in enumerate(["class Value", "rmsnorm: ...", "loss = ...", "m[i] = ...", "BOS = ..."], 2)
+    )
+    body = "".join(f"- Line {i} of a list that is long enough for two lines.\n" for i in range(1, 6))
+    files = [MAP.replace("# The file\n", f"# The file\n\n{body}"), *pages, *["---\nchapter: B\n---\n# T\n"] * 5]
+    chapters = [lecture_of(tmp_path, text).course.chapters[0] for text in files]
+    lecture = lecture_of(tmp_path)
+    lecture.course = Course("", chapters)
+    async with lecture_app(lecture, size) as pilot:
+        assert all(f"Line {i} of" in text(pilot) for i in range(1, 6))
+        assert all(f"Number {i}"[:8] in text(pilot) for i in range(2, 7))
 
 
 async def test_a_map_without_lines_says_how_to_get_them(tmp_path: Path) -> None:
@@ -677,11 +696,12 @@ async def test_for_the_last_row_text_and_picture_take_turns(tmp_path: Path, size
         await until(pilot, lambda: "Stage: q" in text(pilot))
 
 
-@pytest.mark.parametrize("code", ["", "linear: ...", "softmax: ...", "gpt: attn_logits = ...", "gpt: x = linear(...)"])
+@pytest.mark.parametrize("size", [(80, 24), (110, 24), (110, 29), (110, 30)])
+@pytest.mark.parametrize("code", ["", "softmax: ...", "gpt: attn_logits = ..."])
 @pytest.mark.parametrize("figure", ["", "figure: '{loss:.2f}'\n"])
 @pytest.mark.parametrize("title", ["Short", "A title that needs a second line " * 3])
-async def test_all_of_a_page_that_is_checked_is_seen_in_the_smallest_window(
-    tmp_path: Path, code: str, figure: str, title: str
+async def test_all_of_a_page_that_is_checked_is_seen_in_small_windows(
+    tmp_path: Path, code: str, figure: str, title: str, size: tuple[int, int]
 ) -> None:
     lines = [f"- Line {i}." for i in range(1, 13)]
     named = f"code: {code!r}\n" if code else ""
@@ -696,6 +716,6 @@ async def test_all_of_a_page_that_is_checked_is_seen_in_the_smallest_window(
     while mistakes():
         lines.pop()
     assert len(lines) >= 5
-    async with lecture_app(lecture_of(tmp_path, head + "\n".join(lines)), (80, 24)) as pilot:
+    async with lecture_app(lecture_of(tmp_path, head + "\n".join(lines)), size) as pilot:
         assert all(line[2:] in text(pilot) for line in lines)
         assert title[:5] in text(pilot)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import Config, Session
 from microgpt_tui.drawing.markdown import without_literals
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.inference.panel import InferencePanel
@@ -113,3 +114,44 @@ async def test_a_page_returns_to_the_original_from_what_was_tried_while_explorin
         await pilot.press("l")
         await until(pilot, lambda: shown.what_if.branch is None and not shown.busy)
         assert shown.session.view().event.name == "q"
+
+
+IMPOSSIBLE = f"""\
+---
+chapter: Impossible
+config: {CONFIG}
+moment: step 0 forward loss
+spotlight: stage
+---
+# First
+---
+moment: step 1 forward loss
+what_if: q[0, 0]@pos=3,step=1 = 1
+spotlight: comparison
+---
+# A place that the document lacks
+---
+moment: step 2
+inference: position=4
+---
+# This sample is over
+---
+moment: step 3
+---
+# Last
+"""
+
+
+async def test_pages_that_cannot_be_shown_say_so_and_the_lecture_goes_on(tmp_path: Path) -> None:
+    run = Session(Config(n_embd=4, n_head=2, block_size=4, num_steps=9), ["a", "b"])
+    async with lecture_app(lecture_of(tmp_path, IMPOSSIBLE), run=run) as pilot:
+        shown = lecture_screen(pilot)
+        await pilot.press("right")
+        await until(pilot, lambda: ready(shown) and "cannot be shown" in text(pilot))
+        assert shown.what_if.branch is None
+        await pilot.press("right")
+        await until(pilot, lambda: ready(shown) and "This sample" in text(pilot))
+        assert "cannot be shown" in text(pilot)
+        await pilot.press("right")
+        await until(pilot, lambda: ready(shown) and "Last" in text(pilot))
+        assert shown.session.step == 3

@@ -308,7 +308,11 @@ class Recorder:
             self._done(self._pending)
             self._at_line.look_again()
         elif self._at_line is not None and self._at_line.moved():
-            raise Unrecordable("line_reached_again", line=self.step_at_line)
+            raise self.reached_again()
+
+    def reached_again(self) -> Unrecordable:
+        """Why no step can end at a line within the update."""
+        return Unrecordable("line_reached_again", line=self.step_at_line)
 
     def ended(self, whole: bool, frame: Any = None) -> None:
         """The script has ended; `whole` says whether it came to its end, `frame` where it was stopped."""
@@ -713,10 +717,9 @@ class Recorder:
         for name, value in zip(self.sources.sites[site].names, values):
             self._name(site, name, value)
 
-    def passed(self, site: int, value: Any) -> Any:
+    def passed(self, site: int, value: Any) -> None:
         """A value that is returned, or assigned to an attribute or an element."""
         self._name(site, self.sources.sites[site].names[0], value)
-        return value
 
     def writing(self, thing: Any) -> None:
         """Before the value of a scalar is written."""

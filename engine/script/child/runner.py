@@ -179,6 +179,8 @@ class Runner:
             raise Unrecordable("not_python", reason=str(error)) from None
         if self.recorder.step_at_line and not self.sources.ends_steps:
             raise Unrecordable("line_of_no_step", line=self.recorder.step_at_line)
+        if self.recorder.step_at_line and self.sources.ends_in_update:
+            raise self.recorder.reached_again()
         return code
 
     def _prepare(self, module: types.ModuleType) -> None:
