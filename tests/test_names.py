@@ -40,6 +40,7 @@ def test_modules_are_named_by_nouns() -> None:
         "highlighting",
         "recording",
         "training",
+        "wrapping",
         "loading",
     }  # a binding, a recording, the pane of training, being loaded
     named = {file.stem for package in ("engine", "microgpt_tui") for file in (ROOT / package).rglob("*.py")}
