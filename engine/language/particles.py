@@ -19,7 +19,7 @@ _FINAL_OF_WORD = dict.fromkeys("bckpt", 1) | dict.fromkeys("mn", 1) | {"l": _RIE
 def _final(word: str) -> int:
     """The final consonant that a word is read with, 0 for none. Of Latin words it is guessed by their last letter."""
     letters = [c for c in word if c.isalnum()]
-    if not letters:
+    if not letters or word.rstrip().endswith("%"):  # read as 퍼센트
         return 0
     last = letters[-1].lower()
     if ord(last) in _SYLLABLES:

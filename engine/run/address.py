@@ -46,7 +46,7 @@ class Address:
         check_length(text, AddressError)
         read = WORDS.fullmatch(text.strip())
         if read is None or not text.strip():
-            raise AddressError(say("run.address.no_moment", text=quoted(text.strip()), examples=EXAMPLES))
+            raise AddressError(say("run.address.no_moment", text=quoted(text.strip()), examples=_examples(scope)))
         step, scalar, name = int(read["step"] or default), read["scalar"], read["place"]
         if step > scope.config.num_steps:
             raise AddressError(say("run.address.no_step", step=step, last=scope.config.num_steps))
@@ -113,10 +113,21 @@ def about_document(program: StepProgram) -> str:
     return say("run.address.positions", last=program.n - 1)
 
 
+def _examples(scope: Scope) -> str:
+    """Moments as they are written, in names of the run."""
+    if "attn_weights" in scope.specs:
+        return EXAMPLES
+    made = [name for name, spec in scope.specs.items() if not spec.parameter]
+    moved = next((name for name, spec in scope.specs.items() if spec.parameter), "loss")
+    tensor = made[-1] if made else "loss"
+    place = f"@{scope.place_names['pos']}=0" if made and scope.specs[tensor].positions else ""
+    return f"step 500, 0 forward {tensor}{place}, 99 update {moved}, 3 backward end"
+
+
 def _place(name: str, scope: Scope) -> EventPattern:
     try:
         place = EventPattern.parse(name, scope.place_names)
         place.check(scope)
     except BreakpointError as error:
-        raise AddressError(say("run.address.wrong_place", error=error, examples=EXAMPLES)) from None
+        raise AddressError(say("run.address.wrong_place", error=error, examples=_examples(scope))) from None
     return place

@@ -44,8 +44,7 @@ class ScriptExplainer(Explainer):
             return f"{name}[{','.join(map(str, index))}]" if index else name
         if not self.program.computed[row]:
             return self.program.leaves.get(row)
-        event = self.program.event_of(row)
-        return None if event is None else self.program.labels(event).get(row)
+        return self.program.label(row)
 
     def name(self, row: int) -> str:
         """A name such as q[3] or wte[12,5]; what has none is called by what it is for: "term 4 of q[3]".

@@ -13,13 +13,14 @@ from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.goto import Continue
 from microgpt_tui.debugger.navigation import SameEvent
-from microgpt_tui.debugger.run_controller import PACES, Pace, RunController, why_ended
+from microgpt_tui.debugger.run_controller import PACES, Pace, RunController, why_ended, why_not
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
 from microgpt_tui.texts.say import say
 
 MOST_WAITING = 9  # moves that wait for the one that is under way; a held key would make more without end
-NOWHERE = dict.fromkeys(("next_event", "next_scalar", "next_phase", "next_step", "next_ten_steps"), "end") | {
+ONWARD = ("next_event", "next_scalar", "next_phase", "next_step", "next_ten_steps")
+NOWHERE = dict.fromkeys(ONWARD, "end") | {
     "previous_event": "first_event",
     "previous_scalar": "first_scalar",
     "previous_step": "first_step",
@@ -66,6 +67,7 @@ class Navigator:
         notify: Callable[..., None],
     ) -> None:
         self._state, self._stops, self._motion, self._display, self._notify = state, stops, motion, display, notify
+        self._told: set[str] = set()  # what was said of a script
         self.waiting: list[str] = []  # moves that follow the one that is under way, as `move` takes them
         self.diverted: Callable[[], bool] = lambda: False
         self._destination: SameEvent | None = None  # where a relative move is going
@@ -109,7 +111,7 @@ class Navigator:
         except NumericFault as fault:
             self._state.meet(fault)
         except EngineError as error:  # a script that ends before that step, for example
-            self._notify(f"{error}.", severity="warning", timeout=6, markup=False)
+            self._tell(why_not(session, error), severity="warning", timeout=6)
         self._state.stand(self._state.where.at(session.moment))
         self._remember_event()
         self._display.show_soon()
@@ -129,7 +131,8 @@ class Navigator:
         if target is not None and target.step > last:  # beyond the schedule the rate is below 0
             target = replace(target, step=last) if session.step < last else None
         if target is None or (target == session.moment and self._state.fault is None):
-            self._notify(say(f"debugger.navigator.nowhere.{NOWHERE.get(way, 'nothing')}"), timeout=3)
+            ended = why_ended(session) if way in ONWARD and is_scripted(session) else ""
+            self._tell(ended or say(f"debugger.navigator.nowhere.{NOWHERE.get(way, 'nothing')}"), timeout=3)
         else:
             self.go(target)
 
@@ -172,7 +175,7 @@ class Navigator:
         if here.step > last or (here.step == last and here == navigation.last_moment(session.program)):
             more = "one_more" if here.step <= last else "no_more"
             ended = why_ended(session) if is_scripted(session) else ""
-            self._notify(ended or say(f"debugger.navigator.all_done.{more}", steps=last + 1))
+            self._tell(ended or say(f"debugger.navigator.all_done.{more}", steps=last + 1))
             return
         self._destination = self._meant(navigation.same_event(session.program, here, here.step))
         stops = self._stops.all()
@@ -235,6 +238,8 @@ class Navigator:
         stop, where = message.found, self._state.where.at(self._session.moment)
         self._state.stand(where if stop is None or stop.row is None else replace(where, row=stop.row))
         self._remember_event()
+        if stop is None:
+            self._mark_told(message.note)
         self._display.show()
         if stop is not None and not self.diverted():
             title, severity = say("debugger.navigator.stopped"), "warning" if stop.check else "information"
@@ -251,6 +256,26 @@ class Navigator:
                 self.waiting = waiting[place:]
                 return
             self.move(way)
+
+    def tell_of_script(self) -> None:
+        """Say once what a script's run has to be told: that it is not repeatable, how it ended."""
+        session = self._session
+        if is_scripted(session):
+            for sentence in (session.warning, session.ending):
+                if sentence and sentence not in self._told:
+                    self._told.add(sentence)
+                    self._notify(sentence, severity="warning", timeout=12, markup=False)
+
+    def _tell(self, note: str, timeout: float | None = None, severity: str = "information") -> None:
+        """Say why nothing moves."""
+        self._mark_told(note)
+        self._notify(note, severity=severity, timeout=timeout, markup=False)
+
+    def _mark_told(self, note: str) -> None:
+        """Do not say by itself how a script ended, where a note does."""
+        ending = self._session.ending if is_scripted(self._session) else None
+        if ending is not None and ending in note:
+            self._told.add(ending)
 
     def _depart(self) -> None:
         """The run begins to move."""

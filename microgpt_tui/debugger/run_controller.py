@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 from textual.message import Message
 
 from engine import EngineError, NumericFault, Run, Stop, Stops, continue_to, reverse_continue
+from engine.errors import ScriptError
 from engine.run.capabilities import ScriptedRun, can_be_slowed, is_scripted, sampling
 from engine.timeline.events import Event, Moment, StepProgram
 from microgpt_tui.debugger.navigation import SameEvent, counterpart, last_moment, next_event, same_event
@@ -68,6 +69,12 @@ class Live:
 def why_ended(session: ScriptedRun) -> str:
     """How a script has come to its end, after the last of its steps."""
     return session.ending or say("debugger.run_controller.script_ended", steps=session.config.num_steps)
+
+
+def why_not(session: Run, error: EngineError) -> str:
+    """Why a moment was not reached: how the script ended, where that is the error."""
+    ended = session.ending if isinstance(error, ScriptError) and is_scripted(session) else None
+    return ended or f"{error}."
 
 
 class RunController:
@@ -213,7 +220,7 @@ class RunController:
         except NumericFault as fault:
             arrived = self.Arrived(fault=fault)
         except EngineError as error:
-            arrived = self.Arrived(note=f"{error}.")
+            arrived = self.Arrived(note=why_not(self._session, error))
         finally:
             self._idle.set()
         self._post(arrived)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from microgpt_tui.texts.say import say
+
 UNKNOWN = "·"
 
 
@@ -27,7 +29,7 @@ def brief(value: float, width: int) -> str:
     for text in (number(value, 3), number(value, 2), f"{value:+.0e}".replace("e-0", "e-").replace("e+0", "e+")):
         if len(text) <= width:
             return text
-    return "big" if abs(value) > 1 else "tiny"
+    return say("drawing.numbers.big" if abs(value) > 1 else "drawing.numbers.tiny")
 
 
 def exact(value: float | None) -> str:

@@ -17,7 +17,7 @@ def signed_swatch(line: Line, scale: float) -> Line:
     line.add(f"−{end} ", theme.MINUS)
     shares = (*(-s for s in SHADES), *reversed(SHADES))
     for size in (2, 1) if theme.signs_only else (2,):  # cells of one character have other signs than wider ones
-        line.add(" or " if size == 1 else "", theme.DIM)
+        line.add(f" {say('drawing.swatch.or')} " if size == 1 else "", theme.DIM)
         for share in shares:
             line.add(*heat(share, True, 1.0, size))
     return line.add(f" +{end}", theme.PLUS)

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from engine.timeline.events import Phase
-from engine.timeline.update import AdamStep, UpdateStep
+from engine.timeline.update import ADAM, AdamStep, Optimizer, UpdateStep
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.series import Series
 from microgpt_tui.drawing import theme
@@ -135,6 +135,13 @@ WORDS = {name: (say(f"panes.adam.quantity.{name}"), sign) for name, sign in _SIG
 """Quantities of an update in words, and their signs in formulas; others are called by their names."""
 
 
+def _words(name: str, optimizer: Optimizer) -> tuple[str, str]:
+    """A quantity in words, and its sign; those of Adam are meant only where an optimizer remembers both m and v."""
+    if name in ("g", "p") or set(ADAM.state) <= set(optimizer.state):
+        return WORDS.get(name, (name, ""))
+    return name, ""
+
+
 def _rows(frame: Frame, a: UpdateStep | None, waits: bool) -> list[_Row]:
     """The lines of an update; of one that is to come, what is known without it."""
     if a is None:
@@ -144,10 +151,11 @@ def _rows(frame: Frame, a: UpdateStep | None, waits: bool) -> list[_Row]:
             known | {"p": frame.value(row)} | ({"g": frame.gradient(row)} if waits else {})
         )
         names = frame.view.optimizer.quantities
-        return [_Row(*WORDS.get(name, (name, "")), None, known_values.get(name), "", "", name) for name in names]
+        return [_Row(*_words(name, frame.view.optimizer), None, known_values.get(name), "", "", name) for name in names]
     if not isinstance(a, AdamStep):
         return [
-            _Row(*WORDS.get(t.name, (t.name, "")), t.before, t.value, f"= {t.formula}", "", t.name) for t in a.terms
+            _Row(*_words(t.name, frame.view.optimizer), t.before, t.value, f"= {t.formula}", "", t.name)
+            for t in a.terms
         ]
     shares = [say("panes.adam.old_new", old=100 * beta, new=100 * (1 - beta)) for beta in (a.beta1, a.beta2)]
     if a.g:

@@ -80,7 +80,7 @@ def _tensor(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, roo
     for label, cells in zip(names, parts, strict=True):
         _row(picture, label, cells, size, frame.selected, scale)
     cells = difference(frame, theirs, rows)[left:right]
-    _row(picture, "difference", cells, size, frame.selected, cells.scale)
+    _row(picture, say("panes.comparison_view.difference"), cells, size, frame.selected, cells.scale)
     if room - picture.height >= LEAST_MAP and event.pos is not None:
         picture.below(_positions(frame, theirs, (left, right, size), width, room - picture.height))
     return picture

@@ -20,7 +20,7 @@ from engine import Address, EngineError, Run
 from engine.explain.gradient_paths import Edge
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
-from engine.run.capabilities import branching, is_scripted, on_tape
+from engine.run.capabilities import branching, on_tape
 from engine.run.step_copy import StepCopy, step_copy_of
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
@@ -149,7 +149,6 @@ class DebuggerScreen(Screen[None]):
         self.change = ChangePlayer(self.state, self._show_stage, self.set_timer, self._plays, time.monotonic)
         self._shown: Moment | None = None  # the moment that was shown last, unless the run went there of its own accord
         self._waiting = False
-        self._told: set[str] = set()  # what was said of a script
         self.head_at_work = False  # at the moment that is shown
         self._inferred_steps: list[int] = []  # training steps whose parameters inference was opened with, latest first
 
@@ -264,19 +263,10 @@ class DebuggerScreen(Screen[None]):
         self.set_class(frame.phase is Phase.UPDATE, "-update")
         self.head_at_work = frame.operation.head is not None
         self.grid.lacking = registry.lacking(frame.view)
-        self._tell_of_script()
+        self.navigator.tell_of_script()
         self.grid.place()
         for pane in self.panes:
             pane.show(self._staged(frame) if isinstance(pane, Stage) else frame)
-
-    def _tell_of_script(self) -> None:
-        """Say once what a script's run has to be told: that it is not repeatable, how it ended."""
-        session = self.session
-        if is_scripted(session):
-            for sentence in (session.warning, session.ending):
-                if sentence and sentence not in self._told:
-                    self._told.add(sentence)
-                    self.notify(sentence, severity="warning", timeout=12, markup=False)
 
     def _play_change(self) -> None:
         """Play what was made since something was last shown; on the way back only the frame of what was made last."""

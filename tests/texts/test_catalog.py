@@ -78,6 +78,7 @@ def test_text_as_it_is_without_values(catalog):
         ("'ㄱ'", "을/를", "'ㄱ'을"),
         ("ㅏ", "을/를", "ㅏ를"),
         ("…", "을/를", "…를"),
+        ("4.7 %", "을/를", "4.7 %를"),
     ],
 )
 def test_particles(word, forms, whole):

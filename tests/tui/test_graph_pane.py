@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from textual.pilot import Pilot
 
 from engine import Config, Session
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch
+from engine.language.chosen import use_language
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.graph import BOX, GraphBuilder, Placed, Subtree, placed
@@ -58,6 +61,21 @@ def test_an_element_of_q_is_a_sum_of_products_of_weights_and_inputs() -> None:
         assert term.node.data == (weight.node.data or 0.0) * (x.node.data or 0.0)
     assert [each.node.name for each in users.beyond] == [f"→ attn_logits[{i}]" for i in (0, 1)]
     assert [each.beyond[0].node.name for each in users.beyond] == [f"sum in attn_logits[{i}]" for i in (0, 1)]
+
+
+@pytest.fixture
+def korean() -> Iterator[None]:
+    use_language("ko")
+    yield
+    use_language("en")
+
+
+@pytest.mark.usefixtures("korean")
+def test_what_uses_a_scalar_is_called_by_its_goal_in_every_language() -> None:
+    children, users = graph_of(frame_of("q[0, 1]@pos=1"))
+    assert [each.node.name for each in children.beyond] == [f"q[1]의 항 {i}" for i in (1, 2, 3, 4)]
+    assert [each.node.name for each in users.beyond] == [f"→ attn_logits[{i}]" for i in (0, 1)]
+    assert [each.beyond[0].node.name for each in users.beyond] == [f"attn_logits[{i}] 안의 합" for i in (0, 1)]
 
 
 def test_gradients_are_local_gradients_times_those_of_the_users() -> None:
