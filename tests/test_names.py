@@ -42,6 +42,7 @@ def test_modules_are_named_by_nouns() -> None:
         "training",
         "wrapping",
         "loading",
-    }  # a binding, a recording, the pane of training, being loaded
+        "wrapping",
+    }  # a binding, a recording, the pane of training, being loaded, where lines are broken
     named = {file.stem for package in ("engine", "microgpt_tui") for file in (ROOT / package).rglob("*.py")}
     assert {name for name in named if name.endswith("ing")} <= nouns

@@ -91,7 +91,7 @@ def glossary_text() -> Text:
     for term in terms(language()):
         text.append(term.word, theme.STRONG)
         if term.english != term.word:
-            text.append(f" ({term.english})", theme.DIM)
+            text.append(f" · {term.english}", theme.DIM)
         text.append(f": {term.meaning}\n", theme.TEXT)
     return text
 

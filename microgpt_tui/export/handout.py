@@ -155,7 +155,7 @@ def _terms(chapters: Sequence[Printed], language: str, words: Mapping[str, str])
     pages = [rendered for chapter in chapters for rendered, _ in chapter.pages]
     found = terms_in((text for page in pages for text in (page.title, page.body, page.then, page.why)), language)
     rows = (
-        f"<dt>{escape(term.word)}{f' ({escape(term.english)})' if term.english != term.word else ''}</dt>"
+        f"<dt>{escape(term.word)}{f' · {escape(term.english)}' if term.english != term.word else ''}</dt>"
         f"<dd>{escape(term.meaning)}</dd>"
         for term in found
     )

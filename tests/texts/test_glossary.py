@@ -69,9 +69,9 @@ async def test_a_handout_tells_what_its_terms_mean(tmp_path: Path) -> None:
     chapter = await printed(lecture_of(tmp_path, page), session().restart_copy())
     whole = handout("small", "ko", lecture_words("ko"), [chapter])
     assert re.findall("<dt>(.*?)</dt>", whole) == [
-        "내적 (dot product)",
-        "벡터 (vector)",
-        "점수 (score (attention))",
-        "쿼리 (query)",
+        "내적 · dot product",
+        "벡터 · vector",
+        "점수 · score (attention)",
+        "쿼리 · query",
     ]
     assert ">용어</h1>" in whole
