@@ -8,17 +8,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rich.console import RenderableType
 from textual import on
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
@@ -47,6 +47,7 @@ from microgpt_tui.screens.loading import LoadingScreen, OpeningScreen, ScriptLoa
 from microgpt_tui.storage.paths import compiled_mark, in_browser, state_folder
 from microgpt_tui.storage.startup import ScriptStart, Start
 from microgpt_tui.storage.threads import NO_THREADS, check_threads
+from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette, call_later
 
@@ -58,6 +59,15 @@ if TYPE_CHECKING:  # imported where a copy of microgpt.py is opened, or a lectur
     from microgpt_tui.storage.original import Found
 
 MOST_NOTIFICATIONS = 2  # at once: they cover what they speak of
+COMMAND_NAMES = {  # of Textual's commands, by the first word of what Textual says of them
+    "change": "theme",
+    "quit": "quit",
+    "show": "keys_show",
+    "hide": "keys_hide",
+    "maximize": "maximize",
+    "minimize": "minimize",
+    "save": "screenshot",
+}
 FEW_COLOURS = (None, "standard", "windows")  # rich's names of what terminals have, up to sixteen colours
 
 
@@ -109,12 +119,12 @@ class ThemedApp(App[EngineError | None]):
     def action_suspend_process(self) -> None:
         """Stop the program until the shell continues it."""
         if in_browser():
-            self.notify("There is no shell to return to in a browser; q leaves.", timeout=4)
+            self.notify(say("program.app.no_shell.in_browser"), timeout=4)
         elif sys.platform != "win32":
             from microgpt_tui.widgets.terminal_driver import TerminalDriver
 
             if isinstance(self._driver, TerminalDriver) and not self._driver.suspend():
-                self.notify("There is no shell to return to, which could continue the program; q leaves it.", timeout=4)
+                self.notify(say("program.app.no_shell.here"), timeout=4)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's own, after the one that replaces control characters."""
@@ -162,11 +172,21 @@ class ThemedApp(App[EngineError | None]):
     def action_command_palette(self) -> None:
         """Open the palette, except while a run is opened."""
         if self.use_command_palette and not isinstance(self.screen, Palette | LoadingScreen):
-            self.push_screen(Palette(id="--command-palette"))
+            self.push_screen(Palette(id="--command-palette", placeholder=say("program.app.search.commands")))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Textual's own, in the program's language; what is not known of them stays as it is."""
+        for command in super().get_system_commands(screen):
+            name = COMMAND_NAMES.get(command.help.partition(" ")[0].lower())
+            if name is None:
+                yield command
+            else:
+                title, what = say(f"program.command.{name}.title"), say(f"program.command.{name}.what")
+                yield command._replace(title=title, help=what)
 
     def search_themes(self) -> None:
         """Open the palette of themes."""
-        self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))
+        self.push_screen(Palette(providers=[ThemeProvider], placeholder=say("program.app.search.themes")))
 
     def _recolour(self, chosen: Theme) -> None:
         theme.use(theme.nearest(chosen))
@@ -241,10 +261,7 @@ class MicrogptApp(ThemedApp):
             screen.call_after_refresh(self._begin_finding_lines, screen, self.start.source)
         if screen.session.val_docs:
             trained, aside = len(screen.session.docs), len(screen.session.val_docs)
-            words = (
-                f"{trained:,} documents are trained on, {aside:,} kept aside; ◆ on the loss curve is what those cost."
-            )
-            self.notify(words, timeout=8)
+            self.notify(say("program.app.held_out", trained=trained, aside=aside), timeout=8)
         if self.start.notice:
             self.notify(self.start.notice, severity="warning", timeout=20, markup=False)
 
@@ -278,7 +295,7 @@ class MicrogptApp(ThemedApp):
 
     def _check_running(self, *_: object) -> None:
         if not self.is_running:
-            raise Stopped("the app has ended")
+            raise Stopped(say("program.app.ended"))
 
     def _show_lines(self, screen: DebuggerScreen, found: Found) -> None:
         screen.lines, screen.lines_hint, screen.lines_known = found.lines, found.hint, True
@@ -300,13 +317,14 @@ class MicrogptApp(ThemedApp):
         """Exit with a sentence when memory or threads run out; Textual shows other errors with their traceback."""
         cause = error.error if isinstance(error, WorkerFailed) else error
         saved = self.autosave is not None and self.autosave.touched and not in_browser()
-        way = "; microgpt-tui --resume returns to where you were" if saved else ""
         if is_out_of_memory(cause):
-            self.exit(DataError(f"there is not enough memory to go on; a smaller model needs less{way}"))
+            reason = say("program.app.out_of_memory")
         elif is_out_of_threads(cause):
-            self.exit(DataError(f"{NO_THREADS}{way}"))
+            reason = NO_THREADS
         else:
             super()._handle_exception(error)
+            return
+        self.exit(DataError(say("program.app.resumable", reason=reason) if saved else reason))
 
     @on(LoadingScreen.Failed)
     async def failed(self, message: LoadingScreen.Failed) -> None:
@@ -325,10 +343,10 @@ class MicrogptApp(ThemedApp):
 
         screen = self.screen
         if in_browser():
-            self.notify("Files cannot be written from the browser; run microgpt-tui on your own computer to save.")
+            self.notify(say("program.app.save_in_browser"))
             return
         if not isinstance(screen, DebuggerScreen) or screen.busy:
-            self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
+            self.notify(say("program.app.moving.save"), timeout=3)
             return
         own = self.start.path if isinstance(self.start, Start) else None
         given = screen.player.lecture.chapter.data if isinstance(screen, LectureScreen) else own
@@ -349,7 +367,7 @@ class MicrogptApp(ThemedApp):
         from microgpt_tui.lectures.outline import CodeFinder
 
         if self.debugger is not None and self.debugger.busy:
-            self.notify("The run is on its way to another moment; open a lecture when it has arrived.", timeout=3)
+            self.notify(say("program.app.moving.lecture"), timeout=3)
             return
         code = CodeFinder(self.debugger.lines if self.debugger is not None else None)
 

@@ -22,14 +22,17 @@ from engine.text import quoted
 from engine.timeline.events import Phase
 from engine.timeline.view import View, tape_view
 
+_SHORT = {"position": "pos"}  # operands whose names are long
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResidualComponent:
-    """What was added to the residual stream: `label`, such as token, position, layer 0 head 1 or layer 0 MLP, and its
-    scalars, `rows`.
+    """What was added to the residual stream: `label`, such as token, position, layer 0 head 1 or layer 0 MLP, the same
+    in few letters, as in L0 h1, and its scalars, `rows`.
     """
 
     label: str
+    short: str
     rows: Rows
 
 
@@ -124,29 +127,33 @@ class Attributor:
         if stream is self._span.embedding:
             event = self.view.program.find(Phase.FORWARD, (stream.name, self.pos, stream.layer, stream.head))
             assert event is not None
-            return [(ResidualComponent(name, rows), self._exact(rows)) for name, rows in event.operands.items()]
+            return [
+                (ResidualComponent(name, _SHORT.get(name, name), rows), self._exact(rows))
+                for name, rows in event.operands.items()
+            ]
         block = self._span.holder(stream.operation.operands["x"]) if stream.operation.kind == "add" else stream
         assert block is not None
-        layer, matrix, operands = _layer(block), block.operation.matrix, block.operation.operands
+        (layer, short), matrix, operands = _layer(block), block.operation.matrix, block.operation.operands
         heads = [t for t in self._span.tensors if t.head is not None and t.rows[0] in operands.get("x", ())]
         if matrix is None or not heads:
             name = "MLP" if block.block == "mlp" else block.name
-            return [(ResidualComponent(layer + name, block.rows), self._exact(block.rows))]
+            return [(ResidualComponent(layer + name, short + name, block.rows), self._exact(block.rows))]
         weights, found = self._exact(self.view.recording.matrices[matrix]), []
         for head in heads:
             columns = np.flatnonzero(np.isin(operands["x"], head.rows))
             added = weights[:, columns] @ self._exact(head.rows)
-            found.append(
-                (
-                    ResidualComponent(say("explain.logit_attribution.head", layer=layer, head=head.head), head.rows),
-                    added,
-                )
-            )
+            label = say("explain.logit_attribution.head", layer=layer, head=head.head)
+            in_short = say("explain.logit_attribution.head_short", layer=short, head=head.head)
+            found.append((ResidualComponent(label, in_short, head.rows), added))
         return found
 
     def _exact(self, rows: Rows) -> Exact:
         return Exact.of(self.view.passed(rows))
 
 
-def _layer(tensor: Tensor) -> str:
-    return "" if tensor.layer is None else say("explain.logit_attribution.layer", layer=tensor.layer)
+def _layer(tensor: Tensor) -> tuple[str, str]:
+    """The layer of a tensor, at the beginning of a label and of a short one."""
+    if tensor.layer is None:
+        return "", ""
+    of = tensor.layer
+    return say("explain.logit_attribution.layer", layer=of), say("explain.logit_attribution.layer_short", layer=of)

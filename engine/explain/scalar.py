@@ -78,19 +78,14 @@ class TapeExplainer(Explainer):
             return "−max"
         terms, goal_row = self.terms(row), self._goal_row(tensor, row)
         goal = self._label(tensor, goal_row) or tensor.name
-        scaled = not self.terms(goal_row)  # what the sum makes is not the goal yet: it is multiplied by something
-        within = f"{'in' if scaled else 'of'} {goal}"
+        lies = "of" if self.terms(goal_row) else "in"  # what the sum makes is not the goal yet: it is multiplied
         if terms:
-            if scaled and not any(self.children(user)[0] == row and self.terms(user) for user in self.users(row)):
-                return say("explain.scalar.sum", within=within)
-            return (
-                say("explain.scalar.first_terms", n_terms=len(terms), within=within)
-                if len(terms) > 1
-                else say("explain.scalar.first_term", within=within)
-            )
+            if self._is_scaled(row, goal_row):
+                return say("explain.scalar.sum", goal=goal)
+            return say(f"explain.scalar.first_terms.{lies}", n=len(terms), goal=goal)
         place = self._place_in_sum(row)
         if place:
-            return say("explain.scalar.term", place=place, within=within)
+            return say(f"explain.scalar.term.{lies}", place=place, goal=goal)
         op, kids = self._op[row], self.children(row)
         if op == ADD and self._op[kids[1]] == NEG_MAX:
             return f"{self.name(kids[0])} − max"
@@ -103,6 +98,19 @@ class TapeExplainer(Explainer):
         if op == LOG and tensor.operation.kind == "nll":
             return say("explain.scalar.log_p")
         return f"{FUNCTIONS[op]}{self.name(kids[0])})"
+
+    def part_of(self, row: int) -> str:
+        tensor = self.tensor(row)
+        if tensor is None or self._label(tensor, row) or self._op[row] == NEG_MAX:
+            return ""
+        goal_row = self._goal_row(tensor, row)
+        is_part = not self._is_scaled(row, goal_row) if self.terms(row) else bool(self._place_in_sum(row))
+        return (self._label(tensor, goal_row) or tensor.name) if is_part else ""
+
+    def _is_scaled(self, row: int, goal_row: int) -> bool:
+        """Whether a running sum is complete, and what has a name is made from it by multiplying it."""
+        users = self.users(row)
+        return not self.terms(goal_row) and not any(self.children(u)[0] == row and self.terms(u) for u in users)
 
     def _is_written_out(self, tensor: Tensor, row: int) -> bool:
         """Whether a row of a tensor is few enough operations on what has a name."""

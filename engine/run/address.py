@@ -45,7 +45,7 @@ class Address:
         check_length(text, AddressError)
         read = WORDS.fullmatch(text.strip())
         if read is None or not text.strip():
-            raise AddressError(f"{quoted(text.strip())} is no moment; write for example {EXAMPLES}")
+            raise AddressError(f"{quoted(text.strip())} is no moment; write for example {_examples(scope)}")
         step, scalar, name = int(read["step"] or default), read["scalar"], read["place"]
         if step > scope.config.num_steps:
             raise AddressError(
@@ -110,10 +110,21 @@ def about_document(program: StepProgram) -> str:
     return f"{of} positions 0 to {program.n - 1}"
 
 
+def _examples(scope: Scope) -> str:
+    """Moments as they are written, in names of the run."""
+    if "attn_weights" in scope.specs:
+        return EXAMPLES
+    made = [name for name, spec in scope.specs.items() if not spec.parameter]
+    moved = next((name for name, spec in scope.specs.items() if spec.parameter), "loss")
+    tensor = made[-1] if made else "loss"
+    place = f"@{scope.place_names['pos']}=0" if made and scope.specs[tensor].positions else ""
+    return f"step 500, 0 forward {tensor}{place}, 99 update {moved}, 3 backward end"
+
+
 def _place(name: str, scope: Scope) -> EventPattern:
     try:
         place = EventPattern.parse(name, scope.place_names)
         place.check(scope)
     except BreakpointError as error:
-        raise AddressError(f"{error}; a moment is written for example {EXAMPLES}") from None
+        raise AddressError(f"{error}; a moment is written for example {_examples(scope)}") from None
     return place

@@ -44,8 +44,7 @@ class ScriptExplainer(Explainer):
             return f"{name}[{','.join(map(str, index))}]" if index else name
         if not self.program.computed[row]:
             return self.program.leaves.get(row)
-        event = self.program.event_of(row)
-        return None if event is None else self.program.labels(event).get(row)
+        return self.program.label(row)
 
     def name(self, row: int) -> str:
         """A name such as q[3] or wte[12,5]; what has none is called by what it is for: "term 4 of q[3]".
@@ -58,9 +57,7 @@ class ScriptExplainer(Explainer):
             return label
         if not self.program.computed[row]:
             return f"{float(self.program.made_values[row]):g}"
-        goal = self.goal(row)
-        named = self._label(goal)
-        aim = named if named is not None and goal != row else self._aim(row)
+        aim = self._aim(row)
         terms = self.terms(row)
         if len(terms) > 1 or (terms and self._sums_on(row)):
             if self._sums_on(row):
@@ -75,7 +72,18 @@ class ScriptExplainer(Explainer):
         unnamed = self.program.unnamed(event) if event is not None else {}
         return f"intermediate {unnamed.get(row, 1)} of {aim}"
 
+    def part_of(self, row: int) -> str:
+        if self._label(row) is not None or not self.program.computed[row]:
+            return ""
+        is_part = self._sums_on(row) if self.terms(row) else False
+        return self._aim(row) if is_part or (len(self.terms(row)) < 2 and self._place_in_sum(row)) else ""
+
     def _aim(self, row: int) -> str:
+        """What a row without a name is on the way to, by its name."""
+        goal = self.goal(row)
+        named = self._label(goal)
+        if named is not None and goal != row:
+            return named
         event = self.program.event_of(row)
         return event.name if event is not None else "the loss"
 

@@ -186,6 +186,25 @@ class ScriptProgram(StepProgram):
 
     # Names of scalars.
 
+    def label(self, row: int) -> str | None:
+        """The name of a scalar that is an element of a tensor or part of an operation; None if it is neither."""
+        event = self.event_of(row)
+        own = None if event is None else self.labels(event).get(row)
+        if own is None and row in self._made_before:
+            return self.labels(self._made_before[row])[row]
+        return own
+
+    @cached_property
+    def _made_before(self) -> dict[int, Event]:
+        """The elements of tensors that are made in the course of earlier events, with the event of their tensor."""
+        found: dict[int, Event] = {}
+        for event in self._forward:
+            rows = event.rows.ravel()
+            rows = rows[self.computed[rows]]
+            for row in rows[np.searchsorted(self._rows, rows) < event.first].tolist():
+                found.setdefault(row, event)
+        return found
+
     def labels(self, event: Event) -> dict[int, str]:
         """The names of the scalars of a forward event that have one: elements of its tensor, parts of its operation."""
         if event.index not in self._labels:

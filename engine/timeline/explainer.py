@@ -81,6 +81,11 @@ class Explainer(Protocol):
     def name(self, row: int) -> str:
         """A name such as q[3], wte[12,5], or what it is on the way to: "term 4 of q[3]"."""
 
+    def part_of(self, row: int) -> str:
+        """The name of the sum that a row is a term or the beginning of; empty for what is neither."""
+        del row
+        return ""
+
     def is_named(self, row: int) -> bool:
         """Whether a row is a parameter or has a name of its own, and is not just on the way to something."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, EngineError, NumericFault
+from engine.language.say import say
 from engine.model.config import Config
 from engine.model.dataset import bundled_path, load_docs
 from engine.model.recording import Floats, count_rows, memory_of
@@ -19,9 +20,12 @@ from engine.run.session import Session
 from engine.verify.initial_parameters import difference_of_scale
 from engine.verify.reference_process import Original
 
-SETUP, DOCS, START, LOSSES = "hyperparameters", "documents", "initial parameters", "losses"
-STATE = {"m": "first moments m", "v": "second moments v", "params": "parameters"}  # each follows from those before
-SAMPLES = "samples"
+SETUP, DOCS, START, LOSSES, SAMPLES = (
+    say(f"verify.compare.quantity.{name}") for name in ("setup", "docs", "start", "losses", "samples")
+)
+STATE = {
+    name: say(f"verify.compare.quantity.{name}") for name in ("m", "v", "params")
+}  # each follows from those before
 SECONDS_A_SCALAR = 1e-4  # of the processor, that a copy may take for a step; a usual machine takes a tenth
 USAGE = 2  # the exit status of programs that miss an argument
 ORDER = (SETUP, DOCS, START, LOSSES, *STATE.values(), SAMPLES)
@@ -36,7 +40,7 @@ class ComparedQuantity:
 
     what: str
     equal: bool | None = None
-    detail: str = "not reached"
+    detail: str = say("verify.compare.not_reached")
     wanted: bool = True
     """False for what nobody asked to be compared."""
 
@@ -125,10 +129,10 @@ class _Comparison:
 
     def run(self) -> None:
         """Take the original's messages one by one, and hold the engine to each."""
-        self.tell("starting")
+        self.tell(say("verify.compare.starting"))
         if self.most_samples == 0:
-            self.report.checks[SAMPLES] = ComparedQuantity(SAMPLES, None, "left out, as --samples 0 asks", wanted=False)
-        handle = {"begin": self.begin, "step": self.step, "sample": self.sample, "goes on": self.goes_on,
+            self.report.checks[SAMPLES] = ComparedQuantity(SAMPLES, None, say("verify.compare.left_out"), wanted=False)
+        handle = {"begin": self.begin, "step": self.step, "sample": self.sample, "continues": self.continues,
                   "end": self.end, "exit": self.exit, "crash": self.crash}  # fmt: skip
         for message in self.original.messages():
             handle[message["kind"]](message)
@@ -146,30 +150,28 @@ class _Comparison:
         except ConfigError as error:
             raise self.original.cannot(str(error)) from None
         if self.until is not None and self.until > config.num_steps:
-            raise self.original.cannot(f"it has {config.num_steps} steps, fewer than --until {self.until}")
+            raise self.original.cannot(say("verify.compare.fewer_steps", num_steps=config.num_steps, until=self.until))
         self.report.config = config
         self.total = self.until or config.num_steps
         rows = count_rows(config, Tokenizer(self.docs).vocab_size)
-        self.tell(f"recording the {rows:,} scalars of the model, which take up to {memory_of(rows)}")
+        self.tell(say("verify.compare.recording", rows=rows, memory=memory_of(rows)))
         self.session = session = Session(config, self.docs)
         self.original.limit.busiest += SECONDS_A_SCALAR * len(session.recording)
         named = ", ".join(f"{name} {value}" for name, value in config.as_dict().items())
-        self.report.note(SETUP, True, f"read from it and used for both: {named}")
+        self.report.note(SETUP, True, say("verify.compare.setup_equal", named=named))
         for i, (theirs, ours) in enumerate(zip_longest(message["docs"], session.docs)):
             if theirs != ours:
-                raise _Different(
-                    DOCS, f"after shuffling, document {i} is {theirs!r} in the copy and {ours!r} in the engine"
-                )
-        self.report.note(DOCS, True, f"{len(session.docs):,} in the same order")
+                raise _Different(DOCS, say("verify.compare.docs_differ", i=i, theirs=theirs, ours=ours))
+        self.report.note(DOCS, True, say("verify.compare.docs_equal", count=len(session.docs)))
         self._same_matrices(message["shapes"])
         for name in STATE:
             try:
-                self._compare(START, "at the start", name, message)
+                self._compare(START, say("verify.compare.at_start"), name, message)
             except _Different as difference:
                 scale = name == "params" and difference_of_scale(self._matrices(name, message), session, self.docs)
                 raise _Different(START, f"{scale}; {difference.detail}" if scale else difference.detail) from None
-        self.report.note(START, True, f"all {session.recording.n_params:,}")
-        self.tell("comparing")
+        self.report.note(START, True, say("verify.compare.all", count=session.recording.n_params))
+        self.tell(say("verify.compare.comparing"))
 
     def _same_matrices(self, shapes: list[tuple[str, list[int]]]) -> None:
         assert self.session is not None
@@ -178,34 +180,42 @@ class _Comparison:
         other = [name for name in [*theirs, *ours] if theirs.get(name) != ours.get(name)]
         if other:
             name = other[0]
-            there = f"is {_shape(theirs[name])}" if name in theirs else "is missing"
-            here = f"has {_shape(ours[name])}" if name in ours else "has none of that name"
-            raise self.original.cannot(
-                f"it has another architecture: its state_dict[{name!r}] {there} where the engine {here}"
-            )
+            shapes_of = {"theirs": _shape(theirs.get(name, [])), "ours": _shape(ours.get(name, []))}
+            case = "other_shape" if name in theirs and name in ours else "unknown" if name in theirs else "missing"
+            raise self.original.cannot(say(f"verify.compare.matrix.{case}", name=name, **shapes_of))
         if list(theirs) != list(ours):
-            raise self.original.cannot("the matrices of its state_dict come in another order, and so do random numbers")
+            raise self.original.cannot(say("verify.compare.other_order"))
 
     def step(self, message: dict[str, Any]) -> None:
         assert self.session is not None
         step = self.report.steps
         if step >= self.session.config.num_steps:
-            raise self.original.cannot(f"it trains on beyond its num_steps, {step}, where its schedule ends")
+            raise self.original.cannot(say("verify.compare.trains_on", step=step))
         theirs = float.fromhex(message["loss"])
         try:
             self.session.run(step + 1)
         except NumericFault as fault:
-            raise _Different(LOSSES, f"step {step + 1}: {theirs!r} in the copy, but in the engine {fault}") from None
+            raise _Different(
+                LOSSES, say("verify.compare.loss_fault", step=step + 1, theirs=theirs, fault=fault)
+            ) from None
         ours = self.session.losses[step]
         if not _same_bits(np.array([theirs]), np.array([ours]))[0]:
-            first = "; it is the very first, so the copy computes another function: another architecture"
-            raise _Different(LOSSES, f"step {step + 1}: {_both(theirs, ours)}{'' if step else first}")
+            raise _Different(
+                LOSSES,
+                say(
+                    "verify.compare.loss_differs" if step else "verify.compare.first_loss_differs",
+                    step=step + 1,
+                    both=_both(theirs, ours),
+                ),
+            )
         self.report.steps = step + 1
-        self.report.note(LOSSES, True, f"all {step + 1:,}, the last one {ours:.4f} ({ours.hex()})")
+        self.report.note(LOSSES, True, say("verify.compare.losses_equal", steps=step + 1, ours=ours, bits=ours.hex()))
         for name, what in STATE.items():
-            self._compare(what, f"after step {step + 1}", name, message)
-            self.report.note(what, True, f"all {self.session.recording.n_params:,}, after each of {step + 1:,} steps")
-        self.tell("comparing")
+            self._compare(what, say("verify.compare.after_step", step=step + 1), name, message)
+            self.report.note(
+                what, True, say("verify.compare.state_equal", count=self.session.recording.n_params, steps=step + 1)
+            )
+        self.tell(say("verify.compare.comparing"))
 
     def _matrices(self, name: str, message: dict[str, Any]) -> dict[str, Floats]:
         """Parameters or moments of the copy, by matrix."""
@@ -220,12 +230,14 @@ class _Comparison:
         """Raise _Different at the first bit of the parameters or moments that is not the same."""
         assert self.session is not None
         ours = {"params": self.session.params, "m": self.session.m, "v": self.session.v}[name]
-        kind = "" if name == "params" else f"{name} of "
         for matrix, there in self._matrices(name, message).items():
             here = ours[matrix]
             for i, j in np.argwhere(~_same_bits(there, here)):
                 values = _both(float(there[i, j]), float(here[i, j]))
-                raise _Different(what, f"{when}, {kind}{matrix}[{i}][{j}]: {values}")
+                place = f"{matrix}[{i}][{j}]"
+                if name != "params":
+                    place = say("verify.compare.moment_of", moment=name, place=place)
+                raise _Different(what, f"{when}, {place}: {values}")
 
     def sample(self, message: dict[str, Any]) -> None:
         """A document that the copy has made up, after its training or on the way."""
@@ -240,14 +252,17 @@ class _Comparison:
             raise self.original.cannot(str(error)) from None
         except EngineError as error:
             raise _Different(
-                SAMPLES, f"sample {self.samples}: {theirs!r} in the copy, but in the engine {error}"
+                SAMPLES, say("verify.compare.sample_fault", number=self.samples, theirs=theirs, error=error)
             ) from None
         if not compared:
             return
         if theirs != ours:
-            raise _Different(SAMPLES, f"sample {self.samples}: {theirs!r} in the copy, {ours!r} in the engine")
-        self.report.note(SAMPLES, True, f"all {self.samples}, the last one {ours!r}")
-        self.tell(f"sampling ({self.samples})")
+            raise _Different(
+                SAMPLES,
+                say("verify.compare.sample_differs", number=self.samples, both=_in_both(repr(theirs), repr(ours))),
+            )
+        self.report.note(SAMPLES, True, say("verify.compare.samples_equal", count=self.samples, ours=ours))
+        self.tell(say("verify.compare.sampling", count=self.samples))
 
     def _text(self, message: dict[str, Any]) -> str:
         """What a sample says; of tokens, without the special one."""
@@ -258,17 +273,15 @@ class _Comparison:
         known = [token for token in message["tokens"] if token != tokenizer.bos]
         return tokenizer.decode(known) if all(0 <= token < tokenizer.bos for token in known) else str(known)
 
-    def goes_on(self, _: dict[str, Any]) -> None:
+    def continues(self, _: dict[str, Any]) -> None:
         """The copy trains on after the last step that was asked for."""
         self.ended = True
-        self.report.note(
-            SAMPLES, None, f"its training loop could not be ended after step {self.total}; leave out --until"
-        )
+        self.report.note(SAMPLES, None, say("verify.compare.continues", total=self.total))
 
     def end(self, _: dict[str, Any]) -> None:
         self._all_steps()
         if not self.samples:
-            why = "nothing was drawn: no loop adds what random.choices draws to a list or a text, or it never ran"
+            why = say("verify.compare.no_samples")
             self.report.note(SAMPLES, None, why)
 
     def exit(self, message: dict[str, Any]) -> None:
@@ -277,32 +290,37 @@ class _Comparison:
         if self.session is not None and step >= self.total:
             self.end(message)
             return
-        where = f"in training step {step + 1}" if self.session else "before training began"
+        where = say("verify.compare.in_step", step=step + 1) if self.session else say("verify.compare.before_training")
         said = self.original.said(message["said"] or self.original.printed())
-        hint = " (write its arguments after --)" if message["status"] == USAGE else ""
-        raise self.original.cannot(f"it ended itself {where}, with status {message['status']}{said}{hint}")
+        hint = say("verify.compare.usage") if message["status"] == USAGE else ""
+        raise self.original.cannot(
+            say("verify.compare.ended_itself", where=where, status=message["status"], said=said, hint=hint)
+        )
 
     def _all_steps(self) -> None:
         """Raise NotComparable unless training went to its end."""
         if not self.report.steps:
-            raise self.original.cannot("its training loop never ran")
+            raise self.original.cannot(say("verify.compare.never_ran"))
         if self.report.steps < self.total:
-            raise self.original.cannot(f"its training ended after {self.report.steps} of {self.total} steps")
+            raise self.original.cannot(say("verify.compare.ended_early", steps=self.report.steps, total=self.total))
 
     def crash(self, message: dict[str, Any]) -> None:
         """The original raised: say where, and whether the engine stops there too."""
-        where = f" in {message['place']}" if message["place"] else ""
-        said = f"it stopped with {message['error']}{where}"
+        error, place = message["error"], message["place"]
+        if place:
+            said = say("verify.compare.stopped_in", error=error, place=place)
+        else:
+            said = say("verify.compare.stopped_with", error=error)
         if self.session is None:
-            raise self.original.cannot(f"{said}, before training began")
+            raise self.original.cannot(say("verify.compare.crash_before_training", said=said))
         step = self.report.steps
         if step >= self.total:
-            raise self.original.cannot(f"{said}, after {step} equal steps, while sampling")
+            raise self.original.cannot(say("verify.compare.crash_in_sampling", said=said, step=step))
         try:
             self.session.run(step + 1)
         except NumericFault as fault:
-            raise self.original.cannot(f"{said}, after {step} equal steps; so does the engine: {fault}") from None
-        raise self.original.cannot(f"{said}, in training step {step + 1}")
+            raise self.original.cannot(say("verify.compare.crash_in_both", said=said, step=step, fault=fault)) from None
+        raise self.original.cannot(say("verify.compare.crash_in_step", said=said, step=step + 1))
 
 
 def _same_bits(a: Floats, b: Floats) -> Any:
@@ -311,7 +329,11 @@ def _same_bits(a: Floats, b: Floats) -> Any:
 
 
 def _both(theirs: float, ours: float) -> str:
-    return f"{theirs!r} ({theirs.hex()}) in the copy, {ours!r} ({ours.hex()}) in the engine"
+    return _in_both(f"{theirs!r} ({theirs.hex()})", f"{ours!r} ({ours.hex()})")
+
+
+def _in_both(theirs: str, ours: str) -> str:
+    return say("verify.compare.both", theirs=theirs, ours=ours)
 
 
 def _shape(shape: list[int]) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from engine.language.say import say
 from engine.model.dataset import shuffle
 from engine.model.recording import Floats
 from engine.run.session import INIT_STD, Session
 
 DIGITS = 6  # of a standard deviation, as somebody would type it
-WORDS = {0.25: "a quarter of", 0.5: "half of", 2.0: "twice", 4.0: "four times"}
+TIMES = {0.25: "quarter", 0.5: "half", 2.0: "two", 4.0: "four"}
 EARLIER_STD = 0.02  # of early revisions of microgpt.py
 
 
@@ -28,19 +29,25 @@ def difference_of_scale(theirs: Mapping[str, Floats], session: Session, unshuffl
         found = list(dict.fromkeys(stds.values()))
         if len(found) > 1:
             names = {std: ", ".join(name for name in stds if stds[name] == std) for std in found}
-            return (
-                f"the copy draws its initial parameters with other standard deviations than the engine's {INIT_STD}: "
-                + ", ".join(f"{std:g} ({names[std]})" for std in found if std != INIT_STD)
-            )
+            other = ", ".join(f"{std:g} ({names[std]})" for std in found if std != INIT_STD)
+            return say("verify.initial_parameters.other_stds", init_std=INIT_STD, stds=other)
         (std,) = found
-        early = ", as in early revisions of microgpt.py" if std == EARLIER_STD else ""
-        how_much = WORDS.get(std / INIT_STD, f"{std / INIT_STD:g} times")
-        return f"all initial parameters are {how_much} the engine's: std {std:g} instead of {INIT_STD}{early}"
+        scaled = {"how_much": _times(std / INIT_STD, f"{std / INIT_STD:g}"), "std": std, "init_std": INIT_STD}
+        if std == EARLIER_STD:
+            return say("verify.initial_parameters.scaled_std_early", **scaled)
+        return say("verify.initial_parameters.scaled_std", **scaled)
     here, there = _flat(ours), _flat(theirs)
     factor = float(there[0] / here[0])
     if np.array_equal(here * factor, there):
-        return f"all initial parameters are {WORDS.get(factor, f'{factor!r} times')} the engine's"
+        return say("verify.initial_parameters.scaled", how_much=_times(factor, repr(factor)))
     return ""
+
+
+def _times(factor: float, written: str) -> str:
+    """How many times as large, in words where there are some."""
+    if factor in TIMES:
+        return say(f"verify.initial_parameters.times.{TIMES[factor]}")
+    return say("verify.initial_parameters.factor", factor=written)
 
 
 def _std(theirs: Floats, ours: Floats) -> float:

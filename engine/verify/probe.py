@@ -17,7 +17,6 @@ from typing import Any, Callable, Iterator  # noqa: UP035
 HOOK = "__microgpt_tui_hook__"
 SIZES = ("n_layer", "n_embd", "n_head", "block_size", "num_steps")
 NUMBERS = (*SIZES, "learning_rate", "beta1", "beta2")
-NEEDED = "verify finds what it compares by the names that it has in microgpt.py"
 EPSILON = 1e-8
 NETWORK = ("socket.connect", "socket.getaddrinfo", "urllib.Request")
 DEEP = 200_000  # the original sorts its graph by recursion, deeper than Python's usual limit for larger models
@@ -26,7 +25,11 @@ LOOPS = (ast.For, ast.While, ast.AsyncFor)
 
 
 class Incomparable(BaseException):
-    """Why this file cannot be compared, as the end of the sentence "it cannot be compared: ..."."""
+    """Why this file cannot be compared: the key of a text of the engine, and what that speaks of."""
+
+    def __init__(self, key: str, **what: Any) -> None:
+        super().__init__(key)
+        self.key, self.what = key, what
 
 
 # The hooks.
@@ -165,7 +168,7 @@ def _data(value: Any) -> float:
     try:
         return float(value.data)
     except (AttributeError, TypeError, ValueError):
-        raise Incomparable("its scalars have no attribute named data that is a number") from None
+        raise Incomparable("no_data") from None
 
 
 def _shapes(matrices: dict[Any, Any]) -> list[tuple[str, list[int]]]:
@@ -174,7 +177,7 @@ def _shapes(matrices: dict[Any, Any]) -> list[tuple[str, list[int]]]:
     for name, matrix in matrices.items():
         widths = {len(row) if isinstance(row, list) else 0 for row in matrix} if isinstance(matrix, list) else {0}
         if len(widths) != 1 or 0 in widths:
-            raise Incomparable(f"its state_dict[{name!r}] is not a matrix made of lists, so it is another architecture")
+            raise Incomparable("no_matrix", name=str(name))
         shapes.append((str(name), [len(matrix), widths.pop()]))
     return shapes
 
@@ -182,10 +185,11 @@ def _shapes(matrices: dict[Any, Any]) -> list[tuple[str, list[int]]]:
 class Probe:
     """What the hooks call; it looks at the copy's variables and sends what they hold.
 
-    Training is ended after step `until`; 0: where the copy ends it.
+    Training is ended after step `until`; 0: where the copy ends it. `no_network` is what a copy is told that reaches
+    for the network.
     """
 
-    def __init__(self, channel: Any, is_scalar_class: Callable[[Any], bool], until: int) -> None:
+    def __init__(self, channel: Any, is_scalar_class: Callable[[Any], bool], until: int, no_network: str) -> None:
         self.channel, self.is_scalar_class, self.until = channel, is_scalar_class, until
         self.step = 0
         """Training steps that are done."""
@@ -195,7 +199,7 @@ class Probe:
         self.kinds: tuple[type, ...] = ()
         self.classes: list[Any] = []
         self._in_call = self._begun = False
-        self._refused: dict[Any, str] = {}
+        self._refused: dict[Any, Incomparable] = {}
         """By call site: why what was there at its first call of `backward` is no training."""
         self._seeds: list[Any] = []
         self._held: dict[str, Any] = {}
@@ -206,7 +210,7 @@ class Probe:
         self._sites: list[list[str]] = []
         sys.setrecursionlimit(DEEP)
         _watch_seeds(self._seeds)
-        sys.addaudithook(_refuse_network)
+        sys.addaudithook(_refusing_network(no_network))
 
     def prepare(self, tree: ast.Module) -> ast.Module:
         """Put the hooks into the syntax tree of a file of the copy."""
@@ -257,7 +261,7 @@ class Probe:
         try:
             self._loss = _data(root)
         except Incomparable as why:
-            self._cannot(str(why))
+            self._cannot(why)
 
     def turn(self) -> bool:
         """At the start of each turn of a loop that trains, and after it: whether the last step is done."""
@@ -271,14 +275,14 @@ class Probe:
     def sampled(self, site: int) -> None:
         """Where a document that the copy makes up is whole."""
         variables = spaces(sys._getframe(1))
-        if sys.exc_info()[0] is not None or (not self._begun and self._begin(variables)):
+        if sys.exc_info()[0] is not None or (not self._begun and self._begin(variables) is not None):
             return
         self._settle(variables)
         local = variables[0]
         found = next((local[name] for name in self._sites[site] if isinstance(local.get(name), (list, str))), None)
         temperature = variable("temperature", variables, _is_number)
         if temperature is None:
-            self._cannot("it has no number named temperature, which sampling needs; --samples 0 leaves samples out")
+            self._cannot(Incomparable("no_temperature"))
         elif found and all(type(each) is int for each in found):
             self.channel.send("sample", tokens=found, temperature=temperature)
         elif found is not None:
@@ -295,13 +299,13 @@ class Probe:
     def check_end(self) -> None:
         """Say why there was nothing to compare, if so; the copy came to its end."""
         if not self.classes:
-            self._cannot("it has no class of scalars with __add__, __mul__ and backward: no training to watch")
+            self._cannot(Incomparable("no_class"))
         if not self._begun:
-            self._cannot(next(iter(self._refused.values()), "it never calls backward(): its training loop never ran"))
+            self._cannot(next(iter(self._refused.values()), Incomparable("no_backward")))
 
-    def _cannot(self, why: str) -> None:
+    def _cannot(self, why: Incomparable) -> None:
         """Say why the copy cannot be compared, and wait for the end of this process."""
-        self.channel.send("cannot", why=why)
+        self.channel.send("cannot", why=why.key, what=why.what)
         while True:
             self.channel.command()
 
@@ -311,15 +315,16 @@ class Probe:
         if self._begun:
             self._settle(variables)
             if 0 < self.until <= self.step:
-                self.channel.send("goes on")
+                self.channel.send("continues")
             return
         site = (frame.f_code, frame.f_lasti)
         why = self._begin(variables)
-        if why and site in self._refused:  # so it is a loop
-            self._cannot(self._refused[site])
-        self._refused[site] = why
+        if why is not None:
+            if site in self._refused:  # so it is a loop
+                self._cannot(self._refused[site])
+            self._refused[site] = why
 
-    def _begin(self, variables: list[dict[str, Any]]) -> str:
+    def _begin(self, variables: list[dict[str, Any]]) -> Incomparable | None:
         """Send what training starts from, if it is there; else return what is missing."""
         try:
             outset = self._outset(variables)
@@ -327,10 +332,10 @@ class Probe:
             self._state = self._values()
         except Incomparable as why:
             self._held = {}
-            return str(why)
+            return why
         self._begun = True
         self.channel.send("begin", arrays=self._state, **outset)
-        return ""
+        return None
 
     def _settle(self, variables: list[dict[str, Any]]) -> None:
         """Send the training step of the last call of `backward`, if anything has moved since."""
@@ -340,7 +345,7 @@ class Probe:
             self._held = self._found(variables)
             values = self._values()
         except Incomparable as why:
-            self._cannot(str(why))
+            self._cannot(why)
         if values != self._state:
             self._state = values
             self.step += 1
@@ -371,30 +376,28 @@ class Probe:
         held = self._found(variables)
         lists = [name for name in ("m", "v") if name not in held]
         lacking = [
-            ("number", [name for name, value in numbers.items() if value is None]),
-            ("list of strings", ["docs"] if docs is None else []),
-            ("dictionary", ["state_dict"] if "state_dict" not in held else []),
-            ("list of one moment for each parameter", lists),
+            ("numbers", [name for name, value in numbers.items() if value is None]),
+            ("docs", ["docs"] if docs is None else []),
+            ("matrices", ["state_dict"] if "state_dict" not in held else []),
+            ("moments", lists),
+            ("seed", [] if self._seeds else ["seed"]),
         ]
-        missing = [f"no {what} named {_listed(names, 'or')}" for what, names in lacking if names]
-        if not self._seeds:
-            missing.append("no call of random.seed")
+        missing = [each for each in lacking if each[1]]
         if missing:
-            raise Incomparable(f"it has {_listed(missing, 'and')} when training starts; {NEEDED}")
+            raise Incomparable("lacking", missing=missing)
         if len(self._seeds) != 1 or type(self._seeds[0]) is not int:
-            raise Incomparable("it does not call random.seed once, with a whole number, so its run cannot be repeated")
+            raise Incomparable("other_seeds")
         if epsilon not in (None, EPSILON):
-            raise Incomparable(f"its eps_adam is {epsilon!r}, and the engine knows only the original's 1e-08")
+            raise Incomparable("other_epsilon", epsilon=repr(epsilon))
         return {"config": {**numbers, "seed": self._seeds[0]}, "docs": docs, "shapes": _shapes(held["state_dict"])}
 
 
-def _listed(words: list[str], last: str) -> str:
-    return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def _refusing_network(text: str) -> Callable[[str, Any], None]:
+    def refuse(event: str, _: Any) -> None:
+        if event in NETWORK:
+            raise OSError(text)
 
-
-def _refuse_network(event: str, _: Any) -> None:
-    if event in NETWORK:
-        raise OSError("verify lets no copy reach for the network; give its data with --data")
+    return refuse
 
 
 def _watch_seeds(seeds: list[Any]) -> None:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from engine.errors import ScriptError
+from engine.language.say import say
 from engine.script.process import ScriptProcess
 from engine.script.time_limit import TimeLimit
 from engine.text import shortened
@@ -18,7 +19,7 @@ from engine.text import shortened
 TAIL = 4000  # characters of the errors that a copy prints, the last ones, from which its last line is told
 LONGEST = 300  # characters of that line
 MOST_LATE = 100  # messages that are read after the end for it
-SINCE = {"": "since it was started", "begin": "since its training began", "step": "since its last training step"}
+SINCE = {"": "start", "begin": "begin", "step": "step"}  # the last message; of any other: the last sample
 PROBE = Path(__file__).with_name("probe.py")
 
 
@@ -40,7 +41,8 @@ class Original:
         self.script = script
         self._printed = ""
         try:
-            self._process = ScriptProcess(script, arguments, data, python, probe=(PROBE, {"until": until or 0}))
+            options = {"until": until or 0, "no_network": say("verify.probe.no_network")}
+            self._process = ScriptProcess(script, arguments, data, python, probe=(PROBE, options))
         except ScriptError as error:
             raise NotComparable(str(error)) from None
 
@@ -57,16 +59,18 @@ class Original:
         """
         last = ""
         while last not in ("end", "exit", "crash"):
-            message = self._next(SINCE.get(last, "since its last sample"))
+            message = self._next(say(f"verify.reference_process.since.{SINCE.get(last, 'sample')}"))
             last = message["kind"]
             if last == "died":
-                raise self.cannot(f"its process died with status {message['status']}{self.said(self.printed())}")
+                raise self.cannot(
+                    say("verify.reference_process.died", status=message["status"], said=self.said(self.printed()))
+                )
             if last == "cannot":
-                raise self.cannot(message["why"])
+                raise self.cannot(_why(message["why"], message["what"]) if "what" in message else message["why"])
             if last == "crash":
                 lines = [line for file, line, *_ in message["traceback"] if file == 0]
                 message["place"] = self._process.script.place(lines[-1]) if lines else ""
-                message["error"] += " (verify gives it no input)" * message["error"].startswith("EOFError")
+                message["error"] += say("verify.reference_process.no_input") * message["error"].startswith("EOFError")
             yield message
 
     def printed(self) -> str:
@@ -82,7 +86,11 @@ class Original:
     @staticmethod
     def said(text: str) -> str:
         """What the copy said before it ended, as the end of a sentence."""
-        return f", after it said: {shortened(' '.join(text.split()), LONGEST)}" if text.strip() else ""
+        return (
+            say("verify.reference_process.said", text=shortened(" ".join(text.split()), LONGEST))
+            if text.strip()
+            else ""
+        )
 
     def _keep_printed(self, message: dict[str, Any]) -> None:
         if message["kind"] == "printed" and message["error"]:
@@ -99,7 +107,7 @@ class Original:
             found = self.limit.judge(message) if message["kind"] == "busy" else None
             if found is not None:
                 what, advice = found
-                raise self.cannot(f"it has {what} {since}; {advice}")
+                raise self.cannot(say("verify.reference_process.took_long", what=what, since=since, advice=advice))
 
     @property
     def limit(self) -> TimeLimit:
@@ -108,4 +116,16 @@ class Original:
 
     def cannot(self, why: str) -> NotComparable:
         """The error for a copy that cannot be compared."""
-        return NotComparable(f"{self.script} cannot be compared with the engine: {why}")
+        return NotComparable(say("verify.reference_process.cannot", script=self.script, why=why))
+
+
+def _why(key: str, what: dict[str, Any]) -> str:
+    """Why the probe cannot watch a copy, as the end of a sentence: it sends a key, and what the text speaks of."""
+    if key != "lacking":
+        return say(f"verify.probe.why.{key}", **what)
+    missing = [say(f"verify.probe.missing.{kind}", names=_listed(names, "or")) for kind, names in what["missing"]]
+    return say("verify.probe.lacking", missing=_listed(missing, "and"))
+
+
+def _listed(words: list[str], last: str) -> str:
+    return say(f"verify.probe.before_last.{last}").join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

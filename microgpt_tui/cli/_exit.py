@@ -20,16 +20,16 @@ from click.core import ParameterSource
 from click.exceptions import Exit
 
 from engine.errors import EngineError, first_cause, is_out_of_memory, is_out_of_threads
+from microgpt_tui.cli._words import WordedContext
 from microgpt_tui.drawing.terminal_text import lines, printable, shell_word
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 BAD, STOPPED, CLOSED_PIPE = 2, 130, 141
-NO_MEMORY = "there is not enough memory for this; choose a smaller n_embd, n_layer or block_size, or free some memory"
-NO_THREADS = (
-    "the system allows no more threads or processes; close other programs, or raise its limits (ulimit -u and -v)"
-)
+NO_MEMORY = say("cli.exit.no_memory")
+NO_THREADS = say("cli.exit.no_threads")
 
 
 class OutputError(OSError):
@@ -65,14 +65,16 @@ def print_notice(text: str, *, error: bool = False) -> None:
             from rich.console import Console
             from rich.text import Text
 
-            parts = [("error: ", "bold red"), text] if error else [text]
+            parts = [(say("cli.exit.error"), "bold red"), text] if error else [text]
             Console(stderr=True).print(Text.assemble(*parts), soft_wrap=True)
         except (MemoryError, ImportError, SystemError):  # no memory for rich
-            os.write(2, f"{'error: ' * error}{text}\n".encode(errors="backslashreplace"))
+            os.write(2, f"{say('cli.exit.error') * error}{text}\n".encode(errors="backslashreplace"))
 
 
 class Commands(click.RichGroup):
     """The group of commands: ends each of them in the same way, and refuses options before the name of one."""
+
+    context_class = WordedContext
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line, and exit with its status; without `standalone_mode` return the status."""
@@ -83,11 +85,11 @@ class Commands(click.RichGroup):
         except click.ClickException as error:
             text = error.format_message().strip()
             if isinstance(error, click.UsageError) and error.ctx is not None:
-                text = f"{text.removesuffix('.')}; {error.ctx.command_path} --help says more"
+                text = say("cli.exit.help_says_more", error=text.removesuffix("."), command=error.ctx.command_path)
             print_notice(text, error=True)
             status = error.exit_code
         except click.Abort:
-            print_notice("stopped")
+            print_notice(say("cli.exit.stopped"))
             status = STOPPED
         if extra.get("standalone_mode", True):
             sys.exit(status)
@@ -110,17 +112,18 @@ class Commands(click.RichGroup):
         except click.UsageError:
             if Path(args[0]).is_file():
                 way = "open" if _is_run(Path(args[0])) else "--data"
-                raise click.UsageError(
-                    f"There is no command {args[0]!r}; to open the file, write "
-                    f"{ctx.info_name} {way} {shell_word(args[0])}.",
-                    ctx,
-                ) from None
+                command = f"{ctx.info_name} {way} {shell_word(args[0])}"
+                raise click.UsageError(say("cli.exit.file_is_no_command", name=args[0], command=command), ctx) from None
             raise
-        early = [p for p in self.params if ctx.get_parameter_source(p.name or "") is ParameterSource.COMMANDLINE]
+        early = [
+            p
+            for p in self.params
+            if p.expose_value and ctx.get_parameter_source(p.name or "") is ParameterSource.COMMANDLINE
+        ]
         if early:
             flag = early[0].opts[0]
             raise click.UsageError(
-                f"{flag} stands before {name}, which does not see it; write {ctx.info_name} {name} {flag}", ctx
+                say("cli.exit.option_before_command", flag=flag, name=name, program=ctx.info_name), ctx
             )
         return name, *rest
 
@@ -156,7 +159,7 @@ def _errors_as_sentences() -> Iterator[None]:
         discard_output()
         if error.errno == errno.EPIPE:
             raise Exit(CLOSED_PIPE) from None
-        raise Failure(f"the output cannot be written on ({error.strerror})") from error
+        raise Failure(say("cli.exit.output_unwritable", strerror=error.strerror)) from error
     except BrokenPipeError:  # of a log that is a pipe
         discard_output()
         raise Exit(CLOSED_PIPE) from None
@@ -180,11 +183,11 @@ def _sentence_of_the_system(error: Exception) -> str | None:
     except OSError:
         folder_exists = False
     if not folder_exists:
-        return "the folder that this was started in is gone; start it in one that exists"
+        return say("cli.exit.folder_gone")
     file = getattr(error, "filename", None)
     if file is not None:
-        return f"{file} cannot be used ({first_cause(error)}); see to it that this user may use it, and try again"
-    return f"the system did not do what this needs ({first_cause(error)}); try again"
+        return say("cli.exit.file_unusable", file=file, error=first_cause(error))
+    return say("cli.exit.system_failed", error=first_cause(error))
 
 
 def _never_fail_to_print() -> None:

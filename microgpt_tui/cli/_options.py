@@ -6,23 +6,32 @@ import functools
 import os
 from collections.abc import Callable, Container, Mapping
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import rich_click as click
 
+from engine.language.chosen import LANGUAGES, language, use_language
 from engine.model.config import Config
 from microgpt_tui.cli._exit import Failure, print_notice
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.storage.paths import ADDRESS, PathError, typed_path
+from microgpt_tui.texts.asked_language import OPTION
+from microgpt_tui.texts.say import say
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-DATA, MODEL, TRAINING, OUTPUT = "Data", "Model", "Training", "Output"
-RUNNING = "How the script is run"
+DATA, MODEL, TRAINING, OUTPUT = (
+    say("cli.panel.data"),
+    say("cli.panel.model"),
+    say("cli.panel.training"),
+    say("cli.panel.output"),
+)
+RUNNING = say("cli.panel.running")
 THEMES = ("dark", "light", "contrast")
 NAMES = "names"
-NO_TARGET = "is an address on the internet; give the path of a file on this computer"
+NO_TARGET = say("cli.options.internet_address")
 SHAPE = ("n_layer", "n_embd", "n_head", "block_size")  # of the model; the other hyperparameters are of training
 
 
@@ -61,7 +70,8 @@ class FilePath(click.Path):
             return typed_path(text)
         except PathError as error:
             name = param.metavar if isinstance(param, click.Argument) else param.opts[0] if param else "this"
-            raise Failure(f"{name} {NO_TARGET if self._written and ADDRESS.match(text) else error}") from None
+            why = NO_TARGET if self._written and ADDRESS.match(text) else error
+            raise Failure(say("cli.options.wrong_path", name=name, error=why)) from None
 
 
 class LecturePath(FilePath):
@@ -81,8 +91,8 @@ class _Data(FilePath):
         from microgpt_tui.storage.names_download import URL, cached, fetch_names
 
         if not cached().is_file():
-            print_notice(f"Fetching the names that microgpt.py uses, this once, from {URL}")
-        with Waiting("Fetching names") as waiting:
+            print_notice(say("cli.options.fetching_names_once", url=URL))
+        with Waiting(say("cli.options.fetching_names")) as waiting:
             return fetch_names(lambda done, of: waiting.update(done, f"{done / 1000:.0f} kB", of or None))
 
 
@@ -91,8 +101,7 @@ def data_option(command: F) -> F:
         "--data",
         type=_Data(),
         metavar="FILE",
-        help="UTF-8 text, one document a line. Without it: 5,163 first names, which come with the program. With the "
-        "word names: the file that microgpt.py downloads, fetched once and kept (./names is a file of that name).",
+        help=say("cli.options.data"),
         panel=DATA,
     )(command)
 
@@ -113,7 +122,7 @@ def python_option(command: F) -> F:
     return click.option(
         "--python",
         metavar="EXE",
-        help="The Python that runs the script, 3.9 or later. Without it: the one that runs this program.",
+        help=say("cli.options.python"),
         panel=RUNNING,
     )(command)
 
@@ -121,15 +130,11 @@ def python_option(command: F) -> F:
 def script_options(command: F) -> F:
     """Give a command the options on how a script is run: `data`, `python`, `step_at` and `large`."""
     for option in (
-        click.option(
-            "--large", is_flag=True, help="Go on where a step has more than three million scalars.", panel=RUNNING
-        ),
+        click.option("--large", is_flag=True, help=say("cli.options.large"), panel=RUNNING),
         click.option(
             "--step-at",
             metavar="LINE",
-            help="A training step ends each time this line of the script is reached, once a step; in a notebook line 5 "
-            "of its third cell of code is 3:5. Without it, a training step is a call of backward and the update after "
-            "it that moves parameters.",
+            help=say("cli.options.step_at"),
             panel=RUNNING,
         ),
         python_option,
@@ -137,7 +142,7 @@ def script_options(command: F) -> F:
             "--data",
             type=FilePath(),
             metavar="FILE",
-            help="What the script reads instead of its data file, such as input.txt; also where it would download it.",
+            help=say("cli.options.script_data"),
             panel=DATA,
         ),
     ):
@@ -151,13 +156,31 @@ def file_option(flag: str, text: str) -> Callable[[F], F]:
 
 def theme_option(command: F) -> F:
     return click.option(
-        "--theme", type=click.Choice(THEMES), default="dark", show_default=True, help="In which colours.", panel=OUTPUT
+        "--theme",
+        type=click.Choice(THEMES),
+        default="dark",
+        show_default=True,
+        help=say("cli.options.theme"),
+        panel=OUTPUT,
+    )(command)
+
+
+def language_option(command: F) -> F:
+    """Give a command `--lang`. It was read before, when the texts of the commands were; here it is refused if wrong."""
+
+    def choose(ctx: click.Context, _: click.Parameter, name: str | None) -> None:
+        if name is not None:
+            ctx.call_on_close(partial(use_language, language()))
+            use_language(name)
+
+    return click.option(
+        OPTION, type=click.Choice(LANGUAGES), expose_value=False, callback=choose, help=say("cli.options.language")
     )(command)
 
 
 def examples(*lines: str) -> str:
     """The end of a command's help: command lines to try."""
-    return "\n\n".join(("Examples:", *(f"$ {line}" for line in lines)))
+    return "\n\n".join((say("cli.options.examples"), *(f"$ {line}" for line in lines)))
 
 
 def check_targets(
@@ -173,13 +196,13 @@ def check_targets(
             continue
         target = Path(os.path.realpath(path))  # also of a link to itself
         if target in flags:
-            raise Failure(f"{flag} and {flags[target]} are the same file, {path}; give two")
+            raise Failure(say("cli.options.same_file", flag=flag, other=flags[target], path=path))
         flags[target] = flag
         if target.is_dir():
-            raise Failure(f"{flag}: {path} is a folder; give the name of a file in it")
+            raise Failure(say("cli.options.folder_not_file", flag=flag, path=path))
         if not target.parent.is_dir():
-            raise Failure(f"{flag}: there is no folder {path.parent}; make it first, or give another place")
+            raise Failure(say("cli.options.no_folder", flag=flag, parent=path.parent))
         if target.exists() and flag in replaced and not target.is_file():
-            raise Failure(f"{flag}: {path} is not a file that can be replaced; give the name of a file")
+            raise Failure(say("cli.options.not_replaceable", flag=flag, path=path))
         if not os.access(target if target.exists() else target.parent, os.W_OK):
-            raise Failure(f"{flag}: you may not write {path}; give another place")
+            raise Failure(say("cli.options.not_writable", flag=flag, path=path))

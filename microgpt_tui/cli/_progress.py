@@ -12,6 +12,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from microgpt_tui.drawing.terminal_text import printable
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -110,7 +111,7 @@ class Waiting:
 
         class TimeLeft(TimeRemainingColumn):
             def render(self, task: Task) -> Text:
-                return Text.assemble(super().render(task), " left") if task.total else Text("")
+                return Text.assemble(super().render(task), say("cli.progress.left")) if task.total else Text("")
 
         class Current(Progress):
             def get_renderables(self) -> Iterable[RenderableType]:

@@ -14,12 +14,13 @@ from engine.errors import ConfigError
 from engine.model.config import Config
 from microgpt_tui.cli._exit import print_notice
 from microgpt_tui.cli._progress import Waiting
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from engine.run.session import Session
     from engine.script.source_file import ScriptFile
 
-READING = "Reading the documents"
+READING = say("cli.session.reading_documents")
 LARGE = 5_000_000  # scalars of a model whose recording takes so long that it is announced
 PACE = 400_000  # scalars that a usual computer records in a second
 
@@ -31,13 +32,13 @@ def compile_loops() -> None:
     from engine.run.compilation import mark_compiled
     from microgpt_tui.storage.paths import compiled_mark
 
-    with Waiting("Compiling the loops, once for this computer"):
+    with Waiting(say("cli.session.compiling")):
         session.warm_up()
     if can_compile():
         mark_compiled(compiled_mark())
     warning = take_warning()
     if warning is not None:
-        print_notice(f"warning: {warning}")
+        print_notice(say("cli.session.warning", warning=warning))
 
 
 def read_docs(path: Path | None) -> list[str]:
@@ -68,7 +69,7 @@ def open_session(config: Config, docs: Sequence[str]) -> Session:
     check_size(config, vocab_size)  # before the time is spent on compiling
     say_size(config, vocab_size)
     compile_loops()
-    with Waiting("Shuffling the documents, recording the tape", total=1.0) as waiting:
+    with Waiting(say("cli.session.shuffling"), total=1.0) as waiting:
         return Session(config, docs, progress=waiting.share)
 
 
@@ -79,23 +80,20 @@ def say_size(config: Config, vocab_size: int) -> None:
     rows = count_rows(config, vocab_size)
     if rows >= LARGE:
         minutes = max(1, round(rows / PACE / 60))
-        time = f"about {minutes:,} minute{'s' * (minutes > 1)}"
-        print_notice(f"recording the {rows:,} scalars of this model: {time}, and up to {memory_of(rows)} of memory")
+        time = say("cli.session.minutes", n=minutes)
+        print_notice(say("cli.session.large", rows=rows, time=time, memory=memory_of(rows)))
 
 
 def check_step(step: int, config: Config) -> None:
     """Raise ConfigError for a training step, counted from 0, that the schedule does not have."""
     if step >= config.num_steps:
-        raise ConfigError(
-            f"--step is {step}, and the schedule's steps are 0 to {config.num_steps - 1}; "
-            "give a smaller step or a larger --num-steps"
-        )
+        raise ConfigError(say("cli.session.step_too_large", step=step, last=config.num_steps - 1))
 
 
 def check_until(until: int, config: Config) -> None:
     """Raise ConfigError for more training steps than the schedule has."""
     if until > config.num_steps:
-        raise ConfigError(f"--until is {until}, beyond the schedule's {config.num_steps} steps; raise --num-steps too")
+        raise ConfigError(say("cli.session.until_too_large", until=until, num_steps=config.num_steps))
 
 
 def session_at(config: Config, data: Path | None, step: int) -> Session:
@@ -110,11 +108,11 @@ def go_to(session: Session, step: int) -> None:
     """Go to the start of a step, with progress. Raises NumericFault."""
     from engine.timeline.events import Moment
 
-    with Waiting(f"Training to step {step}", total=step) as waiting:
-        session.seek(Moment(step), lambda done, loss: waiting.update(done + 1, f"loss {loss:.4f}"))
+    with Waiting(say("cli.session.training", step=step), total=step) as waiting:
+        session.seek(Moment(step), lambda done, loss: waiting.update(done + 1, say("cli.session.loss", loss=loss)))
 
 
-ENDING = {"SIGINT": "ctrl+c", "SIGTERM": "SIGTERM", "SIGHUP": "its terminal, which has gone away"}
+ENDING = {"SIGINT": "ctrl+c", "SIGTERM": "SIGTERM", "SIGHUP": say("cli.session.lost_terminal")}
 
 
 class Interrupt:
@@ -151,5 +149,5 @@ class Interrupt:
     def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if not self.signal and os.isatty(2):
             with suppress(OSError):  # past Python's buffers, which may be in use at this instant
-                os.write(2, b"\nstopping after this step\n")
+                os.write(2, f"\n{say('cli.session.stopping')}\n".encode(errors="replace"))
         self.signal = self.signal or number

@@ -16,6 +16,7 @@ from microgpt_tui.cli._options import DATA, OUTPUT, examples, script_arguments, 
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import read_script
 from microgpt_tui.drawing.terminal_text import printable
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -27,26 +28,27 @@ WIDEST = 100
 
 
 @click.command(
+    help=say("cli.check.help"),
     epilog=examples(
         "microgpt-tui check my_gpt.py",
         "microgpt-tui check my_gpt.py --steps 10 --data my_words.txt",
         "microgpt-tui check homework.ipynb",
         "microgpt-tui check homework.py --json -- --n-layer 2 | jq '.findings[].sentence'",
-    )
+    ),
 )
 @script_arguments
-@step_option("The first training step to look at, counted from 0: the script runs on to it.")
+@step_option(say("cli.check.step"))
 @click.option(
     "--steps",
     type=click.IntRange(min=1),
     default=3,
     show_default=True,
     metavar="N",
-    help="How many training steps to look at.",
+    help=say("cli.check.steps"),
     panel=DATA,
 )
 @script_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object with all bits of every number.", panel=OUTPUT)
+@click.option("--json", "as_json", is_flag=True, help=say("cli.options.json"), panel=OUTPUT)
 def check(
     script: Path,
     args: tuple[str, ...],
@@ -58,27 +60,15 @@ def check(
     large: bool,
     as_json: bool,
 ) -> None:
-    """Look for faults in a script of your own that trains by an autograd of scalars, as microgpt.py does.
-
-    Runs it (only run files that you trust), in its folder, as python does, with ARGS as its arguments; records its
-    training steps, and ends it. Told, each with its line and numbers:
-
-    Local gradients that disagree with a finite difference of the same operation. Gradients that are not the sum of
-    what the uses of a number send back. Parameters in the loss that no gradient reaches; parameters, or numbers of one,
-    that one reaches, and that never move; numbers that the update goes over, and that are not in the loss, with the
-    line where the graph is cut. Gradients that are not zeroed between steps.
-    Where the first nan or infinity arose. Where the script stopped with an exception.
-
-    Exit status: 0 when nothing is found, 1 for any finding, 2 when the script cannot be checked.
-    """
+    """`microgpt-tui check`; its help is the text cli.check.help."""
     from engine.script.check import check as look
     from engine.script.run import ScriptOptions
 
     read_script(script)
-    with Waiting("Running the script", total=float(step + steps)) as waiting:
+    with Waiting(say("cli.check.running"), total=float(step + steps)) as waiting:
 
         def progress(done: int, total: int) -> None:
-            waiting.update(done, f"step {done:,} of {total:,}")
+            waiting.update(done, say("cli.session.progress", done=done, total=total))
 
         report = look(script, ScriptOptions(args, data, python, step_at, large), step, steps, progress)
     if as_json:
@@ -107,21 +97,12 @@ def report_lines(report: CheckReport, width: int) -> Iterator[Text]:
     for note in report.notes:
         for line in wrap(printable(note), width):
             yield Text(line, "dim")
-    looked = ", ".join(
-        (
-            _count(report.steps, "step"),
-            _count(report.scalars, "scalar"),
-            _count(len(report.operations), "operation"),
-        )
-    )
-    found = _count(len(report.findings), "finding") if report.findings else "nothing found"
-    yield Text.assemble(f"{looked}: ", (found, "bold red" if report.findings else "bold green"))
+    looked = {"steps": report.steps, "scalars": report.scalars, "operations": len(report.operations)}
+    looked_at = ", ".join(say(f"cli.check.looked_at.{name}", n=n) for name, n in looked.items())
+    found = say("cli.check.findings", n=len(report.findings)) if report.findings else say("cli.check.nothing")
+    yield Text.assemble(f"{looked_at}: ", (found, "bold red" if report.findings else "bold green"))
 
 
 def _place(found: ScriptFinding) -> str:
     name = printable(Path(found.file).name)
     return f"{name}:{found.line}" if name.endswith(".py") else f"{name}, {found.place}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -25,6 +25,7 @@ from microgpt_tui.cli._options import (
 )
 from microgpt_tui.cli._session import go_to, open_session
 from microgpt_tui.cli.open import allow_only
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from engine import Session
@@ -37,45 +38,44 @@ GRAPH_LINES = 60  # what has more is folded
 
 
 @click.command(
+    help=say("cli.export.help"),
     epilog=examples(
         'microgpt-tui export --moment "step 500" -o step500.svg',
         'microgpt-tui export --moment "0 forward attn_weights@pos=2,head=1" --theme light -o weights.html',
         'microgpt-tui export --moment "99 update layer0.attn_wq" --pane adam --format txt',
         'microgpt-tui export --moment "0 backward q@pos=2" --graph "q[0,3]@pos=2" -o graph.dot',
         "microgpt-tui export --run names.safetensors --size 200x60 -o names.svg",
-    )
+    ),
 )
 @click.option(
     "--moment",
     metavar="TEXT",
-    help='Which moment: a step, and what is made there, as in "step 500", "0 forward attn_weights@pos=2,head=1", '
-    '"99 update layer0.attn_wq", "3 backward end" or "0 forward q@pos=1 scalar 5". '
-    "Without it: where a saved run stands, else the first event.",
+    help=say("cli.export.moment"),
     panel=DATA,
 )
 @click.option(
     "--run",
     type=FilePath(),
     metavar="FILE.safetensors",
-    help="A saved run instead of one from its beginning; with its own hyperparameters.",
+    help=say("cli.export.run"),
     panel=DATA,
 )
-@file_option("-o", "Where to put the picture. Without it: standard output.")
+@file_option("-o", say("cli.export.o"))
 @click.option(
     "--format",
     "form",
     type=click.Choice((*FORMATS, "dot")),
-    help="Without it: what the name of the file ends in, else svg. txt has no colours; dot is for --graph.",
+    help=say("cli.export.format"),
     panel=OUTPUT,
 )
 @click.option("--size", default="120x36", show_default=True, metavar="WxH", panel=OUTPUT,
-              help="Columns and lines: from 80x24 to 400x200.")  # fmt: skip
+              help=say("cli.export.size"))  # fmt: skip
 @theme_option
-@click.option("--pane", metavar="NAME", help="Give all the room to this pane: stage, inspector, adam ...", panel=OUTPUT)
+@click.option("--pane", metavar="NAME", help=say("cli.export.pane"), panel=OUTPUT)
 @click.option("--graph", metavar="SCALAR", panel=OUTPUT,
-              help="Instead of the screen: the graph around a scalar, as svg or dot.")  # fmt: skip
+              help=say("cli.export.graph"))  # fmt: skip
 @click.option("--steps", type=click.IntRange(1, 3), default=2, show_default=True, metavar="N", panel=OUTPUT,
-              help="How far --graph goes, to what the scalar was made from and to what uses it.")  # fmt: skip
+              help=say("cli.export.steps"))  # fmt: skip
 @data_option
 @hyperparameters
 @click.pass_context
@@ -93,23 +93,19 @@ def export(
     steps: int,
     data: Path | None,
 ) -> None:
-    """Make a picture of the debugger's screen at a moment. It needs no terminal.
-
-    svg and html are one file each, which opens anywhere and loads nothing. The same run, moment and options give the
-    same bytes. Nothing that the debugger remembers is read or changed.
-    """
+    """`microgpt-tui export`; its help is the text cli.export.help."""
     if run is not None:
         allow_only(ctx, "run", "data", "moment", "o", "form", "size", "theme", "pane", "graph", "steps")
     _check_graph(ctx, graph)
     form = form or _format(o, FORMATS if graph is None else GRAPH_FORMATS)
     if form not in (FORMATS if graph is None else GRAPH_FORMATS):
-        raise click.UsageError("--graph is written as svg or dot" if graph else "dot is a format of --graph alone")
+        raise click.UsageError(say("cli.export.graph_format") if graph else say("cli.export.dot_without_graph"))
     check_targets({"--data": data, "--run": run}, {"-o": o}, replaced={"-o"})
     cells = _size(size)
     from microgpt_tui.panes.registry import ids
 
     if pane is not None and pane not in ids():
-        raise click.UsageError(f"there is no pane {pane!r}; choose one of {', '.join(ids())}")
+        raise click.UsageError(say("cli.export.no_pane", pane=pane, panes=", ".join(ids())))
     from microgpt_tui.storage.startup import from_file, from_seed
 
     session = _at(from_file(run, data) if run else from_seed(config, 0, data), moment)
@@ -125,7 +121,7 @@ def export(
     try:
         write_whole(o, content)
     except OSError as error:
-        raise Failure(f"-o: {o} cannot be written ({error.strerror}); give another place") from None
+        raise Failure(say("cli.export.unwritable", o=o, strerror=error.strerror)) from None
     print_result(str(o))
 
 
@@ -133,9 +129,7 @@ def _format(path: Path | None, formats: tuple[str, ...]) -> str:
     form = path.suffix.removeprefix(".").lower() if path else formats[0]
     if form not in formats:
         *others, last = (f".{each}" for each in formats)
-        raise click.UsageError(
-            f"-o is {path}, which does not say what format; end it in {', '.join(others)} or {last}, or give --format"
-        )
+        raise click.UsageError(say("cli.export.no_format", path=path, others=", ".join(others), last=last))
     return form
 
 
@@ -144,9 +138,9 @@ def _check_graph(ctx: click.Context, graph: str | None) -> None:
         return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
     if graph is None and given("steps"):
-        raise click.UsageError("--steps goes with --graph")
+        raise click.UsageError(say("cli.export.steps_without_graph"))
     if graph is not None and (given("size") or given("pane")):
-        raise click.UsageError("--size and --pane are for a picture of the screen; leave them out with --graph")
+        raise click.UsageError(say("cli.export.graph_has_no_size"))
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -157,9 +151,7 @@ def _size(text: str) -> tuple[int, int]:
     size = (int(read[1]), int(read[2])) if read else (0, 0)
     if not all(least <= n <= most for least, n, most in zip(SMALLEST, size, LARGEST, strict=True)):
         (least, low), (most, high) = SMALLEST, LARGEST
-        raise click.UsageError(
-            f"--size is {text!r}; give columns and lines, from {least}x{low} to {most}x{high}, such as 120x36"
-        )
+        raise click.UsageError(say("cli.export.wrong_size", text=text, least=least, low=low, most=most, high=high))
     return size
 
 

@@ -8,30 +8,36 @@ from microgpt_tui.cli._exit import print_notice, print_result
 from microgpt_tui.cli._options import examples
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import compile_loops
+from microgpt_tui.texts.say import say
 
 
-@click.command(epilog=examples("microgpt-tui fetch", "microgpt-tui --source my/microgpt.py"))
+@click.command(
+    help=say("cli.fetch.help"), epilog=examples("microgpt-tui fetch", "microgpt-tui --source my/microgpt.py")
+)
 def fetch() -> None:
-    """Download microgpt.py, so that the debugger shows its lines.
-
-    From the gist in which Andrej Karpathy has published it, in the revision that the engine computes. It is run (only
-    here, when you ask for it), compared with the engine over its first training steps, and kept in your cache if every
-    bit is the same. From then on the pane Source shows the line of microgpt.py that is at work, in all three phases.
-    """
+    """`microgpt-tui fetch`; its help is the text cli.fetch.help."""
     from microgpt_tui.storage import original
 
     compile_loops()
-    with Waiting("Fetching microgpt.py") as waiting:
+    with Waiting(say("cli.fetch.fetching")) as waiting:
 
         def tell(what: str, done: int, of: int) -> None:
-            waiting.update(done, f"{done:,} of {of:,}" if of else "", float(of) or None, what.capitalize())
+            waiting.update(
+                done, say("cli.session.done_of", done=done, of=of) if of else "", float(of) or None, what.capitalize()
+            )
 
         done = original.fetch(tell)
     print_result(
-        f"Fetched {original.FILE} ({done.size:,} bytes) from {original.URL}: equal to the engine, bit for bit, over "
-        f"its first {original.STEPS} training steps. It is kept as {original.fetched()}."
+        say(
+            "cli.fetch.fetched",
+            file=original.FILE,
+            size=done.size,
+            url=original.URL,
+            steps=original.STEPS,
+            fetched=original.fetched(),
+        )
     )
     if done.error:
-        print_notice(f"Source in microgpt-tui cannot show its lines: {done.error}")
+        print_notice(say("cli.fetch.no_lines", error=done.error))
     else:
-        print_result("Source in microgpt-tui shows its lines from now on.")
+        print_result(say("cli.fetch.lines"))

@@ -17,6 +17,7 @@ from microgpt_tui.cli._json import json_text
 from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import check_step, session_at
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from engine.run.gradcheck import CheckedGradient, GradientChecker, Summary
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 @click.command(
     name="grad-check",
+    help=say("cli.grad_check.help"),
     epilog=examples(
         'microgpt-tui grad-check --param "layer0.attn_wq[3, 5]"',
         "microgpt-tui grad-check --step 100 --matrix wte",
@@ -31,24 +33,22 @@ if TYPE_CHECKING:
         "microgpt-tui grad-check --matrix wpe --json | jq -c '[.name, .gradient, .finite_difference]'",
     ),
 )
-@step_option("At which training step, counted from 0: as many steps are trained first.")
-@click.option("--param", metavar="NAME[I, J]", help="One parameter, as in layer0.attn_wq[3, 5].", panel=DATA)
-@click.option("--matrix", metavar="NAME", help="Every parameter of a matrix, as in wte.", panel=DATA)
+@step_option(say("cli.grad_check.step"))
+@click.option("--param", metavar="NAME[I, J]", help=say("cli.grad_check.param"), panel=DATA)
+@click.option("--matrix", metavar="NAME", help=say("cli.grad_check.matrix"), panel=DATA)
 @click.option(
     "--scalar",
     metavar="NAME[...]@pos=N",
-    help="One number that the forward phase makes, as in q[0, 3]@pos=2: layer and head, if it has them, then the "
-    "index. It is moved after it was made, and the forward phase goes on from there.",
+    help=say("cli.grad_check.scalar"),
     panel=DATA,
 )
 @click.option(
     "--h",
     type=float,
-    help="How far to move either way. Without it: the cube root of the machine's epsilon, 6.06e-6, times the size of "
-    "the number where that is above 1; there the errors of cutting off and of rounding are least together.",
+    help=say("cli.grad_check.h"),
     panel=DATA,
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a scalar and line, with all bits.", panel=OUTPUT)
+@click.option("--json", "as_json", is_flag=True, help=say("cli.grad_check.json"), panel=OUTPUT)
 @data_option
 @hyperparameters
 def grad_check(
@@ -61,18 +61,10 @@ def grad_check(
     as_json: bool,
     data: Path | None,
 ) -> None:
-    """Compare gradients with central finite differences of the loss, (loss(x + h) - loss(x - h)) / 2h.
-
-    The loss is that of the step's document, computed by the engine's own forward phase at the parameters that the step
-    starts from. There is no tolerance: both numbers, h, both losses and the difference are shown, for you to judge.
-
-    For a matrix: the largest difference and where it is, and how many relative differences there are of each size.
-    Where x + h and x - h leave another set of ReLU units on, the loss has a corner between them, and the two numbers
-    may honestly differ; those units are named.
-    """
+    """`microgpt-tui grad-check`; its help is the text cli.grad_check.help."""
     check_step(step, config)
     if (param is not None) + (matrix is not None) + (scalar is not None) != 1:
-        raise ConfigError("give one of --param, --matrix and --scalar, to say what to check")
+        raise ConfigError(say("cli.grad_check.one_of"))
     from engine.run.gradcheck import GradientChecker
 
     checker = GradientChecker(session_at(config, data, step), step)
@@ -85,7 +77,7 @@ def grad_check(
     except ExpressionError as error:
         raise Failure(f"{flag}: {error.reason}") from error
     if flag == "--param" and row >= checker.recording.n_params:
-        raise Failure(f"--param: {text} is no parameter; check it with --scalar")
+        raise Failure(say("cli.grad_check.no_parameter", text=text))
     check = checker.check(row, h)
     if as_json:
         sys.stdout.write(_json(check))
@@ -97,10 +89,10 @@ def _check_matrix(checker: GradientChecker, matrix: str, h: float | None, as_jso
     from engine.run.gradcheck import Summary
 
     rows, summary = checker.matrix(matrix).ravel(), Summary()
-    with Waiting(f"Checking {matrix}", total=float(len(rows)), stream=sys.stderr) as waiting:
+    with Waiting(say("cli.grad_check.checking", matrix=matrix), total=float(len(rows)), stream=sys.stderr) as waiting:
         for check in (checker.check(int(row), h) for row in rows):
             summary = summary.adding(check)
-            waiting.update(summary.count, f"{summary.count:,} of {len(rows):,}")
+            waiting.update(summary.count, say("cli.session.done_of", done=summary.count, of=len(rows)))
             if as_json:
                 sys.stdout.write(_json(check))
     if not as_json:
@@ -113,37 +105,47 @@ def _json(check: CheckedGradient) -> str:
 
 
 def _text(checker: GradientChecker, check: CheckedGradient) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    named = {
+        say("cli.grad_check.label.value"): check.value,
+        "h": check.h,
+        say("cli.grad_check.label.loss_plus"): check.loss_plus,
+        say("cli.grad_check.label.loss_minus"): check.loss_minus,
+        say("cli.grad_check.label.finite_difference"): check.finite_difference,
+        say("cli.grad_check.label.gradient"): check.gradient,
+        say("cli.grad_check.label.difference"): check.difference,
+        say("cli.grad_check.label.relative"): check.relative,
+    }
+    width = max(map(cell_len, named)) + 1
     lines = [
-        f"{check.name}, document {quoted(checker.program.doc)} of step {checker.program.step}",
-        f"value               {check.value!r}",
-        f"h                   {check.h!r}",
-        f"loss at value + h   {check.loss_plus!r}",
-        f"loss at value - h   {check.loss_minus!r}",
-        f"finite difference   {check.finite_difference!r}",
-        f"gradient            {check.gradient!r}",
-        f"difference          {check.difference!r}",
-        f"relative difference {check.relative!r}",
+        say("cli.grad_check.title", name=check.name, doc=quoted(checker.program.doc), step=checker.program.step),
+        *(set_cell_size(label, width) + repr(number) for label, number in named.items()),
     ]
     if check.kinks:
-        lines.append(f"ReLU units that are on at one end only: {', '.join(check.kinks)}")
+        lines.append(say("cli.grad_check.kinks", kinks=", ".join(check.kinks)))
     if check.unmoved:
-        lines.append("h is too small: adding it to the value, or taking it away, changes nothing")
+        lines.append(say("cli.grad_check.h_too_small"))
     return "\n".join(lines)
 
 
 def _summary_text(checker: GradientChecker, matrix: str, summary: Summary) -> str:
     """The check with the largest difference, and how many relative differences there are of each size."""
+    from rich.cells import cell_len, set_cell_size
+
     assert summary.largest is not None
-    lines = [f"{matrix}: {summary.count:,} gradients, and the largest difference is that of "]
-    lines[0] += _text(checker, summary.largest)
-    lines += ["", "relative difference   how many"]
+    rows = [(say("cli.grad_check.label.relative"), say("cli.grad_check.how_many"))]
     if summary.equal:
-        lines.append(f"0                     {summary.equal:,}")
+        rows.append(("0", f"{summary.equal:,}"))
     for decade in range(min(summary.decades, default=0), max(summary.decades, default=-1) + 1):
-        lines.append(f"1e{decade} to 1e{decade + 1}".ljust(22) + f"{summary.decades.get(decade, 0):,}")
+        size = say("cli.grad_check.decade", decade=decade, next_decade=decade + 1)
+        rows.append((size, f"{summary.decades.get(decade, 0):,}"))
     if summary.unknown:
-        lines.append(f"nan                   {summary.unknown:,}")
+        rows.append(("nan", f"{summary.unknown:,}"))
+    width = max(cell_len(size) for size, _ in rows) + 3
+    largest = _text(checker, summary.largest)
+    lines = [say("cli.grad_check.matrix_title", matrix=matrix, count=summary.count, largest=largest), ""]
+    lines += [set_cell_size(size, width) + count for size, count in rows]
     if summary.kinked:
-        units = "ReLU units between value + h and value - h that are on at one end only"
-        lines.append(f"{summary.kinked:,} of them have {units}")
+        lines.append(say("cli.grad_check.kinked", kinked=summary.kinked))
     return "\n".join(lines)

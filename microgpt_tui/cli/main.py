@@ -9,9 +9,19 @@ import rich_click as click
 
 from engine.model.config import Config
 from microgpt_tui.cli._exit import Commands
-from microgpt_tui.cli._options import DATA, FilePath, data_option, examples, hyperparameters, step_option, theme_option
+from microgpt_tui.cli._options import (
+    DATA,
+    FilePath,
+    data_option,
+    examples,
+    hyperparameters,
+    language_option,
+    step_option,
+    theme_option,
+)
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import READING, check_step
+from microgpt_tui.cli._words import HELP_CONFIG, WordedContext, translate_click
 from microgpt_tui.cli.check import check
 from microgpt_tui.cli.debug import debug
 from microgpt_tui.cli.export import export
@@ -26,6 +36,7 @@ from microgpt_tui.cli.train import train
 from microgpt_tui.cli.verify import verify
 from microgpt_tui.cli.what_if import what_if
 from microgpt_tui.cli.why import why
+from microgpt_tui.texts.say import say
 
 
 def _version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
@@ -36,7 +47,7 @@ def _version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
     try:
         click.echo(f"microgpt-tui {version('microgpt-tui')}")
     except PackageNotFoundError:
-        click.echo("microgpt-tui, not installed")
+        click.echo(say("cli.main.not_installed"))
     ctx.exit()
 
 
@@ -49,8 +60,10 @@ def _version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
             "text_paragraph_linebreaks": "\n\n",
             "padding_helptext_first_line": (0, 0, 1, 0),
             "max_width": 100,
+            **HELP_CONFIG,
         },
     },
+    help=say("cli.main.help"),
     epilog=examples(
         "microgpt-tui",
         "microgpt-tui --data my_words.txt --n-layer 2 --step 100",
@@ -61,29 +74,29 @@ def _version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
 @click.option(
     "--resume",
     is_flag=True,
-    help="Return to where you were when the debugger was left, or broke off. Only --theme and --source go with it, "
-    "and --data for documents that are in another place by now.",
+    help=say("cli.main.resume"),
     panel=DATA,
 )
 @click.option(
     "--resume-earlier",
     is_flag=True,
-    help="Return to the session before that one. Looking at a run without changing anything is no session.",
+    help=say("cli.main.resume_earlier"),
     panel=DATA,
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help=say("cli.main.version")
+)
 @click.option(
     "--source",
     type=FilePath(),
     metavar="FILE",
-    help="Your copy of microgpt.py, whose lines Source then shows: it is run (only give a file that you trust), "
-    "compared with the engine and, where it is equal, matched with it. Without it: ./microgpt.py if it was given "
-    "before, else the copy that microgpt-tui fetch has kept.",
+    help=say("cli.main.source"),
     panel=DATA,
 )
-@step_option("Open at the start of this training step, counted from 0.")
+@step_option(say("cli.main.step"))
 @data_option
 @theme_option
+@language_option
 @hyperparameters
 @click.pass_context
 def cli(
@@ -96,13 +109,7 @@ def cli(
     theme: str,
     source: Path | None,
 ) -> None:
-    """Step a GPT small enough to see whole through its training, down to single scalars.
-
-    Without a command: the debugger, in this terminal. Forward, backward and Adam, onward and back; every number is
-    the one that microgpt.py computes, bit for bit. Press ? in it for help and q to leave.
-
-    Options for a command go after its name: microgpt-tui train --n-layer 2 --until 100.
-    """
+    """`microgpt-tui`; its help is the text cli.main.help."""
     if ctx.invoked_subcommand is not None:
         return
     for flag in ("resume", "resume_earlier"):
@@ -122,4 +129,6 @@ def cli(
 
 OF_FILES, OF_RUNS = (open_run, debug, check, verify, fetch), (train, sample, trace, why, what_if, grad_check, export)
 for command in (*OF_FILES, lecture, serve, *OF_RUNS):
-    cli.add_command(command)
+    command.context_class = WordedContext
+    cli.add_command(language_option(command))
+translate_click()

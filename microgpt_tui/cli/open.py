@@ -17,6 +17,7 @@ from microgpt_tui.cli._options import FilePath, data_option, examples, theme_opt
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import READING
 from microgpt_tui.storage.paths import in_browser
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from microgpt_tui.lectures.lecture import Lecture
@@ -27,6 +28,7 @@ CRASHED = 1
 
 @click.command(
     "open",
+    help=say("cli.open.help"),
     epilog=examples(
         "microgpt-tui open names.safetensors",
         "microgpt-tui open names.safetensors --data moved/names.txt",
@@ -36,11 +38,7 @@ CRASHED = 1
 @data_option
 @theme_option
 def open_run(file: Path, data: Path | None, theme: str) -> None:
-    """Open the debugger on a saved run, and go on as if it had never stopped, bit for bit.
-
-    FILE.safetensors is a run that train --save or ctrl+s in the debugger has written. Its documents are looked for
-    where they were read from, unless --data says where they are now; other documents are refused.
-    """
+    """`microgpt-tui open`; its help is the text cli.open.help."""
     from microgpt_tui.storage.startup import from_file
 
     with Waiting(READING):
@@ -54,10 +52,7 @@ def open_debugger(start: Start | ScriptStart, lecture: Lecture | None = None, th
     Raises Failure if there is no terminal for it.
     """
     if not (in_terminal() or in_browser()):
-        raise Failure(
-            "the debugger needs a terminal for its input and output; "
-            "run it in one, or use microgpt-tui train or microgpt-tui trace, which do without"
-        )
+        raise Failure(say("cli.open.needs_terminal"))
     gc.disable()  # of what is imported and recorded nothing becomes garbage; `app.settle` switches it on again
     from microgpt_tui.app import run_debugger as run
 
@@ -66,11 +61,10 @@ def open_debugger(start: Start | ScriptStart, lecture: Lecture | None = None, th
             stream.reconfigure(encoding="utf-8")  # which terminals read whatever LANG says
     ended = run(start, lecture, theme)
     if ended.status == CRASHED:
-        way = "; microgpt-tui --resume returns to where you were" if ended.written and not in_browser() else ""
-        print_notice(f"the debugger broke off{way}", error=True)
+        can_return = ended.written and not in_browser()
+        print_notice(say("cli.open.broke_off_resume" if can_return else "cli.open.broke_off"), error=True)
     if ended.displaced:
-        earlier = "microgpt-tui --resume-earlier to the one before it"
-        print_notice(f"microgpt-tui --resume returns to this session, {earlier}")
+        print_notice(say("cli.open.displaced"))
     if ended.status:
         raise Exit(ended.status)
 
@@ -84,8 +78,6 @@ def allow_only(ctx: click.Context, flag: str, *others: str) -> None:
     """Raise UsageError if `flag` is given together with an option other than `others`."""
     for option in ctx.command.params:
         given = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
-        if given and option.name not in (flag, *others):
+        if given and option.expose_value and option.name not in (flag, *others):
             name = flag.replace("_", "-")
-            raise click.UsageError(
-                f"{option.opts[0]} does not go with --{name}, which has its own; leave one of them out", ctx
-            )
+            raise click.UsageError(say("cli.open.does_not_go_with", option=option.opts[0], name=name), ctx)

@@ -16,66 +16,65 @@ from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import compile_loops, say_size
 from microgpt_tui.drawing.numbers import small_percent
 from microgpt_tui.drawing.terminal_text import printable
+from microgpt_tui.texts.say import say
 
 
 @click.command(
+    help=say("cli.sample.help"),
     epilog=examples(
         "microgpt-tui sample names.safetensors",
         "microgpt-tui sample names.safetensors -n 1000 --seed 1 | sort | uniq -c | sort -n",
         "microgpt-tui sample names.safetensors --temperature 1.0 --top-k 5 --prefix mar",
         "microgpt-tui sample names.safetensors --beam 10 --prefix mar --temperature 1",
-    )
+    ),
 )
 @click.argument("file", type=FilePath(), metavar="FILE.safetensors")
 @click.option(
-    "-n", "--number", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many documents."
+    "-n",
+    "--number",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help=say("cli.sample.number"),
 )
 @click.option(
     "--temperature",
     type=float,
     default=0.5,
     show_default=True,
-    help="Divides the logits before the softmax: near 0 the likeliest character wins nearly always, "
-    "1 draws as the model was trained, above 1 is wilder.",
+    help=say("cli.sample.temperature"),
 )
 @click.option(
     "--seed",
     type=int,
-    help="Draw from a fresh generator with this seed. Without it the draws go on from the run's own generator, "
-    "as it was when the run was saved, so that train and then sample prints what the original prints.",
+    help=say("cli.sample.seed"),
 )
 @click.option(
     "--prefix",
     default="",
     metavar="TEXT",
-    help="Begin each document with this; the rest is drawn.",
+    help=say("cli.sample.prefix"),
 )
-@click.option("--top-k", type=int, metavar="K", help="Draw from the K likeliest characters only.")
+@click.option("--top-k", type=int, metavar="K", help=say("cli.sample.top_k"))
 @click.option(
     "--top-p",
     type=float,
     metavar="P",
-    help="Draw from as few of the likeliest characters as have the share P together, 0 to 1.",
+    help=say("cli.sample.top_p"),
 )
-@click.option("--greedy", is_flag=True, help="Always take the likeliest character; prints one document.")
+@click.option("--greedy", is_flag=True, help=say("cli.sample.greedy"))
 @click.option(
     "--beam",
     type=int,
     metavar="N",
-    help="Draw nothing: search for likely continuations, going on with the N likeliest after each character, "
-    "1 to 10,000. "
-    "Prints the probability of each, at the temperature, and the document.",
+    help=say("cli.sample.beam"),
 )
 @click.pass_context
 def sample(
     ctx: click.Context, /, file: Path, number: int, seed: int | None, prefix: str, beam: int | None, **choosing: Any
 ) -> None:
-    """Print new documents that a trained model makes up.
-
-    FILE.safetensors is a run that train --save has written; no data set is needed. On a terminal the documents are
-    numbered; piped, there is one a line and nothing else. With --beam: a probability, a tab and a document a line, and
-    after another tab `context full` where there was no room for its end.
-    """
+    """`microgpt-tui sample`; its help is the text cli.sample.help."""
     from engine.autograd.jit import loops
     from engine.checkpoint.checkpoint import load
     from engine.model.recording import record
@@ -88,9 +87,7 @@ def sample(
     strategy = DecodingStrategy(**choosing)
     drawing = any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("number", "seed"))
     if beam is not None and (drawing or strategy != DecodingStrategy(strategy.temperature)):
-        raise ConfigError(
-            "--beam searches and draws nothing; leave -n, --seed, --greedy, --top-k and --top-p out with it"
-        )
+        raise ConfigError(say("cli.sample.beam_draws_nothing"))
     if beam is not None:
         check_width(beam)
     run = load(file)
@@ -98,20 +95,20 @@ def sample(
     beginning(prefix, tokenizer, run.config.block_size)  # raises before the tape is recorded
     compile_loops()
     say_size(run.config, tokenizer.vocab_size)
-    with Waiting("Recording the tape", total=1.0) as waiting:
+    with Waiting(say("cli.sample.recording"), total=1.0) as waiting:
         recording = record(run.config, tokenizer.vocab_size, waiting.share)
     sampler = Sampler(recording, loops(), run.flat_params)
     if beam is not None:
-        with Waiting("Searching"):
+        with Waiting(say("cli.sample.searching")):
             continuations = search(sampler, tokenizer, beam, strategy.temperature, prefix)
         for each in continuations:
             people = sys.stdout.isatty()
             text = printable(each.text) if people else each.text
             prob = small_percent(each.prob) if people else f"{each.prob:.6g}"
-            click.echo("\t".join((prob, text, *(() if each.ended else ("context full",)))))
+            click.echo("\t".join((prob, text, *(() if each.ended else (say("cli.sample.context_full"),)))))
         return
     generator = run.generator() if seed is None else random.Random(seed)
     drawn = draw_documents(sampler, tokenizer, generator, strategy, prefix)
     numbered = sys.stdout.isatty()
     for i, text in zip(range(1, 2 if strategy.greedy else number + 1), drawn, strict=False):
-        click.echo(f"sample {i:2d}: {printable(text)}" if numbered else text)
+        click.echo(say("cli.sample.numbered", i=i, text=printable(text)) if numbered else text)

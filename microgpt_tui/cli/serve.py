@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import socket
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from microgpt_tui.cli._exit import Failure, discard_output, print_result
 from microgpt_tui.cli._options import examples
 from microgpt_tui.cli._session import compile_loops
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from microgpt_tui.web.access import Public
 
 SERVED = ("lecture", "open")  # the commands that lead into the debugger
-NETWORK = "Network"
+NETWORK = say("cli.panel.network")
 
 
 @click.command(
     context_settings={"allow_interspersed_args": False},
+    help=say("cli.serve.help"),
     epilog=examples(
         "microgpt-tui serve",
         "microgpt-tui serve open names.safetensors",
@@ -33,8 +35,7 @@ NETWORK = "Network"
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="The address to listen on. The default is for this computer alone; 0.0.0.0 is for all that reach it, "
-    "and then the page asks for a token, which is printed. Nothing is encrypted; --public-url tells how.",
+    help=say("cli.serve.host"),
     panel=NETWORK,
 )
 @click.option(
@@ -43,7 +44,7 @@ NETWORK = "Network"
     default=8000,
     show_default=True,
     metavar="N",
-    help="The port to listen on; 0 takes one that is free.",
+    help=say("cli.serve.port"),
     panel=NETWORK,
 )
 @click.option(
@@ -52,29 +53,23 @@ NETWORK = "Network"
     default=8,
     show_default=True,
     metavar="N",
-    help="How many may be there at once. Each has a process of their own, with about 200 MB.",
+    help=say("cli.serve.visitors"),
     panel=NETWORK,
 )
 @click.option(
     "--public-url",
     metavar="URL",
-    help="The address by which others reach the server through a proxy, which may add encryption (https), or through a "
-    "port forwarder. The page asks for a token there.",
+    help=say("cli.serve.public_url"),
     panel=NETWORK,
 )
 @click.pass_context
 def serve(
     ctx: click.Context, command: tuple[str, ...], host: str, port: int, visitors: int, public_url: str | None
 ) -> None:
-    """Put the debugger in a browser, until ctrl+c.
-
-    COMMAND is what every visitor gets: nothing for the debugger from its beginning, or lecture or open with all that
-    belongs to it. Each visitor has a run of their own, which ends when the page is closed. Visitors read and write no
-    files: nothing is kept, and ctrl+s is refused.
-    """
+    """`microgpt-tui serve`; its help is the text cli.serve.help."""
     _check(ctx, command)
     if find_spec("textual_serve") is None:
-        raise Failure("serve needs textual-serve, which is not installed; run pip install 'microgpt-tui[serve]'")
+        raise Failure(say("cli.serve.not_installed"))
     import secrets
 
     from microgpt_tui.storage.threads import check_threads
@@ -100,7 +95,7 @@ def serve(
         _print_address(address, port, token, public)
         server = Server(command, visitors, AccessControl(token, port, public), _notify_owner, public)
         run_server(server, listening, Connections(Reports(_notify_owner), most))
-    _notify_owner("stopped")
+    _notify_owner(say("cli.serve.stopped"))
 
 
 def _notify_owner(text: str) -> None:
@@ -119,8 +114,12 @@ def _check(ctx: click.Context, command: tuple[str, ...]) -> None:
     group = ctx.parent.command if ctx.parent else None
     served = group.get_command(ctx, word) if isinstance(group, click.Group) and word in SERVED else None
     if served is None:
-        raise click.UsageError(f"{word!r} cannot be served; write nothing, lecture or open after serve", ctx)
-    values = served.make_context(f"microgpt-tui {word}", list(rest)).params
+        raise click.UsageError(say("cli.serve.cannot_be_served", word=word), ctx)
+    with served.make_context(f"microgpt-tui {word}", list(rest)) as context:
+        _check_served(ctx, word, context.params)
+
+
+def _check_served(ctx: click.Context, word: str, values: dict[str, Any]) -> None:
     if word == "open":
         from microgpt_tui.storage.startup import from_file
 
@@ -128,13 +127,13 @@ def _check(ctx: click.Context, command: tuple[str, ...]) -> None:
         return
     for name, flag in {"notes": "--notes", "listed": "--list", "check": "--check", "handout": "--handout"}.items():
         if values[name]:
-            raise click.UsageError(f"{flag} is not for visitors; leave it out", ctx)
+            raise click.UsageError(say("cli.serve.not_for_visitors", flag=flag), ctx)
     from engine.language.chosen import language
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.library import find
     from microgpt_tui.panes.registry import screen_names
 
-    Lecture(*find(values["wanted"], values["lang"] or language())).run(screen_names())
+    Lecture(*find(values["wanted"], language())).run(screen_names())
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -143,11 +142,8 @@ def _listen(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address, family=family)
     except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no address"
-        raise Failure(
-            f"port {port} of {host} cannot be listened on ({why}); give another --port, or --port 0 for a free one, "
-            "or another --host"
-        ) from None
+        why = getattr(error, "strerror", None) or say("cli.serve.no_address")
+        raise Failure(say("cli.serve.port_unusable", port=port, host=host, why=why)) from None
 
 
 def _print_address(address: str, port: int, token: str | None, public: Public | None) -> None:
@@ -156,18 +152,15 @@ def _print_address(address: str, port: int, token: str | None, public: Public | 
     host = _own_address() if everywhere else address
     listens = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     place = listens if public is None else str(public)
-    click.echo(f"The debugger is at {place}")
+    click.echo(say("cli.serve.debugger_at", place=place))
     if public is not None:
-        click.echo(f"It listens at {listens}, where the proxy or the port forwarder has to look for it.")
+        click.echo(say("cli.serve.listens_at", listens=listens))
     if token is not None:
-        click.echo(f"It asks for the token {token}, which this address has in it: {place}?token={token}")
-        click.echo("Whoever sees this address can come in.")
+        click.echo(say("cli.serve.asks_token", token=token, place=place))
+        click.echo(say("cli.serve.whoever_sees"))
     if token is not None and not place.startswith("https:"):
-        click.echo(
-            "The token and all the rest travel unencrypted (http): use it in a network that you trust, or put a proxy "
-            "with https before it and give its address as --public-url."
-        )
-    click.echo("ctrl+c stops it.")
+        click.echo(say("cli.serve.unencrypted"))
+    click.echo(say("cli.serve.ctrl_c_stops"))
 
 
 def _own_address() -> str:

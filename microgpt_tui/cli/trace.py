@@ -12,6 +12,7 @@ from engine.model.config import Config
 from microgpt_tui.cli._json import json_text
 from microgpt_tui.cli._options import DATA, data_option, examples, hyperparameters, step_option
 from microgpt_tui.cli._session import session_at
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from engine.timeline.events import EventValues
@@ -20,33 +21,24 @@ PHASES = ("forward", "backward", "update")
 
 
 @click.command(
+    help=say("cli.trace.help"),
     epilog=examples(
         "microgpt-tui trace > step0.jsonl",
         "microgpt-tui trace --step 100 --phase forward | jq -c 'select(.name == \"attn_weights\") | .data'",
         "microgpt-tui trace --phase backward | head -1",
-    )
+    ),
 )
-@step_option("Which training step, counted from 0: as many steps are trained first.")
+@step_option(say("cli.trace.step"))
 @click.option(
     "--phase",
     type=click.Choice(PHASES),
-    help="Only this part of the step. Without it: all three, one after the other.",
+    help=say("cli.trace.phase"),
     panel=DATA,
 )
 @data_option
 @hyperparameters
 def trace(config: Config, step: int, phase: str | None, data: Path | None) -> None:
-    """Print what happens in one training step, one JSON object a line and tensor, in order.
-
-    Fields: step, phase, name, pos, layer, head (null where there is none), shape, data, grad, source.
-
-    forward: a tensor has been made; data is what it holds, grad is null. backward: its gradient has become complete;
-    grad is dloss/dtensor, 0 where the loss does not depend on a number. update: Adam has updated a parameter matrix;
-    data is the matrix after that, grad what went into it. source is the file and line of the engine that did it.
-
-    Every number has all its bits (it reads back as the same double). Numbers that JSON does not have are the strings
-    "nan", "inf" and "-inf", which Python's float() reads.
-    """
+    """`microgpt-tui trace`; its help is the text cli.trace.help."""
     session = session_at(config, data, step)
     from engine.explain.source_lines import lines_of_event
 

@@ -16,71 +16,67 @@ from engine.errors import ConfigError, EngineError, ExpressionError
 from engine.model.config import Config
 from microgpt_tui.cli._exit import Failure, discard_output, print_notice
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import check_targets, data_option, examples, file_option, hyperparameters
+from microgpt_tui.cli._options import TRAINING, check_targets, data_option, examples, file_option, hyperparameters
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import Interrupt, check_until, open_session, read_docs
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from engine.run.session import Session
     from engine.run.stops import Stop, Stops
 
-STOPPING = "Stopping"
+STOPPING = say("cli.panel.stopping")
 HEALTH_CHECKS = ("nan", "zero-grad", "dead-relu", "grad-norm")  # a fault always stops training, and is an error
 
 
 @click.command(
+    help=say("cli.train.help"),
     epilog=examples(
         "microgpt-tui train --save names.safetensors",
         "microgpt-tui train --until 300 --n-layer 2 --log run.jsonl",
         "microgpt-tui train --break 'loss < 2 and step > 100' --save there.safetensors",
         "microgpt-tui train --until 50 | tail -1",
-    )
+    ),
 )
 @click.option(
     "--until",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many steps to train. One step is one document. Without it: all of --num-steps, as the original does. "
-    "The learning rate falls to 0 over --num-steps: training until 300 of 1000 is not training all of 300.",
-    panel="Training",
+    help=say("cli.train.until"),
+    panel=TRAINING,
 )
 @data_option
 @file_option(
     "--log",
-    "One JSON object a line and step: step (1 is the first), loss, loss_hex (every bit of it), lr, grad_norm. "
-    "With --val-fraction also val_loss and val_perplexity, where they were measured after that step. "
-    'Numbers that JSON does not have are the strings "nan", "inf" and "-inf".',
+    say("cli.train.log"),
 )
-@file_option("--save", "Where to leave the run when it ends, also when it is stopped: a .safetensors file for sample.")
+@file_option("--save", say("cli.train.save"))
 @click.option(
     "--break",
     "breaks",
     multiple=True,
     metavar="CONDITION",
-    help="Stop where this becomes true, as in 'loss < 2 and step > 100' or 'attn_weights[0, 2].max() > 0.9'. "
-    "Steps, positions, layers and heads count from 0. Can be given several times.",
+    help=say("cli.train.break"),
     panel=STOPPING,
 )
 @click.option(
     "--break-at",
     multiple=True,
     metavar="EVENT",
-    help="Stop at an event: a tensor or a parameter matrix, as in attn_weights@pos=2,layer=0,head=1; "
-    "phase=backward is where its gradient is complete. Can be given several times.",
+    help=say("cli.train.break_at"),
     panel=STOPPING,
 )
 @click.option(
     "--health",
     is_flag=True,
-    help="Stop, with exit status 2, at a nan or inf, at a parameter matrix whose gradient is all zero, where "
-    "all ReLU units of a layer are dead for a whole document, at a gradient norm a hundred times its median.",
+    help=say("cli.train.health"),
     panel=STOPPING,
 )
 @click.option(
     "--no-stop",
     multiple=True,
     type=click.Choice(HEALTH_CHECKS),
-    help="Leave this one out of --health.",
+    help=say("cli.train.no_stop"),
     panel=STOPPING,
 )
 @hyperparameters
@@ -95,18 +91,9 @@ def train(
     health: bool,
     no_stop: tuple[str, ...],
 ) -> None:
-    """Train, and print the loss of every step.
-
-    Losses are in nats: -log of the probability that the model gave to the character that really came, averaged over
-    the document. An untrained model is at about log(27), 3.3 for the bundled names.
-
-    ctrl+c stops between two steps and still saves; so does the end of the terminal, and a breakpoint, which says
-    where it stopped; one that never held is told at the end. What is saved is the last whole step. Exit status: 0,
-    also at a breakpoint, 2 for bad input, a number out of range or a health check, 130 when stopped by ctrl+c, 143 and
-    129 when ended from outside.
-    """
+    """`microgpt-tui train`; its help is the text cli.train.help."""
     if no_stop and not health:
-        raise ConfigError("--no-stop turns off a health check, and none is on; add --health")
+        raise ConfigError(say("cli.train.no_health"))
     checks = [check for check in HEALTH_CHECKS if check not in no_stop] if health else []
     until = config.num_steps if until is None else until
     check_until(until, config)
@@ -118,8 +105,8 @@ def train(
     with Interrupt() as interrupt:
         reason = _run(session, until, stops, opened, interrupt, carry_on=bool(log or save))
         conditions = " or ".join((*breaks, *break_at))
-        missed = [f"nowhere on the way was {conditions}"] if conditions else []
-        missed += ["the health checks found nothing"] if checks else []
+        missed = [say("cli.train.nowhere", conditions=conditions)] if conditions else []
+        missed += [say("cli.train.healthy")] if checks else []
         _finish(session, until, data, save, reason, interrupt, "; ".join(missed))
     if session.step < until and reason is None:
         raise Exit(interrupt.status)
@@ -154,7 +141,7 @@ def _open_log(path: Path | None) -> TextIO | None:
     try:
         return path.open("w", encoding="utf-8") if path else None
     except OSError as error:
-        raise Failure(f"--log: {path} cannot be written ({error.strerror}); give another place") from None
+        raise Failure(say("cli.train.log_unwritable", path=path, strerror=error.strerror)) from None
 
 
 class _StepReporter:
@@ -176,10 +163,14 @@ class _StepReporter:
                 entry |= {"val_loss": held_out.loss, "val_perplexity": held_out.perplexity}
             self._write(self.log, json_text(entry))
         if self.printing:
-            aside = f" | kept aside {held_out.loss:.4f}, perplexity {held_out.perplexity:.2f}" if held_out else ""
-            self._print(f"step {number:4d} / {config.num_steps:4d} | loss {loss:.4f}{aside}")
+            done = {"number": number, "num_steps": config.num_steps, "loss": loss}
+            if held_out is not None:
+                aside = {"held_out": held_out.loss, "perplexity": held_out.perplexity}
+                self._print(say("cli.train.line_held_out", **done, **aside))
+            else:
+                self._print(say("cli.train.line", **done))
         pace = number / max(time.monotonic() - self.start, 1e-9)
-        self.waiting.update(number, f"step {number:,} of {self.until:,}   loss {loss:.4f}   {pace:,.0f} steps/s")
+        self.waiting.update(number, say("cli.train.progress", number=number, until=self.until, loss=loss, pace=pace))
 
     def _print(self, line: str) -> None:
         try:
@@ -197,14 +188,14 @@ class _StepReporter:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise Failure(f"--log: {log.name} cannot be written on ({error.strerror})") from None
+            raise Failure(say("cli.train.log_broke_off", name=log.name, strerror=error.strerror)) from None
 
 
 def _run(
     session: Session, until: int, stops: Stops | None, log: TextIO | None, interrupt: Interrupt, carry_on: bool
 ) -> EngineError | Failure | Stop | None:
     """Train; an error or stop is returned, so that the run can still be saved."""
-    with Waiting("Training", total=until, stream=sys.stdout) as waiting:
+    with Waiting(say("cli.train.training"), total=until, stream=sys.stdout) as waiting:
         reporter = _StepReporter(session, until, log, waiting, carry_on)
 
         def on_step(step: int, loss: float) -> bool:
@@ -239,7 +230,7 @@ def _finish(
     error = reason if isinstance(reason, EngineError | Failure) else None
     stop = None if isinstance(reason, EngineError | Failure) else reason
     why = str(error) if error else stop.sentence if stop else ""
-    done = f"{session.step:,} of {until:,} steps are done"
+    done = say("cli.train.done", done=session.step, until=until)
     if save is not None:
         from engine.checkpoint.checkpoint import save as write
 
@@ -247,12 +238,15 @@ def _finish(
             write(session, save, str(data.absolute()) if data else None)
         except EngineError as unsaved:
             raise Failure(f"{why} ({done}); {unsaved}" if why else f"{unsaved} ({done})") from unsaved
-        done += f" and saved in {save}"
+        done = say("cli.train.saved", done=session.step, until=until, save=save)
     if error is not None or (stop is not None and stop.check is not None):
         raise Failure(f"{why} ({done})") from error
     if stop is not None:
-        print_notice(f"stopped at {why} ({done})")
+        print_notice(say("cli.train.stopped_at", why=why, done=done))
     elif session.step < until:
-        print_notice(f"stopped by {interrupt.who}: {done}{missed and f'; up to there, {missed}'}")
+        told = {"who": interrupt.who, "done": done}
+        print_notice(
+            say("cli.train.stopped_missed", **told, missed=missed) if missed else say("cli.train.stopped_by", **told)
+        )
     elif save is not None or missed or sys.stdout.isatty():
         print_notice(f"{done}{missed and f'; {missed}'}")

@@ -13,15 +13,24 @@ from engine.model.config import Config
 from engine.text import quoted
 from microgpt_tui.cli._exit import Failure, print_notice, print_result
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import OUTPUT, check_targets, data_option, examples, file_option, hyperparameters
+from microgpt_tui.cli._options import (
+    OUTPUT,
+    TRAINING,
+    check_targets,
+    data_option,
+    examples,
+    file_option,
+    hyperparameters,
+)
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import check_until, open_session, read_docs
 from microgpt_tui.drawing.terminal_text import printable
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from engine.run.session import Session
 
-CHANGES = "Changes"
+CHANGES = say("cli.panel.changes")
 MAX_MOVED = 10  # probabilities that are shown
 SAMPLES = 5  # of each run
 MAX_LINES = 12  # steps that are shown without --json
@@ -29,6 +38,7 @@ MAX_LINES = 12  # steps that are shown without --json
 
 @click.command(
     "what-if",
+    help=say("cli.what_if.help"),
     epilog=examples(
         "microgpt-tui what-if --edit 'layer0.attn_wq[3,5]=0' --ablate layer0.head2 --until 200 --json",
         "microgpt-tui what-if --ablate 'layer0.mlp@step=100 = mean:20' --until 200",
@@ -40,18 +50,15 @@ MAX_LINES = 12  # steps that are shown without --json
     type=click.IntRange(min=1),
     required=True,
     metavar="N",
-    help="How many steps both runs train; then they are compared in the forward phase of step N.",
-    panel="Training",
+    help=say("cli.what_if.until"),
+    panel=TRAINING,
 )
 @click.option(
     "--edit",
     "edits",
     multiple=True,
     metavar="CHANGE",
-    help="Set a parameter, a row or all of a matrix as a step begins (layer0.attn_wq[3,5]=0, wte[2]@step=9 = 0), a "
-    "scalar or all of a tensor when it is made (q[0, 3]@pos=2,step=5 = 0.1, scalar[21376]@step=5 = 1), or "
-    "learning_rate, beta1, beta2 or temperature from a step on. Without @step it is "
-    "step 0. Can be given several times.",
+    help=say("cli.what_if.edit"),
     panel=CHANGES,
 )
 @click.option(
@@ -59,41 +66,29 @@ MAX_LINES = 12  # steps that are shown without --json
     "ablated",
     multiple=True,
     metavar="PART",
-    help="Switch off layer0.head2, layer0.mlp or layer0.pos3 (the key and the value of position 3), to 0 or, with "
-    "= mean:20, to its mean over the next 20 documents; from step 0 or, with @step=100, from there on. "
-    "Can be given several times.",
+    help=say("cli.what_if.ablate"),
     panel=CHANGES,
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, with every bit of every number.", panel=OUTPUT)
-@file_option("--save", "Where to leave the original run with the changed one as its branch: a file for open.")
+@click.option("--json", "as_json", is_flag=True, help=say("cli.what_if.json"), panel=OUTPUT)
+@file_option("--save", say("cli.what_if.save"))
 @data_option
 @hyperparameters
 def what_if(
     config: Config, until: int, edits: tuple[str, ...], ablated: tuple[str, ...], as_json: bool, save: Path | None,
     data: Path | None,
 ) -> None:  # fmt: skip
-    """Train a run and the same run with something changed in it, and say how they differ. Steps count from 0.
-
-    What is set keeps the slopes that it was made with, as a Value whose data is written to. What is switched off is a
-    plain number through which no gradient flows. Up to the first change both runs are the same, bit for bit.
-
-    JSON fields: changes, until, first_difference (the first step whose losses differ, or null); original and changed,
-    each with losses (one a step), sha256 (of all parameters, then m, then v, as little-endian doubles) and samples
-    (both drawn with the same seed; null where none can be drawn); doc and moved, the probabilities of the next token
-    that differ most in it: pos, token, original, changed, difference. Numbers that JSON does not have are the strings
-    "nan", "inf" and "-inf".
-    """
+    """`microgpt-tui what-if`; its help is the text cli.what_if.help."""
     check_until(until, config)
     if not edits and not ablated:
-        raise ConfigError("nothing is changed; add --edit 'wte[0, 0] = 1' or --ablate layer0.head0")
+        raise ConfigError(say("cli.what_if.nothing_changed"))
     check_targets({"--data": data}, {"--save": save}, replaced={"--save"})
     docs = read_docs(data)
     changes = _read(config, docs, edits, ablated, until)
     session = open_session(config, docs)
     branch = session.branch(changes)
-    _train(session, until, "Training the original", "the original run")
+    _train(session, until, say("cli.what_if.training_original"), say("cli.what_if.original_run"))
     branch = session.branch(changes)  # from a keyframe on, now that there are some
-    _train(branch, until, "Training the changed run", "the changed run")
+    _train(branch, until, say("cli.what_if.training_changed_run"), say("cli.what_if.changed_run"))
     if save is not None:
         from engine.checkpoint.checkpoint import snapshot, write
         from engine.run.branches import Branch
@@ -101,8 +96,9 @@ def what_if(
         branches = (Branch("branch 1", branch.changes, branch.moment),)
         write(snapshot(session, str(data.absolute()) if data else None, branches), save)
     for change in _without_effect(session, changes):
-        lacking = f"no document from step {change.step} to {until} has a position {change.number}"
-        print_notice(f"{change.part} was switched off in no training step: {lacking}")
+        print_notice(
+            say("cli.what_if.no_effect", part=change.part, step=change.step, until=until, number=change.number)
+        )
     compared = _compared(session, branch)
     if as_json:
         click.echo(json_text(compared))
@@ -124,14 +120,12 @@ def _read(config: Config, docs: list[str], edits: tuple[str, ...], ablated: tupl
             except ChangeError as error:
                 raise Failure(f"{flag}: {error}") from error
             if isinstance(change, Ablation) != (flag == "--ablate"):
-                raise Failure(f"{flag}: {text} belongs to {'--edit' if flag == '--ablate' else '--ablate'}")
+                other = "--edit" if flag == "--ablate" else "--ablate"
+                raise Failure(say("cli.what_if.other_option", flag=flag, text=text, other=other))
             # A hyperparameter of training has an effect from the step's update on.
             training = isinstance(change, SetHyperparameter) and change.name != "temperature"
             if change.step + training > until:
-                raise Failure(
-                    f"{flag}: {text} would change nothing before the comparison in the forward phase of step {until}; "
-                    "raise --until, or give an earlier step"
-                )
+                raise Failure(say("cli.what_if.too_late", flag=flag, text=text, until=until))
             changes.append(change)
     return changes
 
@@ -141,7 +135,7 @@ def _train(session: Session, until: int, doing: str, run: str) -> None:
 
     try:
         with Waiting(doing, total=until) as waiting:
-            session.run(until, lambda step, loss: waiting.update(step + 1, f"loss {loss:.4f}"))
+            session.run(until, lambda step, loss: waiting.update(step + 1, say("cli.session.loss", loss=loss)))
             session.seek(Moment(until, Phase.FORWARD, session.program.ticks(Phase.FORWARD)))
     except NumericFault as fault:
         raise Failure(f"{run}: {fault}") from fault
@@ -201,24 +195,44 @@ def _run(session: Session) -> dict[str, Any]:
     }
 
 
+def pad_left(text: str, width: int) -> str:
+    """A text at the right end of as many cells."""
+    from rich.cells import cell_len
+
+    return " " * (width - cell_len(text)) + text
+
+
 def _print(compared: dict[str, Any]) -> None:
     from microgpt_tui.drawing.numbers import number, percent, points
 
     original, changed, until = compared["original"], compared["changed"], compared["until"]
     for text in compared["changes"]:
-        print_result(f"changed: {text}")
-    print_result(f"{'step':>6}  {'original':>10}  {'changed':>10}  {'difference':>11}")
+        print_result(say("cli.what_if.changed", text=text))
+    columns = {"step": 6, "original": 10, "changed": 10, "difference": 11}
+    print_result("  ".join(pad_left(say(f"cli.what_if.column.{name}"), width) for name, width in columns.items()))
     for i in sorted({round(k * (until - 1) / (MAX_LINES - 1)) for k in range(MAX_LINES)}):
         a, b = original["losses"][i], changed["losses"][i]
         print_result(f"{i:6d}  {a:10.4f}  {b:10.4f}  {number(b - a):>11}")
     if until > MAX_LINES:
-        print_result(f"({MAX_LINES} of {until} steps; --json tells all)")
+        print_result(say("cli.what_if.some_steps", max_lines=MAX_LINES, until=until))
     first = compared["first_difference"]
-    print_result("no loss differs" if first is None else f"the first loss that differs is that of step {first}")
+    print_result(
+        say("cli.what_if.no_loss_differs") if first is None else say("cli.what_if.first_difference", first=first)
+    )
     doc, moved = quoted(compared["doc"]), compared["moved"]
-    print_result(f"probabilities that moved most in {doc}:" if moved else f"no probability differs in {doc}")
+    print_result(say("cli.what_if.moved", doc=doc) if moved else say("cli.what_if.not_moved", doc=doc))
     for shift in moved:
         a, b, token = shift["original"], shift["changed"], printable(shift["token"])
-        print_result(f"  position {shift['pos']:2d}  {token:>4}  {percent(a):>7} -> {percent(b):>7}  {points(b - a)}")
+        print_result(
+            say(
+                "cli.what_if.moved_row",
+                pos=shift["pos"],
+                token=pad_left(token, 4),
+                before=percent(a),
+                after=percent(b),
+                difference=points(b - a),
+            )
+        )
     for name, run in (("original", original), ("changed", changed)):
-        print_result(f"{name} samples: {', '.join(run['samples'] or ['none can be drawn'])}")
+        samples = ", ".join(run["samples"] or [say("cli.what_if.no_samples")])
+        print_result(say(f"cli.what_if.samples.{name}", samples=samples))

@@ -12,39 +12,37 @@ from microgpt_tui.cli._exit import print_result
 from microgpt_tui.cli._json import json_text
 from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
 from microgpt_tui.cli._session import session_at
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from microgpt_tui.cli.why_report import Answer
 
-ONE_OF = "ask for one thing: --scalar, --param, or a prediction by its --pos"
-
 
 @click.command(
+    help=say("cli.why.help"),
     epilog=examples(
         'microgpt-tui why --step 100 --param "layer0.attn_wq[3,5]"',
         "microgpt-tui why --step 0 --pos 2 --logit e --rival a",
         'microgpt-tui why --step 0 --scalar "q[0,3]@pos=2"',
         "microgpt-tui why --step 500 --pos 0 --json | jq .parts",
-    )
+    ),
 )
-@step_option("In which training step, counted from 0: as many steps are trained first.")
-@click.option("--scalar", metavar="NAME", help="Why has this scalar its gradient? The strongest chains.", panel=DATA)
-@click.option("--param", metavar="NAME", help="Why did this parameter move? Positions, and momentum.", panel=DATA)
-@click.option(
-    "--pos", type=click.IntRange(min=0), metavar="N", help="Why this prediction? The position, from 0.", panel=DATA
-)
-@click.option("--logit", metavar="TOKEN", help="Whose logit. Without it: that of the token that comes.", panel=DATA)
-@click.option("--rival", metavar="TOKEN", help="Compared with whose. Without it: the largest other one.", panel=DATA)
+@step_option(say("cli.why.step"))
+@click.option("--scalar", metavar="NAME", help=say("cli.why.scalar"), panel=DATA)
+@click.option("--param", metavar="NAME", help=say("cli.why.param"), panel=DATA)
+@click.option("--pos", type=click.IntRange(min=0), metavar="N", help=say("cli.why.pos"), panel=DATA)
+@click.option("--logit", metavar="TOKEN", help=say("cli.why.logit"), panel=DATA)
+@click.option("--rival", metavar="TOKEN", help=say("cli.why.rival"), panel=DATA)
 @click.option(
     "--count",
     type=click.IntRange(1, 1000),
     default=8,
     show_default=True,
     metavar="N",
-    help="How many chains, at most.",
+    help=say("cli.why.count"),
     panel=OUTPUT,
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object with all bits of every number.", panel=OUTPUT)
+@click.option("--json", "as_json", is_flag=True, help=say("cli.options.json"), panel=OUTPUT)
 @data_option
 @hyperparameters
 def why(
@@ -59,25 +57,12 @@ def why(
     as_json: bool,
     data: Path | None,
 ) -> None:
-    """Say why a number of a training step is what it is.
-
-    --scalar: the gradient of a scalar is a sum over all paths from it to the loss, each the product of the derivatives
-    along it. The strongest paths, with their share of the gradient.
-
-    --param: the gradient that moved a parameter is a sum over the positions of the step's document. What each of them
-    pushed, in the order in which it was added, and how much of Adam's step was momentum from the steps before.
-
-    --pos: a logit is a sum over what was added to the residual stream. What the token, its position, each head and each
-    MLP contributed to the logit of the token that really comes, and to a rival's.
-
-    A scalar is written as in the debugger: wte[5,3], q[0,3]@pos=2, attn_weights[0,1,2]@pos=3, loss. A token is a
-    character, or BOS.
-    """
+    """`microgpt-tui why`; its help is the text cli.why.help."""
     if sum(each is not None for each in (scalar, param, pos)) != 1:
-        at = "; say at which position with --pos" if pos is None and (logit or rival) else ""
-        raise click.UsageError(ONE_OF + at)
+        at = pos is None and (logit or rival)
+        raise click.UsageError(say("cli.why.one_of_with_pos" if at else "cli.why.one_of"))
     if pos is None and (logit is not None or rival is not None):
-        raise click.UsageError("--logit and --rival go with --pos")
+        raise click.UsageError(say("cli.why.needs_pos"))
     session = session_at(config, data, step)
     from engine.timeline.events import Moment, Phase
     from microgpt_tui.cli import why_report

@@ -18,6 +18,7 @@ from engine.text import quoted, split, token_id
 from engine.timeline.view import GradientState, View
 from microgpt_tui.drawing.numbers import number, share
 from microgpt_tui.drawing.terminal_text import printable
+from microgpt_tui.texts.say import say
 
 Cells = list[str]
 
@@ -39,14 +40,18 @@ def of_scalar(view: View, name: str, count: int) -> Answer:
     chains: list[dict[str, Any]] = []
     for i, chain in enumerate(found):
         ways = waypoints(explain, chain)
-        lines.append(f"chain {i}  {number(chain.product)}  {share(chain.product, gradient)}".rstrip())
+        lines.append(
+            say(
+                "cli.why_report.chain", i=i, product=number(chain.product), share=share(chain.product, gradient)
+            ).rstrip()
+        )
         lines += [f"  × {number(way.local):<9} d {describe_scalar(view, way.row)}" for way in ways]
         links = [{"scalar": describe_scalar(view, link.row), "local": link.local} for link in chain.edges]
         chains.append({"product": chain.product, "links": links})
     if view.gradient_state(row) is GradientState.INDEPENDENT:
-        lines.append("the loss does not depend on it: no path leads from it to the loss")
+        lines.append(say("cli.why_report.independent"))
     elif not found:
-        lines.append("no chain reaches it: every path from it to the loss has a derivative that is 0")
+        lines.append(say("cli.why_report.no_chain"))
     return Answer(
         "\n".join(lines),
         {"scalar": describe_scalar(view, row), **_step(view), "gradient": gradient, "chains": chains},
@@ -57,9 +62,10 @@ def of_parameter(view: View, name: str) -> Answer:
     """What each position contributed to a gradient, and Adam's step. Raises WhyError, ExpressionError."""
     row = row_of(view, name)
     if row >= view.program.n_params:
-        raise WhyError(f"{name} is not a parameter; ask for its chains with --scalar, or name one such as wte[5,3]")
+        raise WhyError(say("cli.why_report.no_parameter", name=name))
     found, tokens = attribute_update(view, row), view.program.tokenizer
-    table: list[Cells] = [["position", "reads", "target", "pushed", "share", "by way of"]]
+    columns = ("position", "reads", "target", "pushed", "share", "by_way")
+    table: list[Cells] = [[say(f"cli.why_report.column.{name}") for name in columns]]
     facts = []
     for part in found.contributions:
         reads, target = (tokens.name(ids[part.pos]) for ids in (view.program.inputs, view.program.targets))
@@ -67,22 +73,25 @@ def of_parameter(view: View, name: str) -> Answer:
         table.append([str(part.pos), reads, target, number(product), share(product, found.gradient), by])
         facts.append({"pos": part.pos, "reads": reads, "target": target, "product": product, "user": by,
                       "local": part.term.local, "grad": part.term.grad})  # fmt: skip
-    table += [["rounding", "", "", number(found.rounding)], ["gradient", "", "", number(found.gradient)]]
+    table.append([say("cli.why_report.rounding"), "", "", number(found.rounding)])
+    table.append([say("cli.why_report.gradient"), "", "", number(found.gradient)])
     lines = [_about(view, describe_scalar(view, row)), "", *_aligned(table)]
     if view.gradient_state(row) is GradientState.INDEPENDENT:
-        lines.append("the loss of this document does not depend on it, so its gradient is 0")
+        lines.append(say("cli.why_report.no_gradient"))
     answer: dict[str, Any] = {"parameter": describe_scalar(view, row), **_step(view), "gradient": found.gradient,
                               "rounding": found.rounding, "pushes": facts}  # fmt: skip
     if found.step is not None:
         step, adam = found.step, found.step.adam
         lines += [
             "",
-            f"m = {number(adam.m)} = {number(step.kept)} kept of the steps before + {number(step.fresh)} from this one",
-            f"the weight moved by {number(-adam.delta)}"
+            say("cli.why_report.m", m=number(adam.m), kept=number(step.kept), fresh=number(step.fresh)),
+            say("cli.why_report.moved", by=number(-adam.delta))
             if adam.unmoved is None
-            else f"the weight was not moved: {adam.unmoved}",
-            f"  {number(-step.by_momentum):<9} {share(step.by_momentum, adam.delta):<8} momentum",
-            f"  {number(-step.by_document):<9} {share(step.by_document, adam.delta):<8} this document",
+            else say("cli.why_report.unmoved", unmoved=adam.unmoved),
+            f"  {number(-step.by_momentum):<9} {share(step.by_momentum, adam.delta):<8} "
+            f"{say('cli.why_report.momentum')}",
+            f"  {number(-step.by_document):<9} {share(step.by_document, adam.delta):<8} "
+            f"{say('cli.why_report.document')}",
             f"{number(adam.p_before)} → {number(adam.p)}",
         ]
         names = ("m", "delta", "p_before", "p")
@@ -100,13 +109,21 @@ def of_prediction(view: View, pos: int, logit: str | None, rival: str | None) ->
     other = attributor.rival(token) if rival is None else _token(view, rival)
     mine, its = attributor.logit(token), attributor.logit(other)
     names = [tokens.name(token), tokens.name(other)]
-    table: list[Cells] = [["part", *names, f"{names[0]} − {names[1]}"]]
+    table: list[Cells] = [[say("cli.why_report.column.part"), *names, f"{names[0]} − {names[1]}"]]
     rows = [(part.label, a, b) for part, a, b in zip(attributor.parts, mine.values, its.values, strict=True)]
     rows.sort(key=lambda row: -abs(row[1] - row[2]))
-    rows += [("rounding", mine.rounding, its.rounding), ("logit", mine.logit, its.logit)]
+    rows.append((say("cli.why_report.rounding"), mine.rounding, its.rounding))
+    rows.append((say("cli.why_report.logit"), mine.logit, its.logit))
     table += [[label, number(a), number(b), number(a - b)] for label, a, b in rows]
     reads, target = (tokens.name(ids[pos]) for ids in (view.program.inputs, view.program.targets))
-    head = f"{_about(view, f'position {pos}')}: reads {reads}, should predict {target}"
+    head = say(
+        "cli.why_report.prediction",
+        pos=pos,
+        step=view.moment.step,
+        doc=quoted(view.program.doc),
+        reads=reads,
+        target=target,
+    )
     parts = [{"part": label, "logit": a, "rival": b} for label, a, b in rows[:-2]]
     facts = {**_step(view), "pos": pos, "reads": reads, "target": target, "token": names[0], "rival": names[1],
              "parts": parts, "rounding": {"logit": mine.rounding, "rival": its.rounding},
@@ -122,8 +139,13 @@ def row_of(view: View, name: str) -> int:
         raise WhyError(error.reason) from None
     if row is None:
         raise WhyError(
-            f"{name} is no single scalar of step {view.moment.step}, whose document {quoted(view.program.doc)} has "
-            f"positions 0 to {view.program.n - 1}; write for example wte[5,3] or q[0,3]@pos=0"
+            say(
+                "cli.why_report.no_scalar",
+                name=name,
+                step=view.moment.step,
+                doc=quoted(view.program.doc),
+                last=view.program.n - 1,
+            )
         )
     return row
 
@@ -132,13 +154,13 @@ def _token(view: View, text: str) -> int:
     ids = Scope.of(view).token_ids
     token = token_id(text, ids)
     if token is None:
-        several = split(text, ids) or f"{text!r} is no token here"
-        raise WhyError(f"{several}; write one character of the documents, or BOS")
+        several = split(text, ids) or say("cli.why_report.no_token", text=text)
+        raise WhyError(say("cli.why_report.write_token", several=several))
     return token
 
 
 def _about(view: View, what: str) -> str:
-    return f"{what} in step {view.moment.step}, document {quoted(view.program.doc)}"
+    return say("cli.why_report.about", what=what, step=view.moment.step, doc=quoted(view.program.doc))
 
 
 def _step(view: View) -> dict[str, Any]:

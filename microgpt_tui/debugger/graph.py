@@ -5,7 +5,6 @@ Pure. The pane draws it with characters, the exports as SVG and DOT.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -17,7 +16,6 @@ from engine.timeline.view import GradientState
 from microgpt_tui.debugger.frame import Frame
 
 BOX, FOLDED = 3, 1  # lines of a box, and of a line that says how many more there are
-TERM = re.compile(r"^(term \d+|first (\d+ )?terms?) (of|in) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +170,9 @@ class GraphBuilder:
         frame = self.frame
         state = frame.gradient_state(row)
         new = frame.stepping_inside and frame.moment.tick > 0 and row == frame.view.last_row
-        name = self.explain.name(row) + elsewhere(frame.program, middle, row)
-        if users and row != middle:  # which term it is says less than of what, and there may be no room for both
-            name = TERM.sub("→ ", name)
+        # Which term it is says less than of what, and there may be no room for both.
+        whole = self.explain.part_of(row) if users and row != middle else ""
+        name = (f"→ {whole}" if whole else self.explain.name(row)) + elsewhere(frame.program, middle, row)
         return GraphNode(
             row, name, self._operation(row), frame.value(row), frame.gradient(row), state is GradientState.PLAIN, new
         )

@@ -13,26 +13,25 @@ from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.goto import Continue
 from microgpt_tui.debugger.navigation import SameEvent
-from microgpt_tui.debugger.run_controller import PACES, Pace, RunController, why_ended
+from microgpt_tui.debugger.run_controller import PACES, Pace, RunController, why_ended, why_not
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
+from microgpt_tui.texts.say import say
 
 MOST_WAITING = 9  # moves that wait for the one that is under way; a held key would make more without end
-NOWHERE = dict.fromkeys(
-    ("next_event", "next_scalar", "next_phase", "next_step", "next_ten_steps"),
-    "The schedule ends here; the flag --num-steps makes it longer.",
-) | {
-    "previous_event": "This is the first event of all.",
-    "previous_scalar": "This is the first scalar of all.",
-    "previous_step": "This is the first training step.",
-    "previous_phase": "This is the first phase of all.",
-    "previous_ten_steps": "This is the first training step.",
-    "next_position": "No further position here: the update has none, and this is the last one on the way.",
-    "previous_position": "No earlier position here: the update has none, and the first one has been reached.",
-    "start_of_block": "This is the first event of all.",
-    "first_event": "This is the first event of the step.",
-    "last_event": "This is the last event of the step.",
-}
+ONWARD = ("next_event", "next_scalar", "next_phase", "next_step", "next_ten_steps")
+NOWHERE = dict.fromkeys(ONWARD, "end") | {
+    "previous_event": "first_event",
+    "previous_scalar": "first_scalar",
+    "previous_step": "first_step",
+    "previous_phase": "first_phase",
+    "previous_ten_steps": "first_step",
+    "next_position": "last_position",
+    "previous_position": "first_position",
+    "start_of_block": "first_event",
+    "first_event": "first_of_step",
+    "last_event": "last_of_step",
+}  # which text says, of a way to move, that it leads nowhere
 
 
 class Display(Protocol):
@@ -68,6 +67,7 @@ class Navigator:
         notify: Callable[..., None],
     ) -> None:
         self._state, self._stops, self._motion, self._display, self._notify = state, stops, motion, display, notify
+        self._told: set[str] = set()  # what was said of a script
         self.waiting: list[str] = []  # moves that follow the one that is under way, as `move` takes them
         self.diverted: Callable[[], bool] = lambda: False
         self._destination: SameEvent | None = None  # where a relative move is going
@@ -111,7 +111,7 @@ class Navigator:
         except NumericFault as fault:
             self._state.meet(fault)
         except EngineError as error:  # a script that ends before that step, for example
-            self._notify(f"{error}.", severity="warning", timeout=6, markup=False)
+            self._tell(why_not(session, error), severity="warning", timeout=6)
         self._state.stand(self._state.where.at(session.moment))
         self._remember_event()
         self._display.show_soon()
@@ -131,7 +131,8 @@ class Navigator:
         if target is not None and target.step > last:  # beyond the schedule the rate is below 0
             target = replace(target, step=last) if session.step < last else None
         if target is None or (target == session.moment and self._state.fault is None):
-            self._notify(NOWHERE.get(way, "There is nothing further in that direction."), timeout=3)
+            ended = why_ended(session) if way in ONWARD and is_scripted(session) else ""
+            self._tell(ended or say(f"debugger.navigator.nowhere.{NOWHERE.get(way, 'nothing')}"), timeout=3)
         else:
             self.go(target)
 
@@ -139,7 +140,7 @@ class Navigator:
         """Go to where the selected value of a frame was made; `come_back` returns."""
         target = navigation.made_at(frame.program, frame.moment, frame.selected)
         if target is None:
-            self._notify("This number was not computed: it is a constant, or was drawn before training.", timeout=3)
+            self._notify(say("debugger.navigator.not_computed"), timeout=3)
         elif target != frame.moment:
             self._state.follow_from(frame.selected)
             self.go(target)
@@ -172,9 +173,9 @@ class Navigator:
             return
         last, here = session.config.num_steps - 1, session.moment
         if here.step > last or (here.step == last and here == navigation.last_moment(session.program)):
-            way = "; ] shows what has been learnt on one more document" if here.step <= last else ""
+            more = "one_more" if here.step <= last else "no_more"
             ended = why_ended(session) if is_scripted(session) else ""
-            self._notify(ended or f"All {last + 1:,} steps of the schedule are done{way}.")
+            self._tell(ended or say(f"debugger.navigator.all_done.{more}", steps=last + 1))
             return
         self._destination = self._meant(navigation.same_event(session.program, here, here.step))
         stops = self._stops.all()
@@ -211,7 +212,7 @@ class Navigator:
     def change_pace(self, way: int) -> None:
         """Let training run faster or slower."""
         self._motion.change_pace(way)
-        self._notify(f"Pace: {self._motion.pace.name}. Space runs and pauses.", timeout=2)
+        self._notify(say("debugger.navigator.pace", pace=self._motion.pace.name), timeout=2)
 
     # What the thread says.
 
@@ -220,8 +221,8 @@ class Navigator:
         if not self._motion.resting:
             return
         more, live = len(self.waiting), message.live
-        then = f", then {more} more move{'s' if more > 1 else ''}" if more else ""
-        self._state.report(replace(live, doing=live.doing + then))
+        doing = say("debugger.navigator.and_more_moves", doing=live.doing, n=more) if more else live.doing
+        self._state.report(replace(live, doing=doing))
         if message.whole:
             self._state.stand(self._state.where.at(self._session.moment))
             self._display.show()
@@ -237,10 +238,12 @@ class Navigator:
         stop, where = message.found, self._state.where.at(self._session.moment)
         self._state.stand(where if stop is None or stop.row is None else replace(where, row=stop.row))
         self._remember_event()
+        if stop is None:
+            self._mark_told(message.note)
         self._display.show()
         if stop is not None and not self.diverted():
-            self._notify(f"{stop.sentence}.", title="Stopped", severity="warning" if stop.check else "information",
-                         timeout=8, markup=False)  # fmt: skip
+            title, severity = say("debugger.navigator.stopped"), "warning" if stop.check else "information"
+            self._notify(f"{stop.sentence}.", title=title, severity=severity, timeout=8, markup=False)
         elif message.note and not (self._motion.halted and self.diverted()):
             self._notify(message.note, timeout=4, markup=False)
         waiting, self.waiting = self.waiting, []
@@ -254,6 +257,26 @@ class Navigator:
                 return
             self.move(way)
 
+    def tell_of_script(self) -> None:
+        """Say once what a script's run has to be told: that it is not repeatable, how it ended."""
+        session = self._session
+        if is_scripted(session):
+            for sentence in (session.warning, session.ending):
+                if sentence and sentence not in self._told:
+                    self._told.add(sentence)
+                    self._notify(sentence, severity="warning", timeout=12, markup=False)
+
+    def _tell(self, note: str, timeout: float | None = None, severity: str = "information") -> None:
+        """Say why nothing moves."""
+        self._mark_told(note)
+        self._notify(note, severity=severity, timeout=timeout, markup=False)
+
+    def _mark_told(self, note: str) -> None:
+        """Do not say by itself how a script ended, where a note does."""
+        ending = self._session.ending if is_scripted(self._session) else None
+        if ending is not None and ending in note:
+            self._told.add(ending)
+
     def _depart(self) -> None:
         """The run begins to move."""
         self._state.depart()
@@ -262,7 +285,7 @@ class Navigator:
     def _refuses(self) -> bool:
         """Whether the run began to move while a question was open. A notification asks to answer it again."""
         if self._motion.busy:
-            self._notify("The run is on its way to another moment; do this again when it has arrived.", timeout=4)
+            self._notify(say("debugger.navigator.moving"), timeout=4)
         return self._motion.busy
 
     def _meant(self, to: SameEvent) -> SameEvent:

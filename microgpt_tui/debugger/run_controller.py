@@ -18,9 +18,11 @@ from weakref import WeakKeyDictionary
 from textual.message import Message
 
 from engine import EngineError, NumericFault, Run, Stop, Stops, continue_to, reverse_continue
+from engine.errors import ScriptError
 from engine.run.capabilities import ScriptedRun, can_be_slowed, is_scripted, sampling
 from engine.timeline.events import Event, Moment, StepProgram
 from microgpt_tui.debugger.navigation import SameEvent, counterpart, last_moment, next_event, same_event
+from microgpt_tui.texts.say import say
 
 FRAME = 0.1  # seconds between frames where the run goes as fast as it can
 AGAIN = 3.0  # seconds; a script that has run no longer is run again to see its last step
@@ -43,12 +45,9 @@ class Pace:
 
 
 PACES = (
-    Pace("1 event a second", 1, events=True),
-    Pace("4 events a second", 4, events=True),
-    Pace("15 events a second", 15, events=True),
-    Pace("1 step a second", 1),
-    Pace("5 steps a second", 5),
-    Pace("flat out", 0),
+    *(Pace(say("debugger.run_controller.pace.events", n=n), n, events=True) for n in (1, 4, 15)),
+    *(Pace(say("debugger.run_controller.pace.steps", n=n), n) for n in (1, 5)),
+    Pace(say("debugger.run_controller.pace.flat_out"), 0),
 )
 
 
@@ -69,7 +68,13 @@ class Live:
 
 def why_ended(session: ScriptedRun) -> str:
     """How a script has come to its end, after the last of its steps."""
-    return session.ending or f"The script has ended after {session.config.num_steps:,} training steps."
+    return session.ending or say("debugger.run_controller.script_ended", steps=session.config.num_steps)
+
+
+def why_not(session: Run, error: EngineError) -> str:
+    """Why a moment was not reached: how the script ended, where that is the error."""
+    ended = session.ending if isinstance(error, ScriptError) and is_scripted(session) else None
+    return ended or f"{error}."
 
 
 class RunController:
@@ -215,16 +220,16 @@ class RunController:
         except NumericFault as fault:
             arrived = self.Arrived(fault=fault)
         except EngineError as error:
-            arrived = self.Arrived(note=f"{error}.")
+            arrived = self.Arrived(note=why_not(self._session, error))
         finally:
             self._idle.set()
         self._post(arrived)
 
     def _go(self, moment: Moment, then: Callable[[StepProgram], Moment] | None = None) -> RunController.Arrived:
-        session, doing = self._session, f"going to step {moment.step}"
+        session, doing = self._session, say("debugger.run_controller.doing.go", step=moment.step)
         back = session.first_step == session.start_towards(moment.step) < moment.step < session.step
         if back and is_scripted(session):
-            doing = f"running the script again from its start, to step {moment.step}"
+            doing = say("debugger.run_controller.doing.script_again", step=moment.step)
         self._since = time.monotonic(), self._start_towards(moment.step)
         session.seek(moment, partial(self._passing, doing, moment.step))
         if then is not None:
@@ -239,8 +244,9 @@ class RunController:
 
     def _back(self, stops: Stops) -> RunController.Arrived:
         until = self._session.step
-        stop = reverse_continue(self._session, stops, partial(self._passing, "looking back for a stop", until))
-        return self.Arrived(stop, note="" if stop else "There is no stop before this moment.")
+        doing = say("debugger.run_controller.doing.look_back")
+        stop = reverse_continue(self._session, stops, partial(self._passing, doing, until))
+        return self.Arrived(stop, note="" if stop else say("debugger.run_controller.no_stop_before"))
 
     def _passing(self, doing: str, until: int, step: int, loss: float) -> bool:
         """On a long way: say how far it is; whether to stop."""
@@ -254,15 +260,16 @@ class RunController:
         session, steps = self._session, self._session.config.num_steps
         if is_scripted(session) and not (stops.armed or self._running.events or self._running.a_second):
             return self._run_unseen(session, steps - 1, shown)
+        training = say("debugger.run_controller.doing.train")
         while not self._halt.is_set():
             stop = self._run_to_next_frame(stops, shown, Moment(steps - 1))
             if stop is None and session.step >= steps - 1 and not self._running.events:  # no step comes after it
                 stop = continue_to(session, stops, last_moment(session.program))
             if stop is not None or (session.moment == last_moment(session.program) and session.step >= steps - 1):
-                missed = f": nowhere on the way was {sought}. :back and the same looks before" if sought else ""
-                note = f"All {steps:,} steps of the schedule are done{missed}."
+                what = "missed" if sought else "plain"
+                note = say(f"debugger.run_controller.all_done.{what}", steps=steps, sought=sought)
                 return self.Arrived(stop, note="" if stop else note)
-            self._rest(self._live("training", session.step, steps, self._running), whole=True)
+            self._rest(self._live(training, session.step, steps, self._running), whole=True)
             self._halt.wait(1 / self._running.a_second if self._running.a_second else 0)
         return self.Arrived()
 
@@ -274,16 +281,16 @@ class RunController:
         """
         here, began = session.moment, time.monotonic()
         try:
-            session.run(last, partial(self._passing, "the script runs on", last + 1))
+            session.run(last, partial(self._passing, say("debugger.run_controller.doing.script"), last + 1))
         except EngineError:
             done = session.config.num_steps
             why = why_ended(session)
             if time.monotonic() - began < AGAIN:
                 session.seek(Moment(done - 1))
                 session.seek(last_moment(session.program))
-                return self.Arrived(note=f"{why} This is the end of the last one.")
+                return self.Arrived(note=say("debugger.run_controller.script_end_shown", why=why))
             session.seek(here)
-            return self.Arrived(note=f"{why} :step {done - 1} runs it again, to the last one.")
+            return self.Arrived(note=say("debugger.run_controller.script_end_not_shown", why=why, step=done - 1))
         if session.step == last:
             session.seek(last_moment(session.program))
             return self.Arrived(note=why_ended(session))
@@ -312,6 +319,7 @@ class RunController:
     def _play(self, end: Moment, shown: Event) -> RunController.Arrived:
         session, pace = self._session, self._running
         at_once = max(1, round(pace.a_second * FRAME)) if not pace.events else 1  # steps from frame to frame
+        playing = say("debugger.run_controller.doing.play")
         while not self._halt.is_set():
             began = time.monotonic()
             if pace.events:
@@ -323,7 +331,7 @@ class RunController:
             session.seek(min(to, end, key=lambda moment: moment.key))
             if session.moment.key >= end.key:
                 break
-            self._rest(self._live("playing", session.step, end.step), whole=True)
+            self._rest(self._live(playing, session.step, end.step), whole=True)
             left = at_once / pace.a_second - (time.monotonic() - began) if pace.a_second else 0.0
             self._halt.wait(max(left, 0.0))
         return self.Arrived()

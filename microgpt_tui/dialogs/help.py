@@ -12,10 +12,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from engine.language.chosen import language
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.keys import IN_LECTURE, Key
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import MINUS_SIGNS, PLUS_SIGNS
+from microgpt_tui.explanations.glossary import terms
 from microgpt_tui.explanations.sentences import pane_text, sentences, texts, title_of
 from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.panes import registry
@@ -40,7 +42,7 @@ class HelpScreen(Modal[None]):
 
     CSS = "HelpScreen .box { padding: 0 2; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,enter", "dismiss", say("dialogs.keys.close"))
+        Binding("escape,q,question_mark,K,enter", "dismiss", say("dialogs.keys.close"))
     ]
 
     def __init__(self, title: str, text: Text) -> None:
@@ -81,6 +83,17 @@ def inference_help() -> Text:
         text.append(f"{about.what} {about.why} {about.read}\n", theme.TEXT)
     _keys(text, IN_INFERENCE, 7)
     return text.append(say("dialogs.help.mouse_click_or_drag"), theme.DIM)
+
+
+def glossary_text() -> Text:
+    """Every term of the program and its meaning; in Korean, with the English term."""
+    text = Text()
+    for term in terms(language()):
+        text.append(term.word, theme.STRONG)
+        if term.english != term.word:
+            text.append(f" ({term.english})", theme.DIM)
+        text.append(f": {term.meaning}\n", theme.TEXT)
+    return text
 
 
 def _keys(text: Text, keys: Iterable[Key], width: int) -> None:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from microgpt_tui.drawing import theme
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:  # imported where a text is read, since the debugger's first frame needs none
     from markdown_it import MarkdownIt
@@ -31,12 +32,7 @@ SIGN = {stand_in: sign for sign, stand_in in STAND_IN.items()}
 
 GAP = "  "  # between the columns of a table
 LEAST_COLUMN = 4  # cells
-NOT_SHOWN = {
-    "image": "an image",
-    "hr": "a horizontal rule",
-    "blockquote_open": "a block quotation",
-    "link_open": "the address of a link",
-}
+NOT_SHOWN = {"image": "image", "hr": "rule", "blockquote_open": "quotation", "link_open": "address"}  # text of each
 TAG = re.compile(r"<[/!?]?([a-z][\w-]*)?", re.IGNORECASE)
 
 
@@ -102,21 +98,21 @@ def not_shown(text: str) -> Iterator[tuple[int, str]]:
     for token in _whole_parser().parse(text):
         line = token.map[0] if token.map else 0
         if token.type in NOT_SHOWN:
-            yield line, NOT_SHOWN[token.type]
+            yield line, say(f"drawing.markdown.not_shown.{NOT_SHOWN[token.type]}")
         elif token.type == "html_block":
             yield line, _html(token)
         for child in token.children or ():
             if child.type in ("softbreak", "hardbreak"):
                 line += 1
             elif child.type in NOT_SHOWN and child.info != "auto":  # an address in <> is shown
-                yield line, NOT_SHOWN[child.type]
+                yield line, say(f"drawing.markdown.not_shown.{NOT_SHOWN[child.type]}")
             elif child.type == "html_inline":
                 yield line, _html(child)
 
 
 def _html(token: Token) -> str:
     tag = TAG.match(token.content.lstrip())
-    return f"the HTML tag <{tag[1]}>" if tag and tag[1] else "a comment of HTML"
+    return say("drawing.markdown.html.tag", name=tag[1]) if tag and tag[1] else say("drawing.markdown.html.comment")
 
 
 def bare_marks(text: str) -> bool:

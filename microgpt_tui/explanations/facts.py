@@ -13,6 +13,7 @@ from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import matrix_name
 from microgpt_tui.drawing.numbers import number, percent, plain
+from microgpt_tui.texts.say import say
 
 Facts = dict[str, str]
 
@@ -59,10 +60,6 @@ def facts(frame: Frame) -> Facts:
     if frame.event.is_parameter and frame.backward and not frame.stepping_inside:
         found |= _length("event_length", frame.grad(frame.event.rows).values, True)
     return found
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _length(
@@ -132,16 +129,20 @@ def _pulls(frame: Frame, grads: list[float], target: int) -> Facts:
 
 def _scores(frame: Frame, event: Event) -> Facts:
     scores = _numbers(frame, event.rows)
-    count = {"keys": _counted(event.rows.size, "key")}
+    count = {"keys": say("explanations.facts.keys", n=event.rows.size)}
     return count if scores is None else count | {"best": frame.reader(_most(scores)), "best_score": number(max(scores))}
 
 
 def _mix(frame: Frame, event: Event) -> Facts:
     shares = _numbers(frame, event.operands["weights"])
     if shares is None or _numbers(frame, event.rows) is None:
-        return {"values": _counted(event.operands["weights"].size, "value")}
+        return {"values": say("explanations.facts.values", n=event.operands["weights"].size)}
     best = _most(shares)
-    return {"values": _counted(len(shares), "value"), "best": frame.reader(best), "best_share": percent(shares[best])}
+    return {
+        "values": say("explanations.facts.values", n=len(shares)),
+        "best": frame.reader(best),
+        "best_share": percent(shares[best]),
+    }
 
 
 def _logits(frame: Frame, event: Event) -> Facts:

@@ -82,6 +82,11 @@ def is_formula(operation: Event) -> bool:
     return operation.kind == "generic" and bool(operation.formula)
 
 
+def pane_title(pane: str) -> str:
+    """What a pane is called."""
+    return texts()["pane"][pane].title
+
+
 def title_of(frame: Frame) -> str:
     """The heading of the operation on the stage."""
     if not frame.program.ticks(frame.phase):

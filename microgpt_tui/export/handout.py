@@ -13,6 +13,7 @@ from textwrap import dedent
 
 from engine import Run
 from microgpt_tui.drawing.markdown import parser, without_literals
+from microgpt_tui.explanations.glossary import terms_in
 from microgpt_tui.export.headless import screenshots
 from microgpt_tui.export.screenshot import Screenshot
 from microgpt_tui.export.svg import FONTS, svg
@@ -39,6 +40,7 @@ pre.code span {{ color: #888; }} .why {{ border-left: 3px solid #888; padding-le
 .ask {{ font-weight: 600; }} ol.options {{ list-style: lower-alpha; margin: .2rem 0; }}
 .then {{ border-left: 3px solid #8a5a00; padding-left: .8rem; }} .figure {{ font-size: 2.6rem; margin: .2rem 0; }}
 table {{ border-collapse: collapse; }} th, td {{ padding: .1rem .6rem; border-bottom: 1px solid #ddd; }}
+dt {{ font-weight: 600; }} dd {{ margin: 0 0 .3rem 1.2rem; }}
 nav li {{ margin: .1rem 0; }} .number {{ color: #888; font-weight: normal; }}
 @media print {{ body {{ margin: 0; max-width: none; font-size: 11pt; }} h1 {{ break-before: page; }} }}
 """
@@ -78,6 +80,7 @@ def handout(title: str, language: str, words: Mapping[str, str], chapters: Seque
     """The whole file. `words` are those of a lecture besides its pages, in its language."""
     contents = "".join(f'<li><a href="#c{i}">{escape(c.title)}</a></li>' for i, c in enumerate(chapters, 1))
     body = "".join(_chapter(i, chapter, words) for i, chapter in enumerate(chapters, 1))
+    terms = _terms(chapters, language, words)
     page = f"""<!DOCTYPE html>
 <html lang="{escape(language)}">
 <head>
@@ -89,6 +92,7 @@ def handout(title: str, language: str, words: Mapping[str, str], chapters: Seque
 <body>
 {f"<nav><ol>{contents}</ol></nav>" if len(chapters) > 1 else ""}
 {body}
+{terms}
 </body>
 </html>
 """
@@ -144,6 +148,18 @@ def _code(block: CodeLines) -> str:
         for number, text in zip(block.lines, dedented, strict=True)
     )
     return f'<pre class="code" title="{escape(block.label)}">{chr(10).join(lines)}</pre>'
+
+
+def _terms(chapters: Sequence[Printed], language: str, words: Mapping[str, str]) -> str:
+    """What the terms mean that the chapters speak of."""
+    pages = [rendered for chapter in chapters for rendered, _ in chapter.pages]
+    found = terms_in((text for page in pages for text in (page.title, page.body, page.then, page.why)), language)
+    rows = (
+        f"<dt>{escape(term.word)}{f' ({escape(term.english)})' if term.english != term.word else ''}</dt>"
+        f"<dd>{escape(term.meaning)}</dd>"
+        for term in found
+    )
+    return f'<h1 id="terms">{escape(words["terms"])}</h1>\n<dl>{"".join(rows)}</dl>' if found else ""
 
 
 def _inline(text: str) -> str:

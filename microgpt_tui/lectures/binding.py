@@ -36,6 +36,7 @@ from microgpt_tui.lectures.page import (
 )  # fmt: skip
 from microgpt_tui.lectures.quotes import Evaluate, Reader, Template, changed, formatted, go
 from microgpt_tui.lectures.sample_place import SamplePlace
+from microgpt_tui.texts.say import say
 
 NOTHING = "none"
 CHOSEN = re.compile(r"(?P<what>head|layer)(?:\s+(?P<number>\d{1,4}))?")
@@ -64,7 +65,7 @@ class FocusTarget:
         assert self.watch is not None
         row = self.watch.row(session.view())
         if row is None:
-            raise self.source.fault(f"{self.watch.text} is no scalar that is there at this moment")
+            raise self.source.fault(say("lectures.binding.no_scalar", text=self.watch.text))
         inside = (session.program.event_at(session.moment).rows.ravel() == row).nonzero()[0]
         return replace(where, row=row, cell=int(inside[0]) if len(inside) else where.cell)
 
@@ -161,13 +162,11 @@ class BoundPage:
             go(session, Moment(until.step), source)
             go(session, navigation.counterpart(session.program, shown), source)
         elif isinstance(act, Play) and until.step != start.step:
-            raise source.fault(
-                f"play stays within a step, and the page begins in step {start.step}; run goes on to others"
-            )
+            raise source.fault(say("lectures.binding.play_in_step", step=start.step))
         else:
             go(session, until, source)
         if session.moment.key < start.key:
-            raise source.fault(f"{source.text} lies before the moment at which the page begins")
+            raise source.fault(say("lectures.binding.before_start", text=source.text))
         return session.moment
 
     def right(self, session: Run, options: list[str]) -> int | None:
@@ -183,13 +182,12 @@ class BoundPage:
         if isinstance(value, int | float) and value in range(len(options)):
             places.add(int(value))
         if len(places) > 1:
-            raise source.fault(
-                f"{source.text} is {value!r} here, the text of one option and the index of another; "
-                "let no option be a number alone"
-            )
+            raise source.fault(say("lectures.binding.answer.several", text=source.text, value=value))
         if places:
             return places.pop()
-        raise source.fault(f"{source.text} is {value!r} here, which is none of the options {', '.join(options)}")
+        raise source.fault(
+            say("lectures.binding.answer.none", text=source.text, value=value, options=", ".join(options))
+        )
 
 
 def bind(
@@ -203,9 +201,7 @@ def bind(
     pages = [binder.page(page) for page in chapter.pages]
     for page, after in zip(chapter.pages, chapter.pages[1:], strict=False):
         if isinstance(page.act, Wait) and after.moment is None:
-            binder.reader.mistakes.append(
-                after.head.fault("the page before ends wherever the viewer goes; give this one a moment")
-            )
+            binder.reader.mistakes.append(after.head.fault(say("lectures.binding.moment_after_wait")))
     return pages, sorted(binder.reader.mistakes, key=lambda mistake: mistake.line)
 
 
@@ -217,7 +213,7 @@ class _Binder:
         act, template, panes = page.act, self.reader.template, (*self.names.panes, NOTHING)
         for source in page.spotlight:
             if source.text not in panes:
-                self._wrong(source, f"no pane is called {source.text!r}; there are {', '.join(panes)}")
+                self._wrong(source, say("lectures.binding.no_pane", name=source.text, panes=", ".join(panes)))
         ask = act if isinstance(act, Ask) else None
         return BoundPage(
             page=page,
@@ -267,12 +263,12 @@ class _Binder:
         self.reader.mistakes.append(source.fault(reason))
 
     @contextmanager
-    def _reading(self, source: SourceText, hint: str = "") -> Iterator[None]:
-        """Note what is wrong with a text that is read; `hint` says what an expression could be instead."""
+    def _reading(self, source: SourceText, hint: str = "none") -> Iterator[None]:
+        """Note what is wrong with a text that is read; `hint` is the text that says what it could be."""
         try:
             yield
         except ExpressionError as error:
-            self._wrong(source, error.reason + hint)
+            self._wrong(source, say(f"lectures.binding.hint.{hint}", reason=error.reason))
         except EngineError as error:
             self._wrong(source, str(error))
 
@@ -287,14 +283,14 @@ class _Binder:
             steps, until = self.scope.config.num_steps, act.until
             if until.text.isdecimal() and int(until.text) <= steps:
                 return lambda _: Address(int(until.text))
-            self._wrong(until, f"run is {until.text!r}; write the step to train to, from 0 to {steps}")
+            self._wrong(until, say("lectures.binding.run_to", text=until.text, steps=steps))
             return None
         source = act.until if isinstance(act, Play) else act.reveal if isinstance(act, Ask) else None
         return partial(Address.parse, source.text, self.scope) if source and self._address(source) else None
 
     def _focus(self, source: SourceText) -> FocusTarget | None:
         match = CHOSEN.fullmatch(source.text)
-        with self._reading(source, "; a focus is a head, a layer, a matrix or a scalar, such as q[0, 3]@pos=2"):
+        with self._reading(source, "focus"):
             if match and match["number"]:
                 return FocusTarget(source, choice=self._choice(match["what"], int(match["number"])))
             if source.text in self.scope.config.matrices(self.scope.tokenizer.vocab_size):
@@ -305,9 +301,9 @@ class _Binder:
     def _choice(self, what: str, number: int) -> Choice:
         most = {"head": self.scope.config.n_head, "layer": self.scope.config.n_layer}[what]
         if not self.scope.config.n_layer:
-            raise LectureError(f"this model has no layers, and so no {what} {number}; take this focus out")
+            raise LectureError(say("lectures.binding.model_lacks.layers", what=what, number=number))
         if number >= most:
-            raise LectureError(f"this model has no {what} {number}; write a number from 0 to {most - 1}")
+            raise LectureError(say("lectures.binding.model_lacks.number", what=what, number=number, last=most - 1))
         return Choice(head=number) if what == "head" else Choice(layer=number)
 
     def _answer(self, source: SourceText | None) -> Evaluate | None:
@@ -320,16 +316,16 @@ class _Binder:
         text = source.text
         key = next((key for key in self.names.keys if text in (*key.keys.split(","), key.display)), None)
         if key is not None and not TAKEN.isdisjoint(key.keys.split(",")):
-            self._wrong(source, f"{text} belongs to the lecture itself; wait for another key, such as n, s, f or o")
+            self._wrong(source, say("lectures.binding.taken_key", text=text))
             return None
         if key is not None:
             return ExpectedAction(source, key=key)
-        with self._reading(source, "; write a key such as n, head, head 2, or a condition such as pos == 3"):
+        with self._reading(source, "wait"):
             if match := CHOSEN.fullmatch(text):
                 choice = self._choice(match["what"], int(match["number"])) if match["number"] else None
                 return ExpectedAction(source, what=match["what"], choice=choice)
             condition = Expression(text, self.scope)
             if condition.kind is Kind.TRUTH and not condition.looks_back:
                 return ExpectedAction(source, condition=condition)
-            self._wrong(source, f"{text} is {condition.kind.value}; write a key, head, layer, or a condition")
+            self._wrong(source, say("lectures.binding.no_truth", text=text, kind=condition.kind.value))
         return None

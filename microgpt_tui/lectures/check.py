@@ -16,6 +16,7 @@ from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page
 from microgpt_tui.lectures.parser import LONGEST, read_all
 from microgpt_tui.lectures.rendered_page import LEAST_CODE, page_lines, render_page, title_lines
+from microgpt_tui.texts.say import say
 
 T = TypeVar("T")
 Open = Callable[[Config, list[str]], Run]
@@ -52,7 +53,7 @@ def _not_shown(page: Page) -> Iterator[LectureError]:
     for source in (page.title, page.body, page.notes, page.why, question, page.then):
         if source is not None and len(source.text) <= LONGEST:  # a longer one is a mistake already
             for line, what in not_shown(source.text):
-                reason = f"a page cannot show {what}; write it as text, or as code between ` or lines of ```"
+                reason = say("lectures.check.not_shown", what=what)
                 yield LectureError(reason, source.file, source.line + line)
 
 
@@ -105,13 +106,13 @@ def _hard_to_read(chapter: str, pages: list[BoundPage], session: Run) -> Iterato
         figure, more = len(rendered.figure) > 0, title_lines(chapter, rendered.title, WIDTH) - 1
         most = min(MOST_LINES, MOST_WITH_ALL - code - figure - more)
         if len(lines) > most:
-            others = {"of code": code, "of the figure": figure, "of the title": more}
-            beside = " and ".join(f"{count:d} {what}" for what, count in others.items() if count)
-            room = f"{most} beside {beside}" if most < MOST_LINES else f"{most}"
+            counts = {"code": code, "figure": int(figure), "title": more}
+            beside = [say(f"lectures.check.beside.{what}", count=count) for what, count in counts.items() if count]
+            others, kind = say("lectures.check.beside.and").join(beside), "beside" if beside else "alone"
             yield page.page.head.fault(
-                f"this page has {len(lines)} lines in a window of 80 columns; {room} leave room for the picture"
+                say(f"lectures.check.long_page.{kind}", lines=len(lines), most=most, others=others)
             )
         if page.page.why is not None and (length := len(prose(rendered.why, WIDTH))) > MOST_LINES:
-            yield page.page.why.fault(f"this has {length} lines in a window of 80 columns; {MOST_LINES} can be read")
+            yield page.page.why.fault(say("lectures.check.long_why", lines=length, most=MOST_LINES))
         if any(map(bare_marks, (rendered.title, rendered.body, rendered.question, rendered.then, rendered.why))):
-            yield page.page.head.fault("a mark (** or `) stands in this page as it is; no letter may touch its outside")
+            yield page.page.head.fault(say("lectures.check.bare_mark"))

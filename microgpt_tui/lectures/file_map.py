@@ -14,6 +14,7 @@ from engine.errors import ScriptError
 from engine.script.statements import Pattern, Statement
 from microgpt_tui.lectures.outline import CodeFinder, named_statements
 from microgpt_tui.lectures.page import THE_FILE, Chapter, Course, LectureError, SourceText
+from microgpt_tui.texts.say import say
 
 DEFINED = re.compile(r"(?P<what>class|def) +(?P<name>\w+)")
 LOOP = re.compile(r"(?P<name>for .+?) in\b.*")
@@ -142,17 +143,15 @@ def map_mistakes(course: Course) -> list[LectureError]:
     found = []
     for statement in (each for each in named if each in owned):
         first, *others = owned[statement]
-        where = f"page {first.page + 1} of {course.chapters[first.place].name}"
-        found += [
-            each.source.fault(f"{_written(statement)} belongs to {where} already; here, write it under see")
-            for each in others
-        ]
+        chapter = course.chapters[first.place].name
+        owned_by = say("lectures.file_map.owned", statement=_written(statement), page=first.page + 1, chapter=chapter)
+        found += [each.source.fault(owned_by) for each in others]
     shown = _shows_map(course.chapters)
     missing = [_written(statement) for statement in named if statement not in owned]
     if shown is not None and missing:
-        some = "; ".join(missing[:3])
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        found.append(shown.fault(f"the map shows all of the file, and no page has these statements: {some}{more}"))
+        some, more = "; ".join(missing[:3]), len(missing) - 3
+        which = "some" if more > 0 else "all"
+        found.append(shown.fault(say(f"lectures.file_map.missing.{which}", some=some, more=more)))
     return found
 
 

@@ -16,6 +16,7 @@ from engine.language.chosen import LANGUAGES
 from engine.model.dataset import load_docs
 from microgpt_tui.lectures.page import Chapter, Course, LectureError
 from microgpt_tui.lectures.parser import read_chapter
+from microgpt_tui.texts.say import say
 
 BUILT_IN = "microgpt"
 
@@ -72,7 +73,9 @@ def run_of(chapter: Chapter) -> tuple[Config, list[str]]:
     try:
         return config, load_docs(chapter.data)
     except EngineError as error:
-        raise chapter.sources[-1].fault(f"data: {error}") if chapter.data else error from None
+        if chapter.data is None:
+            raise
+        raise chapter.sources[-1].fault(say("lectures.library.data_wrong", error=error)) from None
 
 
 def _config(chapter: Chapter) -> Config:
@@ -80,18 +83,18 @@ def _config(chapter: Chapter) -> Config:
     values: dict[str, float] = {}
     for (name, text), source in zip(chapter.options, chapter.sources, strict=False):
         if name not in kinds:
-            raise source.fault(f"config: no setting is called {name!r}; there are {', '.join(kinds)}")
+            raise source.fault(say("lectures.library.config.unknown", name=name, kinds=", ".join(kinds)))
         try:
             values[name] = kinds[name](text)
         except ValueError:
-            raise source.fault(f"config: {name} is {text!r}; write a number") from None
+            raise source.fault(say("lectures.library.config.no_number", name=name, text=text)) from None
     try:
         return Config(**values)  # type: ignore[arg-type]
     except ConfigError as error:
         named = (
             source for (name, _), source in zip(chapter.options, chapter.sources, strict=False) if name in str(error)
         )
-        raise next(named, chapter.sources[0]).fault(f"config: {error}") from error
+        raise next(named, chapter.sources[0]).fault(say("lectures.library.config.wrong", error=error)) from error
 
 
 def _built_in() -> Path:
@@ -105,8 +108,11 @@ def _files(folder: Path, language: str) -> list[Path]:
     chapters = sorted((path for path in paths if path.stem.lower() != "readme"), key=_in_order)
     if not chapters:
         others = [name for name in LANGUAGES if (folder / name).is_dir()]
-        hint = f"give --lang {others[0]}" if others else "give a folder with chapters, as in my_course/en/01-start.md"
-        raise LectureError(f"holds no chapter in the language {language!r}; {hint}", str(folder))
+        if others:
+            reason = say("lectures.library.no_language.lang", language=language, found=others[0])
+        else:
+            reason = say("lectures.library.no_language.folder", language=language)
+        raise LectureError(reason, str(folder))
     return chapters
 
 
@@ -126,5 +132,8 @@ def _place(wanted: str, course: Course) -> int:
             return place
     words = [name.partition("-")[2] for name in names]
     near = difflib.get_close_matches(wanted, words, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are 1 to {len(names)}: {', '.join(words)}"
-    raise LectureError(f"no chapter is called {wanted!r}, and no file; {hint}")
+    if near:
+        raise LectureError(say("lectures.library.no_chapter.near", wanted=wanted, near=near[0]))
+    raise LectureError(
+        say("lectures.library.no_chapter.listed", wanted=wanted, last=len(names), chapters=", ".join(words))
+    )

@@ -18,6 +18,7 @@ import engine
 from engine.errors import ScriptError
 from engine.script.statements import Pattern, Statement, statements
 from engine.timeline.explainer import CodeText
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from engine.script.source_table import OwnLines, Place
@@ -98,13 +99,14 @@ class CodeFinder:
         if not among:
             scopes = dict.fromkeys(each.scope for each in named_statements())
             near = difflib.get_close_matches(pattern.scope, scopes, n=1) or [scope for scope in scopes if scope]
-            raise ScriptError(f"microgpt.py has no function {pattern.scope!r}; there are {', '.join(near)}")
+            raise ScriptError(say("lectures.outline.no_function", scope=pattern.scope, near=", ".join(near)))
         texts = [each.written for each in among]
         near = difflib.get_close_matches(pattern.statement, texts, n=1, cutoff=0.3)
-        hint = f"did you mean {near[0]}?" if near else f"outline.txt of the lectures has all {len(outline())}"
         if pattern.number is not None and (such := len(pattern.matching(among))):
-            hint = f"there are {such} such"
-        raise ScriptError(f"microgpt.py has no statement {pattern.written!r}; {hint}")
+            raise ScriptError(say("lectures.outline.no_statement.number", written=pattern.written, such=such))
+        if near:
+            raise ScriptError(say("lectures.outline.no_statement.near", written=pattern.written, near=near[0]))
+        raise ScriptError(say("lectures.outline.no_statement.listed", written=pattern.written, count=len(outline())))
 
     def lines(self, patterns: Iterable[Pattern]) -> tuple[CodeLines, ...]:
         """The lines of statements that patterns name, by file.

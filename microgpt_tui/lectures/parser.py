@@ -19,6 +19,7 @@ from engine.atomic_write import read_whole
 from engine.text import wide_encoding
 from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page, PageAction, Play, SourceText, Train, Wait
 from microgpt_tui.storage.paths import PathError, typed_path
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:  # imported where a header is read, since the debugger's first frame needs none
     import yaml
@@ -67,19 +68,19 @@ def read_chapter(path: Path, language: str = "en") -> Chapter:
 
 def read_all(path: Path, language: str = "en") -> tuple[Chapter | None, list[LectureError]]:
     """The chapter in a file as far as it can be read, and every mistake in it."""
-    file, reason = str(path), "is not UTF-8 text; save it as UTF-8"
+    file, reason = str(path), say("lectures.parser.not_utf8")
     try:
         raw = read_whole(path, LARGEST)
         wide = wide_encoding(raw)
         if not wide:
             return _chapter(raw.decode("utf-8-sig"), path, language)
-        reason = f"is {wide} text; save it as UTF-8"
+        reason = say("lectures.parser.wide", wide=wide)
     except UnicodeDecodeError as error:
         return None, [LectureError(reason, file, raw.count(b"\n", 0, error.start) + 1)]
     except OSError as error:
-        reason = f"cannot be read: {error.strerror}; give a lecture's Markdown file"
+        reason = say("lectures.parser.unreadable", reason=error.strerror)
     except ValueError:
-        file, reason = repr(file), "is no path of a file; give a lecture's Markdown file"
+        file, reason = repr(file), say("lectures.parser.no_path")
     return None, [LectureError(reason, file)]
 
 
@@ -87,15 +88,15 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
     mistakes: list[LectureError] = []
     headers = list(islice(_headers(text, str(path), mistakes), MOST_PAGES + 1))
     if len(headers) > MOST_PAGES:
-        fault = headers.pop().head.fault(f"this is page {MOST_PAGES + 1:,}, and a chapter holds {MOST_PAGES:,}")
+        fault = headers.pop().head.fault(say("lectures.parser.many_pages", number=MOST_PAGES + 1, most=MOST_PAGES))
         return None, [*mistakes, fault]
     pages = [_page(header, mistakes) for header in headers]
     if not headers:
-        mistakes.append(LectureError("has no page; a page begins with a header between two lines of ---", str(path), 1))
+        mistakes.append(LectureError(say("lectures.parser.no_page"), str(path), 1))
         return None, mistakes
     first = headers[0]
     mistakes += (
-        source.fault(f"{key} belongs to the chapter; write it in the first header")
+        source.fault(say("lectures.parser.of_chapter", name=key))
         for header in headers[1:] for key in OF_CHAPTER for source in header.all(key)
     )  # fmt: skip
     title, lang, data = first.one("chapter"), first.one("lang"), first.one("data")
@@ -104,12 +105,12 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
         try:
             file = path.parent / typed_path(data.text)
         except PathError as error:
-            mistakes.append(data.fault(f"data {error}"))
+            mistakes.append(data.fault(say("lectures.parser.data_wrong", error=error)))
     options = []
     for source in first.all("config"):
         key, equals, value = (part.strip() for part in source.text.partition("="))
         if not (key and equals and value):
-            reason = f"{source.text!r} is no setting; write for example config: n_layer=2, n_embd=8"
+            reason = say("lectures.parser.no_setting", text=source.text)
             mistakes.append(source.fault(reason))
         options.append((key, value))
     chapter = Chapter(
@@ -141,7 +142,7 @@ def _headers(text: str, file: str, mistakes: list[LectureError]) -> Iterator[Hea
             elif header is not None:
                 header.body.append(line)
             elif line.strip():
-                mistakes.append(LectureError("stands above the first header; begin with a line of ---", file, number))
+                mistakes.append(LectureError(say("lectures.parser.above_header"), file, number))
                 return
         elif inside is None:
             if header is not None:
@@ -152,9 +153,9 @@ def _headers(text: str, file: str, mistakes: list[LectureError]) -> Iterator[Hea
             _values(header, mistakes)
             inside = None
     if fence:
-        mistakes.append(LectureError(f"this code block is not closed; end it with a line of {fence}", file, fenced))
+        mistakes.append(LectureError(say("lectures.parser.open.code", fence=fence), file, fenced))
     if inside is not None:
-        mistakes.append(LectureError("this header is not closed; end it with a line of ---", file, opened))
+        mistakes.append(LectureError(say("lectures.parser.open.header"), file, opened))
     if header is not None:
         yield header
 
@@ -165,41 +166,41 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
 
     head = header.head
     if len(head.text) > LONGEST:
-        mistakes.append(head.fault(f"this header has {len(head.text):,} characters; at most {LONGEST:,} are read"))
+        mistakes.append(head.fault(say("lectures.parser.header.long", length=len(head.text), most=LONGEST)))
         return
     try:
         node = yaml.compose(_quoted_code(head.text), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
-        reason = (
-            f"this header cannot be read: {error.problem}; write key: value, with quotes around a value "
-            "that holds a colon or begins with a bracket or a quote"
-        )
+        reason = say("lectures.parser.header.wrong", problem=error.problem)
         mistakes.append(LectureError(reason, head.file, head.line + line))
         return
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # the last two: no such character
-        mistakes.append(head.fault(f"this header cannot be read: {str(error).splitlines()[0]}"))
+        mistakes.append(head.fault(say("lectures.parser.header.unreadable", reason=str(error).splitlines()[0])))
         return
     if node is None:
         return
     if not isinstance(node, yaml.MappingNode):
-        mistakes.append(head.fault("this header says nothing; write key: value, for example moment: step 0"))
+        mistakes.append(head.fault(say("lectures.parser.header.empty")))
         return
     for key_node, value in node.value:
         key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
         key_text = SourceText(key, head.file, head.line + key_node.start_mark.line)
         if key not in (*OF_CHAPTER, *OF_PAGE):
             near = difflib.get_close_matches(key, (*OF_CHAPTER, *OF_PAGE), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join((*OF_CHAPTER, *OF_PAGE))}"
-            mistakes.append(key_text.fault(f"no header is called {key!r}; {hint}"))
+            if near:
+                reason = say("lectures.parser.no_header.near", name=key, near=near[0])
+            else:
+                reason = say("lectures.parser.no_header.listed", name=key, known=", ".join((*OF_CHAPTER, *OF_PAGE)))
+            mistakes.append(key_text.fault(reason))
         elif key in header.values:
-            mistakes.append(key_text.fault(f"{key} stands here twice; leave one out"))
+            mistakes.append(key_text.fault(say("lectures.parser.twice", name=key)))
         else:
             header.values[key] = list(_texts(key, value, head, mistakes))
             if isinstance(value, yaml.ScalarNode) and not header.values[key]:
-                mistakes.append(key_text.fault(f"{key} says nothing; write something after it, or take it out"))
+                mistakes.append(key_text.fault(say("lectures.parser.value_empty", name=key)))
             halves = (source for source in header.values[key] if HALF.search(source.text))
-            mistakes.extend(source.fault(f"{key} holds half a character; write the whole one") for source in halves)
+            mistakes.extend(source.fault(say("lectures.parser.half_character", name=key)) for source in halves)
 
 
 def _quoted_code(text: str) -> str:
@@ -228,9 +229,13 @@ def _texts(key: str, node: yaml.Node, head: SourceText, mistakes: list[LectureEr
             if isinstance(item, yaml.ScalarNode):
                 yield SourceText(str(item.value), head.file, head.line + item.start_mark.line)
             else:
-                mistakes.append(LectureError(f"{key} is a list of texts", head.file, head.line + item.start_mark.line))
+                mistakes.append(
+                    LectureError(
+                        say("lectures.parser.list_of_texts", name=key), head.file, head.line + item.start_mark.line
+                    )
+                )
     else:
-        mistakes.append(LectureError(f"{key} is one text; put quotes around it", head.file, line))
+        mistakes.append(LectureError(say("lectures.parser.one_text", name=key), head.file, line))
 
 
 def _page(header: Header, mistakes: list[LectureError]) -> Page:
@@ -239,9 +244,9 @@ def _page(header: Header, mistakes: list[LectureError]) -> Page:
     at = next((i for i, line in enumerate(lines) if line.strip()), None)
     titled = TITLE.fullmatch(lines[at]) if at is not None else None
     if at is None or titled is None:
-        mistakes.append(LectureError("this page has no title; write # and a title below its header", head.file, start))
+        mistakes.append(LectureError(say("lectures.parser.no_title"), head.file, start))
     if (size := sum(map(len, lines))) > LONGEST:
-        mistakes.append(head.fault(f"this page has {size:,} characters; at most {LONGEST:,} are read"))
+        mistakes.append(head.fault(say("lectures.parser.long_page", size=size, most=LONGEST)))
     speed = header.one("speed")
     return Page(
         head=head,
@@ -276,7 +281,7 @@ def _speed(source: SourceText, mistakes: list[LectureError]) -> float | None:
         speed = math.nan
     if speed == 0 or SLOWEST <= speed <= 1000:  # nan is neither
         return speed
-    reason = f"speed is {source.text!r}; write a number a second from {SLOWEST} to 1000, or 0 for flat out"
+    reason = say("lectures.parser.speed", text=source.text, least=SLOWEST)
     mistakes.append(source.fault(reason))
     return None
 
@@ -284,11 +289,11 @@ def _speed(source: SourceText, mistakes: list[LectureError]) -> float | None:
 def _act(header: Header, mistakes: list[LectureError]) -> PageAction | None:
     kinds = [kind for kind in ACTS if header.one(kind)]
     kind = kinds[0] if kinds else ""
-    wrong = [(other, f"a page does one thing, and this one has {kind} already") for other in kinds[1:]]
+    wrong = [(other, say("lectures.parser.one_act", kind=kind)) for other in kinds[1:]]
     if kind != "ask":
-        wrong += [(key, f"{key} goes with ask, which this page does not have") for key in OF_ASK]
+        wrong += [(key, say("lectures.parser.of_ask", name=key)) for key in OF_ASK]
     if not kind:
-        wrong.append(("then", "then comes after ask, wait, play or run, and this page has none"))
+        wrong.append(("then", say("lectures.parser.then_alone")))
     mistakes += (source.fault(reason) for key, reason in wrong if (source := header.one(key)))
     source = header.one(kind)
     if source is None:
@@ -296,6 +301,6 @@ def _act(header: Header, mistakes: list[LectureError]) -> PageAction | None:
     if kind == "ask":
         options, answer = header.all("options"), header.one("answer")
         if bool(options) != bool(answer):
-            mistakes.append(source.fault("options and answer go together; give both or neither"))
+            mistakes.append(source.fault(say("lectures.parser.options_and_answer")))
         return Ask(source, options, answer, header.one("reveal"))
     return Wait(source) if kind == "wait" else Play(source) if kind == "play" else Train(source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import Enum, auto
 
 from engine import Moment, Run, Scope
 from engine.sampling.stepper import SampleStepper
@@ -16,6 +16,7 @@ from microgpt_tui.lectures.lecture import Lecture, minutes
 from microgpt_tui.lectures.page import Ask, LectureError, Play, Train, Wait
 from microgpt_tui.lectures.rendered_page import RenderedPage
 from microgpt_tui.lectures.speaker_notes import Audience, Notes
+from microgpt_tui.texts.say import say
 
 EVENTS_A_SECOND = 4.0
 
@@ -23,9 +24,9 @@ EVENTS_A_SECOND = 4.0
 class ActProgress(Enum):
     """How far a page has come with its act."""
 
-    READING = "the act has not begun"
-    BEGUN = "it plays or trains, or has reminded the viewer"
-    DONE = "the act is over, or the page has none"
+    READING = auto()  # the act has not begun
+    BEGUN = auto()  # it plays or trains, or has reminded the viewer
+    DONE = auto()  # the act is over, or the page has none
 
 
 class Press(Enum):
@@ -182,7 +183,8 @@ class LecturePlayer:
         events, speed = isinstance(self.bound.page.act, Play), self.bound.page.speed
         if speed is None:
             speed = EVENTS_A_SECOND if events else 0.0
-        return Pace(f"{speed:g} a second" if speed else "flat out", speed, events)
+        name = say("lectures.player.pace", speed=speed) if speed else say("debugger.run_controller.pace.flat_out")
+        return Pace(name, speed, events)
 
     def finished_by(self, moment: Moment) -> bool:
         """Whether a page that plays or trains has come to its end at a moment of the run."""

@@ -28,6 +28,7 @@ from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.lectures.page import LectureError, SourceText
 from microgpt_tui.lectures.sample_place import SamplePlace
+from microgpt_tui.texts.say import say
 
 QUOTED = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|[{}]")
 OF_WHOLE_NUMBERS = "bcdoxX"  # formats
@@ -66,15 +67,20 @@ class Quote:
         except EngineError as error:
             raise self.source.fault(f"{{{shortened(self.text)}}}: {error}") from error
         if value is None:
-            here, where = session.moment, f"the start of step {session.step}"
+            here, where = session.moment, say("lectures.quotes.start_of_step", step=session.step)
             if here.phase is not Phase.FORWARD or here.tick:
                 where = Address.of(session.program, here).text
-            raise self.source.fault(f"{{{shortened(self.text)}}} is not known at {where}")
+            raise self.source.fault(say("lectures.quotes.not_known", text=shortened(self.text), where=where))
         try:
             return formatted(value, self.format, self.conversion)
         except (ValueError, OverflowError):
             raise self.source.fault(
-                f"{{{shortened(self.text)}}} is {shortened_repr(value)}, which :{self.format} cannot write"
+                say(
+                    "lectures.quotes.cannot_write",
+                    text=shortened(self.text),
+                    value=shortened_repr(value),
+                    format=self.format,
+                )
             ) from None
 
 
@@ -116,7 +122,9 @@ class Reader:
             if match[0] in ("{{", "}}"):
                 parts.append(match[0][0])
             elif match["inside"] is None:
-                self.mistakes.append(at.fault(f"a single {match[0]}; write {match[0] * 2} to have one in the text"))
+                self.mistakes.append(
+                    at.fault(say("lectures.quotes.single_brace", brace=match[0], doubled=match[0] * 2))
+                )
             else:
                 self._quote(at, match["inside"], parts)
         return Template(source, (*parts, source.text[end:]))
@@ -165,7 +173,7 @@ class Reader:
     def _char(self, inside: str) -> Evaluate:
         watch, tokenizer = Watch(inside, self.scope), self.scope.tokenizer
         if watch.expression.kind is not Kind.NUMBER:
-            raise ExpressionError(f"char takes the number of a token, and {inside} is {watch.expression.kind.value}")
+            raise ExpressionError(say("lectures.quotes.char", inside=inside, kind=watch.expression.kind.value))
 
         def evaluate(session: Run) -> Answer:
             token = watch.value(session.view())
@@ -236,12 +244,12 @@ def parted(text: str) -> tuple[str, str | None, str | None]:
 def _check_format(conversion: str | None, form: str | None) -> None:
     """Raises AddressError for a conversion or a format that is none of Python's, or that is too wide for a page."""
     if conversion is not None and conversion not in ("r", "s", "a"):
-        raise AddressError(f"no conversion is called {printable(shortened(conversion))!r}; write !r, !s or !a")
+        raise AddressError(say("lectures.quotes.conversion", name=printable(shortened(conversion))))
     if any(len(digits) > 9 or int(digits) > LARGEST for digits in re.findall(r"\d+", form or "")):
-        raise AddressError(f"a width or a precision is at most {LARGEST}")
+        raise AddressError(say("lectures.quotes.too_wide", most=LARGEST))
     if form and not any(_fits(sample, form) for sample in (("",) if conversion else (0.5, 1, ""))):
         shown = printable(shortened(form))
-        raise AddressError(f"{shown!r} is no format of Python's; write for example .2f, .3e, .1%, >8 or 08d")
+        raise AddressError(say("lectures.quotes.no_format", shown=shown))
 
 
 def _fits(value: float | str, form: str) -> bool:
@@ -284,9 +292,7 @@ def _of_names(word: str, inside: str | None) -> Evaluate:
         if not 1 <= number <= 50 or len(words) > 2 or not 0 < temperature < 100:
             raise ValueError
     except ValueError:
-        raise AddressError(
-            f"{word}({inside}) is not to be had; write {word}(5, 0.5): up to 50 names, at a temperature above 0"
-        ) from None
+        raise AddressError(say("lectures.quotes.no_names", word=word, inside=inside)) from None
 
     def evaluate(session: Run) -> Answer:
         generator = random.Random(f"{session.config.seed} {session.step}")  # its own: the run's stays as it is

@@ -17,6 +17,7 @@ from microgpt_tui.lectures.file_map import FileMap
 from microgpt_tui.lectures.outline import CodeLines
 from microgpt_tui.lectures.page import LectureError
 from microgpt_tui.lectures.quotes import Template
+from microgpt_tui.texts.say import say
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 RIGHT, WRONG = "✓", "✗"
@@ -94,7 +95,7 @@ def render_pages(pages: list[BoundPage], session: Run) -> Iterator[RenderedPage]
         try:
             rendered = render_page(page, session, end)
         except LectureError as error:
-            reason = f"This page cannot be shown. {literal(str(error))}"
+            reason = say("lectures.rendered_page.cannot_be_shown", reason=literal(str(error)))
             rendered = RenderedPage(page.page.title.text, reason, end, end)
         end = rendered.end
         yield rendered

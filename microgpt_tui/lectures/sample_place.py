@@ -10,9 +10,10 @@ from engine.run.capabilities import sampling
 from engine.run.sample_walk import sample_walk
 from engine.sampling.stepper import SampleStepper
 from engine.sampling.strategy import DecodingStrategy
+from microgpt_tui.texts.say import say
 
 PICTURES = ("bars", "draw", "attention")
-USAGE = "write for example position=2, temperature=0.5, prefix=ma, sequence=1, show=draw"
+USAGE = say("lectures.sample_place.usage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +36,17 @@ class SamplePlace:
         for setting in settings:
             name, _, value = (part.strip() for part in setting.partition("="))
             if name not in ("position", "temperature", "prefix", "sequence", "show"):
-                raise ConfigError(f"{setting.strip()!r} is no setting of a sample; {USAGE}")
+                raise ConfigError(say("lectures.sample_place.no_setting", setting=setting.strip(), usage=USAGE))
             try:
                 place = replace(place, **{name: type(getattr(place, name))(value)})
             except ValueError:
-                raise ConfigError(f"{name} is {value!r}; {USAGE}") from None
+                raise ConfigError(
+                    say("lectures.sample_place.wrong_value", name=name, value=value, usage=USAGE)
+                ) from None
         if place.show not in PICTURES:
-            raise ConfigError(f"show is {place.show!r}; write one of {', '.join(PICTURES)}")
+            raise ConfigError(say("lectures.sample_place.show", show=place.show, pictures=", ".join(PICTURES)))
         if place.position < 0 or place.sequence < 0:
-            raise ConfigError("position and sequence count from 0; write whole numbers from 0 on")
+            raise ConfigError(say("lectures.sample_place.below_zero"))
         DecodingStrategy(place.temperature)
         return place
 
@@ -53,8 +56,5 @@ class SamplePlace:
         walk = sample_walk(able, able.sampler(), self.sequence, DecodingStrategy(self.temperature), self.prefix)
         while walk.here.pos < self.position:
             if not walk.next():
-                raise ConfigError(
-                    f"this sample is over at position {walk.here.pos}, before {self.position}; "
-                    "choose another position or sequence"
-                )
+                raise ConfigError(say("lectures.sample_place.over", end=walk.here.pos, position=self.position))
         return walk

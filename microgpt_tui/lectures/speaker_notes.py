@@ -25,6 +25,7 @@ from engine.text import shortened_repr
 from microgpt_tui.drawing.markdown import LITERAL
 from microgpt_tui.drawing.terminal_text import lines, printable
 from microgpt_tui.lectures.page import LectureError
+from microgpt_tui.texts.say import say
 
 FILES = "lecture-*.json"
 INTERVAL = 0.2  # seconds after which the files are read again
@@ -74,7 +75,8 @@ class Notes:
         try:
             return cls(**{field.name: _READERS[str(field.type)](values[field.name]) for field in fields(cls)})
         except (ValueError, KeyError, TypeError, OverflowError):
-            raise LectureError(f"these are no notes of a page: {printable(shortened_repr(values))}") from None
+            shown = printable(shortened_repr(values))
+            raise LectureError(say("lectures.speaker_notes.no_notes", shown=shown)) from None
 
 
 def _text(value: Any) -> str:

@@ -16,6 +16,7 @@ from microgpt_tui.drawing.cells import NUMBER, bar, diverging, edges, heat_row, 
 from microgpt_tui.drawing.numbers import exponent, number, percent, plain, scaled
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.canvas import Board, Legend, first_fitting
+from microgpt_tui.texts.say import say
 
 SHARE = 7  # characters of a share in percent
 LEAST_BAR, MOST_BAR = 5, 24
@@ -79,8 +80,8 @@ def head_legend(frame: Frame) -> Legend:
         return Legend(frame.scale(frame.operation.rows, frame.backward, frame.operation.name))
     scale = max(frame.scale(rows, frame.backward) for rows in (head.query, head.keys, head.values))
     if frame.backward:
-        return Legend(scale, ("∂k and ∂v: what all positions have added so far",))
-    return Legend(scale, ("bars: share of the row", "× value comes next"))
+        return Legend(scale, (say("operations.attention.legend.gradients"),))
+    return Legend(scale, (say("operations.attention.legend.bars"), say("operations.attention.legend.value_next")))
 
 
 def draw_head(board: Board) -> None:
@@ -105,7 +106,7 @@ class _Picture:
         self.key = self._key()
         frame, n_pos = self.frame, len(head.keys)
         self.labels = [frame.numbered_token(t) for t in range(n_pos)]
-        self.asker = "query" if board.width >= NARROW else "q"
+        self.asker = say("operations.attention.query") if board.width >= NARROW else "q"
         queries = [cell_len(f"∂{self.asker} {frame.token(t)} ") for t in range(frame.program.n)]
         self.margin = max(*queries, *(cell_len(label) + 2 for label in self.labels))
         self.score_power, self.share_power = (self._power(event) for event in (head.scores, head.shares))
@@ -167,16 +168,19 @@ class _Picture:
         pos = self.head.scores.pos or 0
         line = board.picture.line().add(f"{sign}{self.asker} ", theme.STRONG).add(frame.token(pos), theme.NEW)
         self._tiles(line.to(self.margin), self.head.query)
-        asks = "gets its share of every key's push" if frame.backward else "asks: whose key points my way?"
-        if line.width + 2 + len(asks) <= board.width:
+        asks = say("operations.attention.gets_pushes" if frame.backward else "operations.attention.asks")
+        if line.width + 2 + cell_len(asks) <= board.width:
             line.add(f"  {asks}", theme.DIM)
         line = board.picture.line()
+        value = say("operations.attention.value")
+        shares = say("operations.attention.share_of_100")
+        if frame.backward:
+            shares = _in_powers(f"∂{say('operations.attention.share')}", self.share_power)
         titles = (
-            ("key", 0, False), (f"{sign}k", self.margin, False),
+            (say("operations.attention.key"), 0, False), (f"{sign}k", self.margin, False),
             (self.score_title, self.margin + self.wide + 1, self.kind == SCORES),
-            ("share of 100 %" if not frame.backward else _in_powers("∂share", self.share_power), self._share_column,
-             self.kind == SHARES),
-            (f"{sign}value" if self.wide > len("value") else f"{sign}v", self._value_column, self.kind == MIX),
+            (shares, self._share_column, self.kind == SHARES),
+            (sign + (value if self.wide > cell_len(value) else "v"), self._value_column, self.kind == MIX),
         )  # fmt: skip
         for text, column, lit in titles:
             line.to(column)
@@ -240,11 +244,11 @@ class _Picture:
             if spread:
                 board.picture.line()
         if (first, last) != (0, self.n):
-            board.say(f"keys {first}–{last - 1} of {self.n}")
+            board.say(say("operations.attention.keys", first=first, last=last - 1, count=self.n))
         pos = (head.scores.pos or 0) + 1
         if pos < frame.program.n and board.room > below + 1:
             line = board.picture.line().fit(frame.numbered_token(pos), self.margin, theme.FAINT)
-            line.add("the future has no key yet", theme.DIM)
+            line.add(say("operations.attention.future"), theme.DIM)
 
     def _largest_share(self) -> float:
         """What fills a bar: the share of the largest score."""
@@ -278,16 +282,16 @@ class _Picture:
         else:
             self._mixed()
 
-    def _how(self, what: str, more: str = "") -> None:
+    def _how(self, text: str, short: str) -> None:
         """The title of the arithmetic."""
-        text = f"How {what} came about{more}"
         fits = cell_len(text) <= self.board.width
-        self.board.say((text if fits else what, theme.TEXT))
+        self.board.say((text if fits else short, theme.TEXT))
 
     def _score(self) -> None:
         frame, board, t = self.frame, self.board, self.key
         out = int(self.head.scores.rows[t])
-        self._how(f"the score of key {self.labels[t]}")
+        key = self.labels[t]
+        self._how(say("operations.attention.how.score", key=key), say("operations.attention.score_of", key=key))
         plain_sum = frame.explain.children(out)[0]
         terms = frame.explain.terms(plain_sum)
         pairs = [(int(self.head.query[j]), int(self.head.keys[t, j])) for j in range(self.dims)]
@@ -295,7 +299,7 @@ class _Picture:
         self._products([("q", a, b, row) for a, b, row in products])
         done = frame.value(plain_sum)
         if done is None:
-            board.say(f"  Σ q·k / √{self.dims}: not yet")
+            board.say(f"  Σ q·k / √{self.dims}: {say('operations.attention.not_yet')}")
             return
         line = (
             board.picture.line()
@@ -319,13 +323,14 @@ class _Picture:
             product = frame.value(row) or 0.0
             line.add(number(product), board.style(row, theme.signed(product)), row)
         if len(chosen) < len(made):
-            board.say(f"  and {len(made) - len(chosen)} more")
+            board.say(f"  {say('operations.attention.more', count=len(made) - len(chosen))}")
 
     def _share(self) -> None:
         frame, board, t, head = self.frame, self.board, self.key, self.head
         exp, share = int(head.exps[t]), int(head.shares.rows[t])
         shifted = frame.explain.children(exp)[0]
-        self._how(f"the share of key {self.labels[t]}")
+        key = self.labels[t]
+        self._how(say("operations.attention.how.share", key=key), say("operations.attention.share_of", key=key))
         score, less = frame.value(int(head.scores.rows[t])), frame.value(shifted)
         largest = _largest(frame, head)
         if board.width < NARROW:
@@ -337,20 +342,22 @@ class _Picture:
             )
             line.add(percent(frame.value(share)), board.style(share, theme.NEW), share)
             return
-        line = board.picture.line().add(f"  score {number(score)} − max {number(largest)} = ", theme.DIM)
+        difference = say("operations.attention.score_less_max", score=number(score), largest=number(largest))
+        line = board.picture.line().add(f"  {difference} = ", theme.DIM)
         line.add(number(less), board.style(shifted, theme.TEXT), shifted)
         line.add(first_fitting(board.width - line.width - 6, "   exp → ", " exp → ") or " exp ", theme.DIM)
         line.most(plain(frame.value(exp)), board.width - line.width, board.style(exp, theme.STRONG), exp)
         line = board.picture.line().add("  ").add(plain(frame.value(exp)), board.style(exp, theme.STRONG), exp)
         line.add(f" / {plain(frame.value(head.total))}", board.style(head.total, theme.TEXT), head.total)
-        words = f" (sum of the {self.n} exps) = "
-        line.add(words if line.width + len(words) + SHARE <= board.width else " = ", theme.DIM)
+        words = f" {say('operations.attention.sum_of_exps', count=self.n)} = "
+        line.add(words if line.width + cell_len(words) + SHARE <= board.width else " = ", theme.DIM)
         line.add(percent(frame.value(share)), board.style(share, theme.NEW), share)
 
     def _mixed(self) -> None:
         frame, board, j = self.frame, self.board, self._dim()
         out = int(self.head.mix.rows[j])
-        self._how(frame.explain.name(out), ": share · value")
+        name = frame.explain.name(out)
+        self._how(say("operations.attention.how.mix", name=name), name)
         terms = frame.explain.terms(out)
         pairs = [(int(self.head.shares.rows[t]), int(self.head.values[t, j])) for t in range(self.n)]
         self._products([("w", a, b, row) for (a, b), row in zip(pairs, terms, strict=False)])
@@ -372,9 +379,10 @@ class _Picture:
         if not width or board.room < self.n + 3:
             return
         board.picture.line()
-        line = board.picture.line().fit("Shares" if frame.backward else "Heads", self.margin, theme.TEXT)
+        title = say("operations.attention.shares" if frame.backward else "operations.attention.heads")
+        line = board.picture.line().fit(title, self.margin, theme.TEXT)
         for h in range(count):
-            name = f"head {h}" if width > 7 else f"h{h}"
+            name = frame.called("head", h) if width > 7 else f"h{h}"
             line.fit(name, width, theme.NEW if h == event.head else theme.DIM)
         rows = [frame.tensor(event.name, event.pos or 0, event.layer, h) for h in range(count)]
         for t in range(self.n):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,10 +15,14 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar, signed_strip, window
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.drawing.wrapping import wrapped
+from microgpt_tui.texts.say import say
 
 FIGURE = 9  # cells for a number
 MOST_TERMS = 4  # of a gradient, before the last one
 LEAST_FORMULA = 24  # cells that a formula has beside a name
+ARRIVES, LEAVES = say("operations.canvas.arrives"), say("operations.canvas.leaves")
+"""What is said of a gradient that comes to an operation, and of one that goes on from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class Board:
 
     def note(self, text: str, style: Style | None = None) -> None:
         """A remark, over as many lines as it needs and as there are."""
-        for line in textwrap.wrap(text, self.width)[: max(self.room, 1)]:
+        for line in wrapped(text, self.width)[: max(self.room, 1)]:
             self.picture.line(line, style or theme.DIM)
 
     def signed_strip(
@@ -110,9 +113,9 @@ class Board:
         Where not all columns fit, those between the first and the last go.
         """
         widest = names_width(names)
-        while len(columns) > 2 and widest + sum(max(FIGURE, len(title) + 2) for title, _ in columns) > self.width:
+        while len(columns) > 2 and widest + sum(max(FIGURE, cell_len(title) + 2) for title, _ in columns) > self.width:
             columns = [columns[0], *columns[2:]]
-        titles = [max(FIGURE, len(title) + 2) for title, _ in columns]
+        titles = [max(FIGURE, cell_len(title) + 2) for title, _ in columns]
         header = self.picture.line().fit("", widest)
         for (title, _), size in zip(columns, titles, strict=True):
             header.fit(title, size, theme.DIM, right=True)
@@ -134,7 +137,7 @@ class Board:
                     bar(abs(value), cells.scale, min(left, 24)), theme.signed(value), int(cells.targets[i])
                 )
         if (first, last) != (0, len(names)):
-            self.say(f"  lines {first}-{last - 1} of {len(names)}")
+            self.say(f"  {say('operations.canvas.lines', first=first, last=last - 1, count=len(names))}")
 
     def _figure(self, line: Line, cells: Cells, i: int, size: int) -> None:
         known, target = bool(cells.known[i]), int(cells.targets[i])
@@ -167,18 +170,21 @@ class Board:
         name = frame.explain.name(frame.selected)
         if not terms:
             instead = frame.no_gradient(frame.selected)
-            words = "∂loss = 1: the loss grows one for one with itself" if instead is None else f"∂{name}: {instead}"
+            words = say("operations.canvas.of_loss") if instead is None else f"∂{name}: {instead}"
             self.picture.line().most(words, self.width, theme.TEXT, frame.selected)
             return
         term = terms[-1]
         line = self.picture.line().most(f"∂{name} ", self.width - 2 * FIGURE - 3, theme.NEW, frame.selected)
         line.add(number(term.before), theme.TEXT).add(" → ", theme.DIM).add(number(term.after), theme.STRONG)
-        self.more(f"   term {len(terms)} of {frame.explain.planned(frame.selected)}")
+        place = say("operations.canvas.term", place=len(terms), count=frame.explain.planned(frame.selected))
+        self.more(f"   {place}")
+        via = f" {say('operations.canvas.via')} "
         self.picture.line("  += ", theme.DIM).add(f"{number(term.local)} · {number(term.grad)}", theme.TEXT)
-        self.more(" via ", (frame.explain.name(term.user), theme.TEXT))
+        self.more(via, (frame.explain.name(term.user), theme.TEXT))
         for term in terms[-2::-1][: min(MOST_TERMS, self.room - 2)] if self.room > 3 else ():
-            self.picture.line(f"  before: += {number(term.local)} · {number(term.grad)}", theme.DIM)
-            self.more(" via ", frame.explain.name(term.user))
+            product = f"+= {number(term.local)} · {number(term.grad)}"
+            self.picture.line(f"  {say('operations.canvas.before')} {product}", theme.DIM)
+            self.more(via, frame.explain.name(term.user))
 
 
 def _whole_terms(formula: str, room: int) -> str:

@@ -15,7 +15,8 @@ from microgpt_tui.drawing.cells import Cells, heat_row, signed_strip, window
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.explanations.sentences import operand_names
-from microgpt_tui.operations.canvas import Board, Legend
+from microgpt_tui.operations.canvas import ARRIVES, LEAVES, Board, Legend
+from microgpt_tui.texts.say import say
 
 MOST_HALF = 3  # lines on either side of a strip's axis
 MOST_SIZE = 6  # characters a number
@@ -35,7 +36,7 @@ def generic_legend(frame: Frame) -> Legend:
     """All vectors of the picture have one scale."""
     event = frame.operation
     found = [frame.scale(rows, frame.backward) for rows in (event.rows, *event.operands.values()) if rows.size]
-    return Legend(max(found), ("bars: up +, down −, all on one scale",))
+    return Legend(max(found), (say("operations.canvas.bars"),))
 
 
 def draw_generic(board: Board) -> None:
@@ -82,7 +83,7 @@ def _strip(board: Board, vector: _Row, half: int) -> None:
     name, style = _title(frame, vector)
     line = board.picture.line().most(name, board.width, style)
     if frame.backward:
-        line.most("   arrives" if vector.is_result else "   leaves", board.width - line.width, theme.DIM)
+        line.most(f"   {ARRIVES if vector.is_result else LEAVES}", board.width - line.width, theme.DIM)
     size = max(1, min(MOST_SIZE, board.width // len(vector.rows)))
     lines = [board.picture.line() for _ in range(2 * half)]
     signed_strip(lines, _cells(frame, vector.rows), size, board.scale, frame.selected)
@@ -109,7 +110,7 @@ def _heat(board: Board, vectors: list[_Row], label: int, room: int) -> None:
         if frame.selected in part:
             board.picture.focus = board.picture.height - 1
     if (first, last) != (0, len(lines)):
-        board.say(f"lines {first}–{last - 1} of {len(lines)}")
+        board.say(say("operations.canvas.rows_of_cells", first=first, last=last - 1, count=len(lines)))
 
 
 def _formula(board: Board) -> None:

@@ -26,8 +26,9 @@ from microgpt_tui.drawing.cells import (
 )
 from microgpt_tui.drawing.numbers import exponent, number, plain, scaled
 from microgpt_tui.drawing.picture import Line
-from microgpt_tui.operations.canvas import Board, Legend, first_fitting
+from microgpt_tui.operations.canvas import ARRIVES, LEAVES, Board, Legend, first_fitting
 from microgpt_tui.operations.row_labels import both_labels, heads_of_columns, linear_rows, over_tokens
+from microgpt_tui.texts.say import say
 
 LEAST_BAR, MOST_BAR = 2, 12  # characters on either side of a bar's middle
 
@@ -38,8 +39,9 @@ def linear_legend(frame: Frame) -> Legend:
     w, x = event.operands["w"], event.operands["x"]
     if frame.backward:
         added = frame.data(x).scale * frame.final_gradient(event.rows)
-        return Legend(max(added, frame.scale(w, True, event.matrix)), ("what this position adds, and the sum so far",))
-    return Legend(frame.scale(w, False, event.matrix), ("bright row: the row at work", "strips: up +, down −"))
+        return Legend(max(added, frame.scale(w, True, event.matrix)), (say("operations.linear.legend.added"),))
+    notes = say("operations.linear.legend.bright_row"), say("operations.linear.legend.strips")
+    return Legend(frame.scale(w, False, event.matrix), notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,18 @@ def _forward(board: Board) -> None:
         products = np.array(terms, dtype=np.int32)
         full = max(frame.data(products).scale, frame.data(products + 1).scale)
         figure = number(frame.value(int(out[i])))
-        words = ("w·x", first_fitting(plan.margin - 1, f"row {labels[i][1]}", labels[i][1]))
-        notes = (f"Σ = {figure}", "") if plan.brief else ("one product", "a column")
+        words = ("w·x", first_fitting(plan.margin - 1, say("operations.linear.row", label=labels[i][1]), labels[i][1]))
+        notes = (
+            (f"Σ = {figure}", "")
+            if plan.brief
+            else (say("operations.linear.note.upper"), say("operations.linear.note.lower"))
+        )
         board.signed_strip(words, products[plan.columns], plan.margin, plan.size, notes, scale=full)
         if plan.sums:  # a running sum is made right after the term that it adds
             sums = (products + 1)[plan.columns]
-            board.signed_strip(("Σ", "so far"), sums, plan.margin, plan.size, ("", f"= {figure}"), scale=full)
+            board.signed_strip(
+                ("Σ", say("operations.linear.so_far")), sums, plan.margin, plan.size, ("", f"= {figure}"), scale=full
+            )
     if board.room > 3:
         board.picture.line()
     if not plan.brief:
@@ -116,19 +124,23 @@ def _backward(board: Board) -> None:
     columns = slice(left, right)
     roomy = board.height >= 22
     room = board.height - (13 if roomy else 6)
-    order, more = _rows_shown(frame, out, w, target, max(1, room))
+    order, left_out, more = _rows_shown(frame, out, w, target, max(1, room))
     chosen = row_at_work(frame, w, out) if _is_chosen(frame, w, out) else order[0]
     source = frame.name_of(int(x[0])) or "x"
     power = exponent(frame.scale(out, True, event.name))
     gradient = f"∂{event.name}" + (f" ×1e{power}" if power else "")
     if roomy:
-        line = board.picture.line().add("arrives ▼", theme.PHASE_TEXT["backward"])
-        texts = (f"1  each weight gets ∂{event.name} · x", "1  each weight gets ∂ · x", "1  ∂w = ∂ · x")
+        line = board.picture.line().add(f"{ARRIVES} ▼", theme.PHASE_TEXT["backward"])
+        texts = (
+            f"1  {say('operations.linear.each_weight_gets', product=f'∂{event.name} · x')}",
+            f"1  {say('operations.linear.each_weight_gets', product='∂ · x')}",
+            "1  ∂w = ∂ · x",
+        )
         line.to(margin).add(first_fitting(board.width - margin, *texts), theme.TEXT)
     words = (
         (gradient, f"{source} ▸".rjust(margin - 1))
         if roomy
-        else (first_fitting(margin - 1, f"arrives ▼ {gradient}", gradient), f"x {source} ▸".rjust(margin - 1))
+        else (first_fitting(margin - 1, f"{ARRIVES} ▼ {gradient}", gradient), f"x {source} ▸".rjust(margin - 1))
     )
     board.signed_strip(words, x[columns], margin, size)
     added, outs, full = frame.contributed(w), frame.grad(out), frame.scale(out, True, event.name)
@@ -151,9 +163,9 @@ def _backward(board: Board) -> None:
     if roomy:
         board.picture.line()
     words = (
-        ("2  x gets Σ w·∂", "   over all rows")
+        (f"2  {say('operations.linear.input_gets')}", f"   {say('operations.linear.over_all_rows')}")
         if roomy
-        else (first_fitting(margin - 1, "leaves ▼ ∂x = Σ w·∂", "∂x = Σ w·∂", "∂x"), more.partition(",")[0])
+        else (first_fitting(margin - 1, f"{LEAVES} ▼ ∂x = Σ w·∂", "∂x = Σ w·∂", "∂x"), left_out)
     )
     board.signed_strip(words, x[columns], margin, size, grad=True)
     if roomy:
@@ -164,9 +176,10 @@ def _backward(board: Board) -> None:
 def _leaves(board: Board, back: Cells, margin: int, source: str) -> None:
     """How large the gradient of the input is, and to which tensor it goes, once it is whole."""
     if back.known.all():
-        line = board.picture.line().add("leaves ▼", theme.PHASE_TEXT["backward"]).to(margin)
+        line = board.picture.line().add(f"{LEAVES} ▼", theme.PHASE_TEXT["backward"]).to(margin)
         norm = f"|∂x| {plain(float(np.sqrt(np.sum(back.values**2))))}"
-        line.add(first_fitting(board.width - margin, f"{norm}  to {source}", norm), theme.DIM)
+        full = say("operations.linear.goes_to", norm=norm, name=source)
+        line.add(first_fitting(board.width - margin, full, norm), theme.DIM)
 
 
 def target_row(frame: Frame) -> int | None:
@@ -175,10 +188,13 @@ def target_row(frame: Frame) -> int | None:
     return frame.target_id(event.pos) if over_tokens(frame, event) else None
 
 
-def _rows_shown(frame: Frame, out: Rows, w: Rows, target: int | None, room: int) -> tuple[list[int], str]:
-    """Which outputs are drawn: all in order, or those with the largest gradients, the target first; and the rest."""
+def _rows_shown(frame: Frame, out: Rows, w: Rows, target: int | None, room: int) -> tuple[list[int], str, str]:
+    """Which outputs are drawn: all in order, or those with the largest gradients, the target first.
+
+    With them how many more there are, and the same with how large those are at most.
+    """
     if len(out) <= room:
-        return list(range(len(out))), ""
+        return list(range(len(out))), "", ""
     grads = frame.grad(out)
     sizes = np.abs(frame.final_gradients(out))  # so that no row moves when a gradient arrives
     sizes = np.where(np.isfinite(sizes), sizes, 0.0)
@@ -189,8 +205,11 @@ def _rows_shown(frame: Frame, out: Rows, w: Rows, target: int | None, room: int)
     if _is_chosen(frame, w, out) and (chosen := row_at_work(frame, w, out)) not in shown:
         shown[-1] = chosen
         hidden = [i for i in order if i not in shown]
-    most = f", none above {plain(float(sizes[hidden].max()))}" if grads.known[hidden].all() else ""
-    return shown, f"{len(hidden)} more rows{most}"
+    more = full = say("operations.linear.more_rows", count=len(hidden))
+    if grads.known[hidden].all():
+        most = plain(float(sizes[hidden].max()))
+        full = say("operations.linear.more_rows_below", count=len(hidden), most=most)
+    return shown, more, full
 
 
 def _is_chosen(frame: Frame, w: Rows, out: Rows) -> bool:
@@ -214,14 +233,17 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
     known = np.array([bool(t) for t in terms])
     parts = [
         (title, np.array([getattr(t[-1], name) if t else 0.0 for t in terms]))
-        for title, name in (("was", "before"), ("+ this", "product"), ("= now", "after"))
+        for title, name in ((say(f"operations.linear.part.{name}"), name) for name in ("before", "product", "after"))
     ]
     matrix = matrix_name(event.matrix or event.name)
     if roomy and board.room >= 4:
         if board.room > 4:
             board.picture.line()
         line = board.picture.line().add(
-            first_fitting(margin - 1, f"{matrix}[{label}] this step", f"{matrix}[{label}]"), theme.STRONG
+            first_fitting(
+                margin - 1, say("operations.linear.this_step", row=f"{matrix}[{label}]"), f"{matrix}[{label}]"
+            ),
+            theme.STRONG,
         )
         line.to(margin)
         if known.any():
@@ -252,19 +274,25 @@ def _positions(n: int, pos: int | None, carried: str) -> tuple[str, ...]:
     `carried`: what the gradients began with.
     """
     if pos is None:
-        return (f"was ({carried})  + this  = now", carried) if carried else ()
+        return (say("operations.linear.summed.this", before=carried), carried) if carried else ()
+    alone = say("operations.linear.summed.alone", pos=pos)
     before = range(n - 1, pos, -1)
     listed = ", ".join(map(str, before))
     if len(listed) > 12:
-        listed = f"{before[0]} to {before[-1]}"
+        listed = say("operations.linear.range", first=before[0], last=before[-1])
     if not listed:
         if carried:
-            return (f"was ({carried})  + pos {pos}  = now", f"+ pos {pos}")
-        return (f"pos {pos} is the first to add to it", f"pos {pos} is the first")
+            return say("operations.linear.summed.full", before=carried, pos=pos), alone
+        return say("operations.linear.first.full", pos=pos), say("operations.linear.first.short", pos=pos)
     begun = f"{carried}, " if carried else ""
+    each, first_to_last = (
+        f"{begun}{say('operations.linear.positions', listed=numbers)}"
+        for numbers in (listed, say("operations.linear.range", first=before[0], last=before[-1]))
+    )
     return (
-        f"was ({begun}pos {listed})  + pos {pos}  = now", f"was ({begun}pos {before[0]} to {before[-1]})  + pos {pos}",
-        f"+ pos {pos}",
+        say("operations.linear.summed.full", before=each, pos=pos),
+        say("operations.linear.summed.short", before=first_to_last, pos=pos),
+        alone,
     )  # fmt: skip
 
 
@@ -312,7 +340,9 @@ def _heads(board: Board, plan: _Plan, x: Rows) -> None:
     for j in range(1, len(heads) + 1):
         if j == len(heads) or heads[j] != heads[start]:
             width = (j - start) * plan.size
-            name = "" if heads[start] is None else f"head {heads[start]}" if width > 7 else f"h{heads[start]}"
+            name, head = "", heads[start]
+            if head is not None:
+                name = board.frame.called("head", head) if width > 7 else f"h{head}"
             line.fit(name if width > len(name) else "", width, theme.TEXT)
             start = j
 
@@ -325,7 +355,7 @@ def _column_at_work(frame: Frame, w: Rows) -> int:
 def _columns(plan: _Plan, w: Rows) -> str:
     """Which columns are drawn, where not all are."""
     cut = (plan.left, plan.right) != (0, w.shape[1])
-    return f"{plan.left}–{plan.right - 1} of {w.shape[1]}" if cut else ""
+    return say("operations.linear.columns", first=plan.left, last=plan.right - 1, count=w.shape[1]) if cut else ""
 
 
 def _matrix(board: Board, plan: _Plan, labels: list[tuple[str, str]], i: int) -> None:
@@ -387,7 +417,7 @@ def _half_lines(board: Board, plan: _Plan, labels: list[tuple[str, str]], i: int
 def _which_rows(board: Board, plan: _Plan, n: int) -> None:
     """Which rows are drawn, where not all are."""
     if (plan.first, plan.last) != (0, n):
-        board.say(f"rows {plan.first}–{plan.last - 1} of {n}")
+        board.say(say("operations.linear.rows", first=plan.first, last=plan.last - 1, count=n))
 
 
 def _label(line: Line, label: tuple[str, str], margin: int, here: bool) -> None:
@@ -425,11 +455,12 @@ def _sum(board: Board, w: Rows, x: Rows, i: int, terms: list[int]) -> None:
     if value is None and (so_far := frame.data(sums)).known.any():
         made = int(so_far.known.sum())
         last = float(so_far.values[so_far.known][-1])
-        board.more(f"   so far {number(last)}, {made} of {len(terms)}")
+        made_of = say("operations.linear.sum_so_far", sum=number(last), made=made, count=len(terms))
+        board.more(f"   {made_of}")
     largest = np.argsort(-np.abs(np.where(products.known, products.values, 0.0)), kind="stable").tolist()
     order = [j for j in largest if products.known[j]][: max(0, min(4, board.room))]
     if order:
-        board.more("   most from")
+        board.more(f"   {say('operations.linear.most_from')}")
     for j in order:
         a, b, product = frame.used_value(int(w[i, j])), frame.value(int(x[j])), float(products.values[j])
         line = board.picture.line().add(f"  w[{i},{j}]·x[{j}]".ljust(17), theme.DIM)

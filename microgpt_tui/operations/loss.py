@@ -13,8 +13,10 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import EIGHTHS, NUMBER, bar, window
 from microgpt_tui.drawing.numbers import number, percent, plain
 from microgpt_tui.drawing.picture import Line
+from microgpt_tui.drawing.styled_text import marked, styled
 from microgpt_tui.explanations.facts import judged
-from microgpt_tui.operations.canvas import Board, Legend
+from microgpt_tui.operations.canvas import ARRIVES, LEAVES, Board, Legend
+from microgpt_tui.texts.say import say
 
 AXIS = 7  # characters for the numbers on the curve's axis
 MOST_TALL = 3  # lines of a bar
@@ -26,15 +28,14 @@ SHARE = 8  # characters of a share in percent, with a blank
 def nll_legend(frame: Frame) -> Legend:
     """The columns of the curve stand on 0."""
     scale = _highest(frame)
-    return Legend(
-        scale, ("the curve: −log p for each p from 0 to 100 %",), f"{plain(scale)} at full height", theme.FAINT
-    )
+    full = say("operations.loss.legend.full", scale=plain(scale))
+    return Legend(scale, (say("operations.loss.legend.curve"),), full, theme.FAINT)
 
 
 def mean_legend(frame: Frame) -> Legend:
     """Bars are losses, from 0 on."""
     scale = frame.scale(frame.operation.operands["losses"])
-    return Legend(scale, ("│ the mean of all positions",), plain(scale))
+    return Legend(scale, (say("operations.loss.legend.mean"),), plain(scale))
 
 
 def _highest(frame: Frame) -> float:
@@ -53,17 +54,18 @@ def nll(board: Board) -> None:
     name = frame.token_name(target) if target is not None else frame.explain.name(row)
     roomy = board.height >= ROOMY
     if event.pos is not None and target is not None:
-        after = ("after ", theme.DIM), (frame.token(event.pos), theme.NEW)
-        board.say(*after, " really came ", (f"◎ {name}", theme.TARGET))
+        text = say("operations.loss.came", token=marked(frame.token(event.pos), 0), target=marked(f"◎ {name}", 1))
+        board.say(*styled(text, theme.DIM, theme.NEW, theme.TARGET))
     if roomy:
         board.picture.line()
     below = (2 if not frame.backward else 4) + 2 * roomy
-    axis = max(AXIS, cell_len(f"p of {name}"))
+    p_of = say("operations.loss.p_of", name=name)
+    axis = max(AXIS, cell_len(p_of))
     _curve(board, p, loss, axis, max(3, board.room - 2 - below))
     line = board.picture.line().fit("", axis).add("└", theme.FAINT)
     width = board.width - axis - 1
     line.fit("0 %", width - 5, theme.DIM).fit("100 %", 5, theme.DIM)
-    line = board.picture.line().fit(f"p of {name} ", axis + 1, theme.TARGET)
+    line = board.picture.line().fit(p_of, axis + 1, theme.TARGET)
     text = bar(p or 0.0, 1.0, width - SHARE)
     line.add(text, theme.TARGET, row).fit(percent(p), SHARE, board.style(row, theme.STRONG), row, right=True)
     if roomy:
@@ -89,7 +91,7 @@ def _curve(board: Board, p: float | None, loss: float | None, axis: int, height:
     guessing = math.log(vocab)
     level = min(height - 1, int(guessing / highest * height))
     at_loss = None if loss is None else min(height - 1, max(0, int(loss / highest * height)))
-    words = f"guessing among {vocab:,}: {plain(guessing)}"
+    words = say("operations.loss.guessing", count=vocab, loss=plain(guessing))
     for floor in reversed(range(height)):
         line = board.picture.line()
         if floor == at_loss:
@@ -103,7 +105,7 @@ def _curve(board: Board, p: float | None, loss: float | None, axis: int, height:
         x = 0
         while x < width:
             fill = min(8, max(0, tops[x] - floor * 8))
-            if floor == level and fill == 0 and x > max(guess, here or 0) + 1 and width - x >= len(words) + 3:
+            if floor == level and fill == 0 and x > max(guess, here or 0) + 1 and width - x >= cell_len(words) + 3:
                 line.add(" ◂ ", theme.TEXT).add(words, theme.TEXT)
                 x = width
                 continue
@@ -116,15 +118,15 @@ def _slope(board: Board, row: int, out: int, name: str) -> None:
     """The gradient of the probability: the slope of the curve, times the gradient of the loss."""
     frame = board.frame
     p, arrives, leaves = frame.value(row), frame.gradient(out), frame.gradient(row)
-    line = board.picture.line().add("arrives ▼ ", theme.PHASE_TEXT["backward"])
+    line = board.picture.line().add(f"{ARRIVES} ▼ ", theme.PHASE_TEXT["backward"])
     line.add(f"∂{board.operation.name} = ", theme.TEXT).add(number(arrives), theme.signed(arrives or 0.0), out)
-    line = board.picture.line().add("leaves ▼ ", theme.PHASE_TEXT["backward"])
-    line.add(f"∂p of {name} = −1/p · ∂{board.operation.name}", theme.TEXT)
+    line = board.picture.line().add(f"{LEAVES} ▼ ", theme.PHASE_TEXT["backward"])
+    line.add(f"∂{say('operations.loss.p_of', name=name)} = −1/p · ∂{board.operation.name}", theme.TEXT)
     line = board.picture.line().add("  −1 / ", theme.DIM).add(plain(p), theme.TARGET, row).add(" · ", theme.DIM)
     line.add(number(arrives), theme.TEXT, out).add(" = ", theme.DIM)
     line.add(number(leaves), board.style(row, theme.signed(leaves or 0.0)), row)
-    words = "   the smaller p, the steeper"
-    line.add(words if line.width + len(words) <= board.width else "", theme.DIM)
+    words = f"   {say('operations.loss.steeper')}"
+    line.add(words if line.width + cell_len(words) <= board.width else "", theme.DIM)
 
 
 def mean(board: Board) -> None:
@@ -149,7 +151,7 @@ def mean(board: Board) -> None:
     kind = frame.name_of(int(losses[0])) or "losses"
     line = board.picture.line().add(" " * label).fit(f"∂{kind}" if frame.backward else kind, NUMBER, theme.DIM)
     if frame.backward:
-        line.most(f"  bars: {kind}", board.width - line.width, theme.DIM)
+        line.most(f"  {say('operations.loss.bars', name=kind)}", board.width - line.width, theme.DIM)
     marked = None if value is None else min(width - 1, int(value / board.scale * width)) if board.scale else None
     for t in range(first, last):
         here = t == chosen and frame.stepping_inside
@@ -169,7 +171,7 @@ def mean(board: Board) -> None:
             line = board.picture.line().add(" " * (label + NUMBER + 1))
             _bar(line, "", width, marked, None)
     if (first, last) != (0, n):
-        board.say(f"positions {first}–{last - 1} of {n}")
+        board.say(say("operations.loss.positions", first=first, last=last - 1, count=n))
     if board.room > 3:
         board.picture.line()
     _mean_of(board, out, n)
@@ -177,7 +179,7 @@ def mean(board: Board) -> None:
         board.latest()
     elif frame.backward:
         grad = frame.gradient(int(losses[chosen]))
-        line = board.picture.line().add("leaves ▼ ", theme.PHASE_TEXT["backward"])
+        line = board.picture.line().add(f"{LEAVES} ▼ ", theme.PHASE_TEXT["backward"])
         line.add(f"∂{kind} = 1 / {n} · ∂{event.name} = ", theme.TEXT)
         line.add(number(grad), theme.signed(grad or 0.0), int(losses[chosen]))
 
@@ -205,7 +207,7 @@ def _mean_of(board: Board, out: int, n: int) -> None:
     children = frame.explain.children(out)
     total = next((row for row in children if frame.explain.terms(row)), None)
     line = board.picture.line().add(board.operation.name, theme.NEW, out).add(" = ", theme.DIM)
-    line.add("Σ / positions = " if board.width >= ROOMY_WIDTH else "Σ = ", theme.DIM)
+    line.add(f"Σ / {say('operations.loss.count')} = " if board.width >= ROOMY_WIDTH else "Σ = ", theme.DIM)
     if total is not None:
         line.add(plain(frame.value(total)), theme.TEXT, total).add(f" / {n} = ", theme.DIM)
     line.add(plain(frame.value(out)), board.style(out, theme.STRONG), out)

@@ -15,7 +15,9 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import NUMBER, bar, diverging
 from microgpt_tui.drawing.numbers import UNKNOWN, number, percent, plain
 from microgpt_tui.drawing.picture import Line
-from microgpt_tui.operations.canvas import Board, Legend
+from microgpt_tui.drawing.styled_text import marked, styled
+from microgpt_tui.operations.canvas import LEAVES, Board, Legend
+from microgpt_tui.texts.say import say
 
 SHARE = 7  # characters of a share in percent
 GAP = 2  # characters between two columns of tokens
@@ -53,9 +55,11 @@ def share_legend(frame: Frame) -> Legend:
     softmax = Softmax.of(frame)
     if frame.backward:
         scale = frame.scale(softmax.scores, True)
-        return Legend(scale, ("bar to the left: must rise", "◎ the token that really came"))
+        return Legend(
+            scale, (say("operations.probabilities.legend.left"), say("operations.probabilities.legend.target"))
+        )
     scale = frame.scale(softmax.shares, name=frame.operation.name)
-    return Legend(scale, ("◎ the token that really came",), f"{percent(scale)}")
+    return Legend(scale, (say("operations.probabilities.legend.target"),), f"{percent(scale)}")
 
 
 def draw_shares(board: Board) -> None:
@@ -141,8 +145,10 @@ class _Picture:
                 shown[max(k for k in range(room) if k == 0 or shown[k] not in must)] = i
         hidden = [i for i in order if i not in set(shown)]
         shares = self.frame.data(self.softmax.shares)
-        together = f", {percent(float(shares.values[hidden].sum()))} in all" if shares.known.all() else ""
-        return shown, f"largest first; {len(hidden):,} more tokens{together}"
+        if not shares.known.all():
+            return shown, say("operations.probabilities.more", count=len(hidden))
+        together = percent(float(shares.values[hidden].sum()))
+        return shown, say("operations.probabilities.more_together", count=len(hidden), share=together)
 
     def table(self) -> None:
         """The titles of the columns, and the tokens."""
@@ -164,16 +170,18 @@ class _Picture:
         making, inside = self._is_making_exps(), self.frame.stepping_inside
         for title, _ in self.figures:
             style = theme.NEW if title == "exp" and inside and making else theme.DIM
-            line.fit(title, NUMBER, style, right=True).add(" ")
+            words = say("operations.probabilities.logit") if title == "logit" else title
+            line.fit(words, NUMBER, style, right=True).add(" ")
         here = theme.DIM if self.frame.backward or (making and not self._exp_for_share) else theme.NEW
-        line.fit("exp" if self._exp_for_share else "share", SHARE, here, right=True).add(" ")
+        share = "exp" if self._exp_for_share else say("operations.probabilities.share")
+        line.fit(share, SHARE, here, right=True).add(" ")
         if self.frame.backward:
             line.most(f"∂{self._score}", self.bar, theme.PHASE_TEXT["backward"])
 
     @property
     def _score(self) -> str:
         """What the scores are called."""
-        return self.frame.name_of(int(self.softmax.scores[0])) or "score"
+        return self.frame.name_of(int(self.softmax.scores[0])) or say("operations.probabilities.score")
 
     def _token(self, line: Line, i: int) -> None:
         frame, board, softmax = self.frame, self.board, self.softmax
@@ -216,13 +224,16 @@ class _Picture:
         figures = number(frame.value(score)), number(largest), plain(frame.value(exp))
         if self.roomy:
             board.picture.line()
-            board.say(("How the share of ", theme.TEXT), (self.names[i], style), (" came about", theme.TEXT))
+            text = say("operations.probabilities.how", token=marked(self.names[i], 0))
+            board.say(*styled(text, theme.TEXT, style))
             line = board.picture.line().add("  exp(", theme.DIM).add(figures[0], board.style(score, theme.TEXT), score)
-            line.add(" − max ", theme.DIM).add(figures[1], theme.TEXT).add(") = ", theme.DIM)
+            line.add(f" − {say('operations.probabilities.max')} ", theme.DIM).add(figures[1], theme.TEXT).add(
+                ") = ", theme.DIM
+            )
             line.add(figures[2], board.style(exp, theme.STRONG), exp)
             line = board.picture.line("  ").add(figures[2], board.style(exp, theme.STRONG), exp).add(" / ", theme.DIM)
             line.add(total, board.style(softmax.total, theme.TEXT), softmax.total)
-            line.add(f" (sum of all {len(softmax.exps):,} exps) = ", theme.DIM)
+            line.add(f" {say('operations.probabilities.sum_of_exps', count=len(softmax.exps))} = ", theme.DIM)
         else:
             line = board.picture.line().add(self.names[i], style).add(" = exp(", theme.DIM)
             line.add(figures[0], board.style(score, theme.TEXT), score).add(" − ", theme.DIM).add(
@@ -246,10 +257,11 @@ class _Picture:
         of_loss = gets_share_less_target(frame, softmax)
         if of_loss and frame.view.complete(softmax.scores).all():
             goal, n = int(i == softmax.target), frame.program.n
-            rule = f"∂{self._score} = (share − target) / {n} positions"
-            board.say(("leaves ▼ ", theme.PHASE_TEXT["backward"]), (rule, theme.TEXT))
-            if board.width - board.picture.lines[-1].width > 28:
-                board.picture.lines[-1].add("   target: 1 for ◎, else 0", theme.DIM)
+            rule = say("operations.probabilities.rule", score=self._score, positions=n)
+            board.say((f"{LEAVES} ▼ ", theme.PHASE_TEXT["backward"]), (rule, theme.TEXT))
+            words = f"   {say('operations.probabilities.target_is')}"
+            if board.width - board.picture.lines[-1].width > cell_len(words) + 1:
+                board.picture.lines[-1].add(words, theme.DIM)
             line = board.picture.line().add(f"∂{self._score}[{self.names[i]}]", style, score)
             value = frame.value(share)
             figure = UNKNOWN if value is None else plain(value)
@@ -257,7 +269,8 @@ class _Picture:
             line.add(f" − {goal}) / {n} = ", theme.DIM)
             line.add(number(grad), theme.signed(grad or 0.0), score)
             if self.roomy and grad:
-                board.say("  " + ("it was too unlikely: its score must rise" if grad < 0 else "its score must fall"))
+                way = "rise" if grad < 0 else "fall"
+                board.say(f"  {say(f'operations.probabilities.must.{way}')}")
         else:
             board.latest()
 

@@ -15,6 +15,7 @@ from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.operations import attention, generic, linear, loss, probabilities, update, vectors
 from microgpt_tui.operations.canvas import Board, Legend
+from microgpt_tui.texts.say import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,6 @@ def _tell_of_set(board: Board) -> None:
     if len(found) == 1:
         row, value = found[0]
         name = frame.explain.name(row)
-        board.note(f"{name} is set in this branch; the arithmetic made {number(value)}.", theme.WARNING)
+        board.note(say("operations.registry.one_is_set", name=name, made=number(value)), theme.WARNING)
     elif found:
-        board.note(f"{len(found)} of these numbers are set in this branch; the arithmetic made others.", theme.WARNING)
+        board.note(say("operations.registry.some_are_set", count=len(found)), theme.WARNING)

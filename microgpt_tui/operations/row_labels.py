@@ -24,7 +24,7 @@ def labels_of(frame: Frame, matrix: str) -> list[str]:
             return [f"{head} {name}".strip() if head else name for head, name in linear_rows(frame, event)]
         position = event.operands.get("position")
         if position is not None and int(position.flat[0]) in own:
-            return [f"pos {i}" for i in range(len(rows))]
+            return [frame.called("pos", i) for i in range(len(rows))]
     return [str(i) for i in range(len(rows))]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,8 +14,10 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import NUMBER, Cells, as_matrix, half_row, heat_row, heat_under, heatmap, window
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line, Picture, beside
+from microgpt_tui.drawing.wrapping import wrapped
 from microgpt_tui.operations.canvas import Board, Legend, first_fitting
 from microgpt_tui.operations.row_labels import both_labels, labels_of
+from microgpt_tui.texts.say import say
 
 WIDE, CLOSE, NARROW = (11, 11), (9, 6), (3, 3)
 """Characters between the maps, for the words that lead from one to the next; the least of them; without words."""
@@ -32,13 +33,16 @@ def update_legend(frame: Frame) -> Legend:
     """Each map has a scale of its own, which stands above it."""
     where = frame.where
     chosen = where.cell is not None or where.row is not None or frame.stepping_inside
-    rule = "" if chosen or not frame.event.is_parameter else ": the largest step when first shown"
-    return Legend(0.0, (f"◆ the weight below{rule}", *_again(frame)))
+    largest = frame.event.is_parameter and not chosen
+    marked = say("operations.update.legend.largest" if largest else "operations.update.legend.chosen")
+    return Legend(0.0, (f"◆ {marked}", *_again(frame)))
 
 
 def _again(frame: Frame) -> tuple[str, ...]:
     after = loss_after(frame)
-    return () if after is None else (f"same document again: {plain(frame.view.loss)} → {plain(after)}",)
+    if after is None:
+        return ()
+    return (say("operations.update.legend.again", before=plain(frame.view.loss), after=plain(after)),)
 
 
 def loss_after(frame: Frame) -> float | None:
@@ -87,13 +91,24 @@ def _arranged(shape: tuple[int, ...], count: int, width: int, height: int) -> tu
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Map:
-    """One map: its title, its cells, what fills one of them, the words under it and those that lead to the next."""
+    """One map: of what, its cells, what fills one of them, the words that lead on, and those `told` under it."""
 
-    title: str
+    what: str
     cells: Cells
     scale: float
-    under: str
     words: tuple[str, ...]
+    told: str = ""
+
+    @property
+    def titles(self) -> tuple[str, str, str]:
+        """Its title: in full, in a word, in a letter."""
+        full, word, letter = (say(f"operations.update.title.{self.what}.{size}") for size in ("full", "word", "letter"))
+        return full, word, letter
+
+    @property
+    def under(self) -> str:
+        """The words under it."""
+        return self.told or say(f"operations.update.under.{self.what}")
 
 
 def draw_update(board: Board) -> None:
@@ -127,7 +142,9 @@ def draw_update(board: Board) -> None:
                 picture = beside(picture, _between(leads, between[place], drawn.height), 0)
         line = picture.line()
         top, bottom = window(rows, 2 * (height - 2) // _halves(frame, rows, columns, each, 2 * (height - 2)), i)
-        first = maps[0].under if (top, bottom) == (0, rows) else f"rows {top}–{bottom - 1}"
+        first = maps[0].under
+        if (top, bottom) != (0, rows):
+            first = say("operations.update.rows", first=top, last=bottom - 1)
         under = [first, *(part.under for part in maps[1:])]
         for words, start, end in zip(under, starts, [*starts[1:], board.width + 1], strict=True):
             if start + cell_len(words) < end:
@@ -136,22 +153,27 @@ def draw_update(board: Board) -> None:
     else:
         if after is not None and (height // 3 - 1) * 2 < rows:
             height, told = board.height, _after_words(frame, after)
-            maps[-1] = replace(maps[-1], under=told)  # beside a title, where it takes no line of the maps
+            maps[-1] = replace(maps[-1], told=told)  # beside a title, where it takes no line of the maps
             after = None
         for part in maps:
             board.picture.below(_drawn(board, part, names, board.width - margin, height // 3 - 1, (i, j), part.under))
     if after is not None:
         before = frame.view.loss
         name, figures = quoted(frame.program.doc), f"{plain(before)} → {plain(after)}"
-        texts = (f"{name} again, with the new weights: loss ", f"{name} again: loss ", "the same again: loss ")
-        fitting = [text for text in texts if cell_len(text + figures) <= board.width]
-        line = board.picture.line().add(fitting[0] if fitting else "again: ", theme.TEXT)
+        texts = (
+            say("operations.update.again.full", name=name),
+            say("operations.update.again.named", name=name),
+            say("operations.update.again.same"),
+        )
+        text = first_fitting(board.width - len(figures) - 1, *texts) or say("operations.update.again.short")
+        line = board.picture.line().add(f"{text} ", theme.TEXT)
         line.add(plain(before), theme.STRONG).add(" → ", theme.DIM)
         line.add(plain(after), theme.DONE if before is not None and after < before else theme.WARNING)
 
 
 def _after_words(frame: Frame, after: float) -> str:
-    return f"{quoted(frame.program.doc)} again: loss {plain(frame.view.loss)} → {plain(after)}"
+    again = say("operations.update.again.named", name=quoted(frame.program.doc))
+    return f"{again} {plain(frame.view.loss)} → {plain(after)}"
 
 
 def _maps(frame: Frame) -> list[_Map]:
@@ -169,19 +191,19 @@ def _maps(frame: Frame) -> list[_Map]:
     words = (
         "",
         "m",
-        f"{old:g} % old",
-        f"{100 - old:.3g} % new",
+        say("operations.update.leads.old", share=old),
+        say("operations.update.leads.new", share=100 - old),
         "",
         "v",
-        f"{new:g} % old",
-        f"{100 - new:.3g} % new²",
+        say("operations.update.leads.old", share=new),
+        say("operations.update.leads.new_squared", share=100 - new),
         "",
         "──▶",
     )
     return [
-        _Map("gradient g", g, scales[0], "sum over positions", words),
-        _Map("step", step, scales[1], "−rate · m^/√v^", ("", "", "", "w +", "step", "", "──▶")),
-        _Map("weight", moved, scales[2], "used from now on", ()),
+        _Map("gradient", g, scales[0], words),
+        _Map("step", step, scales[1], ("", "", "", "w +", say("operations.update.leads.step"), "", "──▶")),
+        _Map("weight", moved, scales[2], ()),
     ]
 
 
@@ -203,21 +225,25 @@ def _drawn(
     left, right = window(columns, max(1, width // size), at[1])
     margin = max(cell_len(name) for name in names) + 2 if names else 0
     shown = _Shown(part, top, bottom, slice(left, right), size, halves, margin)
-    which = "" if (top, bottom) == (0, rows) else f"rows {top}–{bottom - 1}"
-    which += "" if (left, right) == (0, columns) else f" · columns {left}–{right - 1}"
+    cut = []
+    if (top, bottom) != (0, rows):
+        cut.append(say("operations.update.rows", first=top, last=bottom - 1))
+    if (left, right) != (0, columns):
+        cut.append(say("operations.update.columns", first=left, last=right - 1))
+    which = " · ".join(cut)
     scale = f" ±{plain(part.scale)}"
     if aside:
         picture = _rows(board, shown, names, at[0])
-        title = first_fitting(beside_it, f"{part.title}{scale}", f"{part.title.split()[0]}{scale}")
-        told = [title, *textwrap.wrap(note, beside_it), which]
+        title = first_fitting(beside_it, *(f"{title}{scale}" for title in part.titles[:2]))
+        told = [title, *wrapped(note, beside_it), which]
         for i, (line, text) in enumerate(zip(picture.lines, told, strict=False)):
             line.to(margin + columns * size + 2).add(text, theme.DIM if i else theme.STRONG)
         picture.lines += [Line() for _ in range(height + 1 - picture.height)]
         return picture
-    title = next((t for t in (part.title, part.title.split()[0]) if len(t) + len(scale) <= width), part.title[0])
+    title = first_fitting(width - len(scale), *part.titles) or part.titles[-1]
     picture = Picture()
     line = picture.line(" " * margin).add(title, theme.STRONG).add(scale, theme.DIM)
-    for text in (f" · {which.removeprefix(' · ')}" if which else "", f"   {note}" if note else ""):
+    for text in (f" · {which}" if which else "", f"   {note}" if note else ""):
         line.add(text if cell_len(text) <= width + margin - line.width else "", theme.DIM)
     return picture.below(_rows(board, shown, names, at[0]))
 

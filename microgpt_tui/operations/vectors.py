@@ -13,7 +13,8 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, signed_strip, window
 from microgpt_tui.drawing.numbers import number, plain
-from microgpt_tui.operations.canvas import Board, Legend, element_labels
+from microgpt_tui.operations.canvas import ARRIVES, LEAVES, Board, Legend, element_labels
+from microgpt_tui.texts.say import say
 
 MOST_HALF = 8  # lines on either side of a strip's axis
 MOST_SIZE = 6  # characters a number
@@ -39,7 +40,7 @@ def vector_legend(frame: Frame) -> Legend:
     event = frame.operation
     rows = [event.rows, *(rows for rows in event.operands.values() if rows.shape == event.rows.shape)]
     scale = max(frame.scale(each, frame.backward) for each in rows if each.size)
-    return Legend(scale, ("bars: up +, down −, all on one scale",))
+    return Legend(scale, (say("operations.canvas.bars"),))
 
 
 def embed(board: Board) -> None:
@@ -52,7 +53,8 @@ def embed(board: Board) -> None:
     )
     reads = "" if event.pos is None else frame.token(event.pos)
     inputs = [
-        (f"{names[0]} {reads}", token, "what the token is"), (f"+ {names[1]}", position, "where it stands")
+        (f"{names[0]} {reads}", token, say("operations.vectors.token")),
+        (f"+ {names[1]}", position, say("operations.vectors.position")),
     ]  # fmt: skip
     _added(board, inputs)
 
@@ -62,8 +64,8 @@ def add(board: Board) -> None:
     operands = board.operation.operands
     stream, block = operands["x_residual"], operands["x"]
     inputs = [
-        (_name(board.frame, stream), stream, "the stream, past the block"),
-        (f"+ {_name(board.frame, block)}", block, "what the block adds to it"),
+        (_name(board.frame, stream), stream, say("operations.vectors.stream")),
+        (f"+ {_name(board.frame, block)}", block, say("operations.vectors.block")),
     ]  # fmt: skip
     _added(board, inputs)
 
@@ -72,8 +74,10 @@ def _added(board: Board, inputs: list[tuple[str, Rows, str]]) -> None:
     """Two vectors and their sum; backward, the gradient of the sum, which both get whole."""
     event = board.operation
     if board.frame.backward:
-        arrives = Track(event.name, event.rows, "arrives", True, True)
-        parts = [Track(name.removeprefix("+ "), rows, "gets all of it", True) for name, rows, _ in inputs]
+        arrives = Track(event.name, event.rows, ARRIVES, True, True)
+        parts = [
+            Track(name.removeprefix("+ "), rows, say("operations.vectors.gets_all"), True) for name, rows, _ in inputs
+        ]
         _picture(board, [arrives, *parts], _gradient_of_element)
         return
     tracks = [*(Track(name, rows, note) for name, rows, note in inputs), Track(f"= {event.name}", event.rows)]
@@ -88,11 +92,12 @@ def relu(board: Board) -> None:
     outputs = frame.data(event.rows)
     off = int(np.count_nonzero(outputs.known & ~(outputs.values > 0)))
     made = int(np.count_nonzero(outputs.known))
-    note = f"{off} of {x.size} are off" if made == x.size else f"{off} of {made} so far are off" if made else ""
+    state = "all" if made == x.size else "so_far"
+    note = say(f"operations.vectors.off.{state}", off=off, count=made) if made or not x.size else ""
     if frame.backward:
         tracks = [
-            Track(event.name, event.rows, "arrives", True, True),
-            Track(name, x, f"passes through {x.size - off} of {x.size}", True),
+            Track(event.name, event.rows, ARRIVES, True, True),
+            Track(name, x, say("operations.vectors.passes", on=x.size - off, count=x.size), True),
         ]
         _picture(board, tracks, _gradient_of_element)
         return
@@ -112,7 +117,7 @@ def rmsnorm(board: Board) -> None:
     x = event.operands["x"]
     source = _name(frame, x)
     if frame.backward:
-        tracks = [Track(event.name, event.rows, "arrives", True, True), Track(source, x, "leaves", True)]
+        tracks = [Track(event.name, event.rows, ARRIVES, True, True), Track(source, x, LEAVES, True)]
         _picture(board, tracks, _gradient_of_element, _measures)
         return
 
@@ -143,7 +148,10 @@ def _measures(board: Board) -> None:
     """The two numbers of rmsnorm that all elements share."""
     frame, event = board.frame, board.operation
     size = event.operands["x"].size
-    for name, words in (("mean_square", f"mean of x² = Σ x² / {size} ="), ("scale", "scale = (mean + 1e-5)^-½ =")):
+    for name, words in (
+        ("mean_square", say("operations.vectors.mean_square", count=size)),
+        ("scale", say("operations.vectors.scale")),
+    ):
         row = int(event.parts[name])
         style = theme.NEW if row == frame.view.last_row else theme.TEXT
         line = board.picture.line().add(f"{words} ", style)
@@ -214,7 +222,9 @@ def _strip(board: Board, track: Track, part: slice, place: tuple[int, int, int],
     if track.rows is frame.event.rows:
         style = theme.NEW
     line = board.picture.line().most(track.title(), board.width, style)
-    index = f"  {part.start}–{part.stop - 1} of {n}" if part.stop - part.start < n else ""
+    index = ""
+    if part.stop - part.start < n:
+        index = f"  {say('operations.vectors.elements', first=part.start, last=part.stop - 1, count=n)}"
     note = f"   {track.note}" if track.note and with_note else ""
     line.most(f"{index}{note}", board.width - line.width, theme.DIM)
     lines = [board.picture.line() for _ in range(2 * half)]

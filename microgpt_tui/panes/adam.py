@@ -9,24 +9,27 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from rich.cells import cell_len
 from rich.style import Style
 
 from engine.timeline.events import Phase
-from engine.timeline.update import AdamStep, UpdateStep
+from engine.timeline.update import ADAM, AdamStep, Optimizer, UpdateStep
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.series import Series
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.curve import each, sparkline
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import first_fitting
 from microgpt_tui.operations.row_labels import linear_rows
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.texts.say import say
 
 TALL = 10  # lines from which on the past of each number is shown
 NAME, BEFORE, VALUE = 14, 10, 10  # characters for a number's name, what it was, and what it is now
 NUMBERS = NAME + BEFORE + VALUE
-LABEL = 9  # the same where the weight is told in three lines
+LABEL = 7  # the same where the weight is told in three lines
 FORMULA = 30  # characters for how a number is made; behind it stands what that means
 SHORT = 18  # the same of the weight, whose axis stands behind it
 LEAST_COURSE = 10  # characters from which on the past is shown
@@ -39,7 +42,7 @@ MOST_LISTED = 8  # recorded steps that are named one by one
 class Adam(Pane):
     """What an update does with the chosen parameter."""
 
-    TITLE = "One weight"
+    TITLE = pane_title("adam")
 
     def heading(self, frame: Frame) -> str:
         return "   ".join([f"{self.TITLE} ─ {frame.explain.name(frame.parameter)}", *_about(frame)])
@@ -79,13 +82,13 @@ def in_brief(frame: Frame, width: int) -> Picture:
         was = "" if row.before is None else f"{number(row.before)} → "
         value = number(row.value)
         label = f"  {row.sign or row.words} "
-        if line.width + len(label + was + value) <= width:
+        if line.width + cell_len(label + was + value) <= width:
             line.add(label, theme.TEXT).add(was, theme.DIM).add(value, _style(row))
     for row in rows[-2:]:
         was = "" if row.before is None else f"{number(row.before, row.digits)} → "
-        line = picture.line().add(f"  {row.words or row.sign} ".ljust(LABEL), theme.STRONG).add(was, theme.DIM)
+        line = picture.line("  ").fit(row.words or row.sign, LABEL, theme.STRONG).add(was, theme.DIM)
         line.add(number(row.value, row.digits), _style(row))
-        if line.width + 2 + len(row.formula) <= width:
+        if line.width + 2 + cell_len(row.formula) <= width:
             line.add(f"  {row.formula}", theme.DIM)
     return picture
 
@@ -104,8 +107,8 @@ def _about(frame: Frame) -> list[str]:
     heads = sum(bool(head) for head, _ in labels)
     if heads:
         head, dim = divmod(i, len(labels) // heads)
-        return [f"head {head}, dim {dim} · reads x[{j}]"]
-    return [f"row {labels[i][1]} · reads x[{j}]"]
+        return [say("panes.adam.head_reads_x", head=head, dim=dim, j=j)]
+    return [say("panes.adam.row_reads_x", row=labels[i][1], j=j)]
 
 
 def _has_course(frame: Frame, width: int, height: int) -> bool:
@@ -120,18 +123,22 @@ def _course_room(width: int) -> int:
 
 def _waits(frame: Frame) -> str:
     before = frame.moment.step - 1
-    left = f"as step {before} left it" if before >= 0 else "no step yet"
     state = frame.view.optimizer.state
-    if before < 0 and state:
-        left += f": {' and '.join(state)} {'is' if len(state) == 1 else 'are'} 0"
-    return f"waits for its turn; {left}" if frame.phase is Phase.UPDATE else left
+    if before >= 0:
+        left = say("panes.adam.as_step_left", before=before)
+    elif state:
+        names = say("panes.adam.joint").join(state)
+        left = say("panes.adam.no_step_yet_state", n=len(state), names=names)
+    else:
+        left = say("panes.adam.no_step_yet")
+    return say("panes.adam.waits_its_turn", left=left) if frame.phase is Phase.UPDATE else left
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
     """A line: words, the sign of a number in formulas, what it was and is, how it is made, what that means.
 
-    `field` is that of an `AdamStep`, whose past can be shown.
+    `short` is what it means in fewer words. `field` is that of an `AdamStep`, whose past can be shown.
     """
 
     words: str
@@ -142,13 +149,19 @@ class _Row:
     means: str
     field: str
     digits: int = 4
+    short: str = ""
 
 
-WORDS = {
-    "g": ("gradient", "g"), "m": ("momentum", "m"), "v": ("size memory", "v"), "m_hat": ("corrected", "m^"),
-    "v_hat": ("", "v^"), "delta": ("step", ""), "p": ("weight", ""),
-}  # fmt: skip
+_SIGNS = {"g": "g", "m": "m", "v": "v", "m_hat": "m^", "v_hat": "v^", "delta": "", "p": ""}
+WORDS = {name: (say(f"panes.adam.quantity.{name}"), sign) for name, sign in _SIGNS.items()}
 """Quantities of an update in words, and their signs in formulas; others are called by their names."""
+
+
+def _words(name: str, optimizer: Optimizer) -> tuple[str, str]:
+    """A quantity in words, and its sign; those of Adam are meant only where an optimizer remembers both m and v."""
+    if name in ("g", "p") or set(ADAM.state) <= set(optimizer.state):
+        return WORDS.get(name, (name, ""))
+    return name, ""
 
 
 def _rows(frame: Frame, a: UpdateStep | None, waits: bool) -> list[_Row]:
@@ -160,24 +173,30 @@ def _rows(frame: Frame, a: UpdateStep | None, waits: bool) -> list[_Row]:
             known | {"p": frame.value(row)} | ({"g": frame.gradient(row)} if waits else {})
         )
         names = frame.view.optimizer.quantities
-        return [_Row(*WORDS.get(name, (name, "")), None, known_values.get(name), "", "", name) for name in names]
+        return [_Row(*_words(name, frame.view.optimizer), None, known_values.get(name), "", "", name) for name in names]
     if not isinstance(a, AdamStep):
         return [
-            _Row(*WORDS.get(t.name, (t.name, "")), t.before, t.value, f"= {t.formula}", "", t.name) for t in a.terms
+            _Row(*_words(t.name, frame.view.optimizer), t.before, t.value, f"= {t.formula}", "", t.name)
+            for t in a.terms
         ]
-    shares = [f"{100 * beta:g} % old, {100 * (1 - beta):.3g} % new" for beta in (a.beta1, a.beta2)]
-    loss = "the loss falls if the weight " + ("grows" if a.g < 0 else "shrinks")
+    shares = [say("panes.adam.old_new", old=100 * beta, new=100 * (1 - beta)) for beta in (a.beta1, a.beta2)]
+    if a.g:
+        way = "grows" if a.g < 0 else "shrinks"
+        loss = say(f"panes.adam.loss_falls_if_weight.{way}")
+    else:
+        loss = say("panes.adam.nothing_pushes")
     rate = plain(a.learning_rate)
-    kept = f"not moved: {a.unmoved}" if a.unmoved and not waits else ""
+    kept = say("panes.adam.not_moved", unmoved=a.unmoved) if a.unmoved and not waits else ""
     return [
-        _Row("gradient", "g", None, a.g, loss if a.g else "nothing pushes the weight in this step", "", "g"),
-        _Row("momentum", "m", a.m_before, a.m, f"= {a.beta1:g}·m + {1 - a.beta1:.3g}·g", shares[0], "m"),
-        _Row("size memory", "v", a.v_before, a.v, f"= {a.beta2:g}·v + {1 - a.beta2:.3g}·g²", f"√v = {_root(a.v)}",
-             "v"),
-        _Row("corrected", "m^", None, a.m_hat, f"= m / {a.fix1:.4g}", "m and v began at 0", "m_hat"),
-        _Row("", "v^", None, a.v_hat, f"= v / {a.fix2:.4g}", "", "v_hat"),
-        _Row("step", "", None, 0.0 - a.delta, f"= −{rate}·m^ / (√v^ + 1e-8)", f"rate {rate}", "delta"),
-        _Row("weight", "", a.p_before, a.p, "" if kept else "= weight + step", kept, "p", _digits(a.p_before, a.p)),
+        _Row(*WORDS["g"], None, a.g, loss, "", "g"),
+        _Row(*WORDS["m"], a.m_before, a.m, f"= {a.beta1:g}·m + {1 - a.beta1:.3g}·g", shares[0], "m"),
+        _Row(*WORDS["v"], a.v_before, a.v, f"= {a.beta2:g}·v + {1 - a.beta2:.3g}·g²", f"√v = {_root(a.v)}", "v"),
+        _Row(*WORDS["m_hat"], None, a.m_hat, f"= m / {a.fix1:.4g}", say("panes.adam.began_at_0"), "m_hat"),
+        _Row(*WORDS["v_hat"], None, a.v_hat, f"= v / {a.fix2:.4g}", "", "v_hat"),
+        _Row(*WORDS["delta"], None, 0.0 - a.delta, f"= −{rate}·m^ / (√v^ + 1e-8)", say("panes.adam.rate", rate=rate),
+             "delta"),
+        _Row(*WORDS["p"], a.p_before, a.p, "" if kept else f"= {WORDS['p'][0]} + {WORDS['delta'][0]}", kept, "p",
+             _digits(a.p_before, a.p), a.unmoved or ""),
     ]  # fmt: skip
 
 
@@ -214,7 +233,7 @@ def _draw(picture: Picture, frame: Frame, row: _Row, width: int, course: Series[
     line.add(" ").fit(number(row.value, row.digits), VALUE - 1, _style(row), target)
     room = width - line.width
     formula = FORMULA if room >= FORMULA + LEAST_COURSE or not course else 0
-    if len(row.formula) + 1 <= (formula if course else room):
+    if cell_len(row.formula) + 1 <= (formula if course else room):
         line.add(f" {row.formula}", theme.DIM)
     if course and course.known:
         sign = -1.0 if step else 1.0
@@ -226,12 +245,12 @@ def _draw(picture: Picture, frame: Frame, row: _Row, width: int, course: Series[
         steps = [step for step in course.known for _ in range(wide)]
         _spark(line.to(NUMBERS + formula), frame, [v for v in values for _ in range(wide)], steps, room)
     elif weight and row.means:
-        means = first_fitting(width - line.width - 3, row.means, row.means.partition(": ")[2]) or row.means
+        means = first_fitting(width - line.width - 3, row.means, row.short) or row.means
         line.most("   ", width - line.width).most(means, width - line.width, theme.WARNING)
     elif weight and row.before is not None and width >= NUMBERS + SHORT + AXIS:
         start = max(NUMBERS + SHORT, line.width + 2)
         _axis(line.to(start), row.before, row.value or 0.0, min(width - start, 2 * AXIS))
-    elif row.means and NUMBERS + FORMULA + len(row.means) <= width:
+    elif row.means and NUMBERS + FORMULA + cell_len(row.means) <= width:
         line.to(NUMBERS + FORMULA).add(row.means, theme.DIM)
 
 
@@ -272,24 +291,26 @@ def span(course: Series[Any], cells: int, width: int) -> str:
     """Which steps a course in so many cells on the right is about."""
     steps = list(course.known)
     if course.missing:
-        return f"replaying the past: {len(steps)} of {len(steps) + len(course.missing)} steps"
+        return say("panes.adam.replaying", done=len(steps), steps=len(steps) + len(course.missing))
     late = next((a for a, b in pairwise(steps) if b == a + 1), steps[-1])
-    often = f"every {steps[1] - steps[0]}th step, then each from {late}" if late else "each step"
-    text = f"on the right: {often} to {steps[-1]}"
-    means = f"; means of {each(len(steps), cells)}" if len(steps) > cells else ""
-    return text + means if len(text + means) <= width else text
+    if late:
+        text = say("panes.adam.on_right.some", apart=steps[1] - steps[0], late=late, last=steps[-1])
+    else:
+        text = say("panes.adam.on_right.each", last=steps[-1])
+    means = say("panes.adam.means", each=each(len(steps), cells)) if len(steps) > cells else ""
+    return text + means if cell_len(text + means) <= width else text
 
 
 def _recorded(course: Series[Any], now: int) -> str:
     """Which steps the course of a run is about that keeps those which were looked at."""
     steps = list(course.known)
     if not any(step < now for step in steps):
-        return "its past is that of the steps that are recorded: none before this one yet; [ records the one before"
+        return say("panes.adam.recorded.none")
     if len(steps) == 1:
-        return f"on the right: the recorded step {steps[0]}"
+        return say("panes.adam.recorded.one", step=steps[0])
     if len(steps) <= MOST_LISTED:
-        return f"on the right: the recorded steps {', '.join(map(str, steps[:-1]))} and {steps[-1]}"
-    return f"on the right: {len(steps)} recorded steps, {steps[0]} to {steps[-1]}"
+        return say("panes.adam.recorded.few", steps=", ".join(map(str, steps[:-1])), last=steps[-1])
+    return say("panes.adam.recorded.many", count=len(steps), first=steps[0], last=steps[-1])
 
 
 def _norms(frame: Frame, width: int) -> Picture:
@@ -299,9 +320,9 @@ def _norms(frame: Frame, width: int) -> Picture:
     steps = [i for i in range(step) if frame.view.replays or not np.isnan(before[i]).all()]
     rows = [before[i] for i in steps] + ([np.asarray(now)] if now else [])
     steps += [step] if now else []
-    which = "every step" if len(steps) >= step else "recorded steps"
-    picture.line().most(f"norms of {frame.matrix}, {which}", width, theme.DIM)
-    for place, name in enumerate(("|∂|", "|step|") if rows else ()):
+    which = "every" if len(steps) >= step else "recorded"
+    picture.line().most(say(f"panes.adam.norms.{which}", matrix=frame.matrix), width, theme.DIM)
+    for place, name in enumerate(("|∂|", say("panes.adam.step_norm")) if rows else ()):
         values = [float(row[place]) for row in rows]
         line, figure = picture.line().fit(name, NAME, theme.TEXT), f" {plain(values[-1])}"
         room = max(1, width - NAME - len(figure))

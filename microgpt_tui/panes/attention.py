@@ -16,19 +16,21 @@ from microgpt_tui.debugger.targets import layer_or_head
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import GAMMA, Cells, heat, window
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import attention_of, chosen_head, frozen, missing
+from microgpt_tui.texts.say import say
 
 SIZES = (5, 4, 3)  # characters of a cell, its gap included; three hold a share in percent
 GAP = 2  # characters between two triangles
-FUTURE = "the future is not there: its keys have not been made yet"
+FUTURE = say("panes.attention.future")
 
 
 class Attention(Pane):
     """The shares of one head, in percent, or of all heads where they fit; in the backward phase their gradients."""
 
-    TITLE = "Attention"
+    TITLE = pane_title("attention")
     POSITIONS = True
 
     @classmethod
@@ -39,18 +41,18 @@ class Attention(Pane):
         if frame.phase is Phase.UPDATE or not frame.config.n_layer:
             return self.TITLE
         layer = f"{frame.called('layer', frame.layer)}, " if frame.config.n_layer > 1 else ""
-        what = "∂ of every row" if frame.backward else "every row so far, %"
+        what = "gradients" if frame.backward else "shares"
         if self.content_size.height and _all_heads(frame, *self.content_size):
-            return f"{self.TITLE} ─ {layer}{what}"
+            return f"{self.TITLE} ─ {layer}{say(f'panes.attention.every_row.{what}')}"
         head = chosen_head(frame)
         if layer:  # the title has room for 28 characters
-            return f"L{frame.layer} head {head} ─ {what.replace('every row', 'rows')}"
-        return f"Head {head} ─ {what}"
+            return say(f"panes.attention.head_of_layer.{what}", layer=frame.layer, head=head)
+        return say(f"panes.attention.head.{what}", head=head)
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         board = Board(frame, width, height)
         if frame.phase is Phase.UPDATE:
-            frozen(board, "attention weights are")
+            frozen(board, "attention")
             return board.picture
         names = attention_of(board, "attention")
         if names is None:
@@ -133,7 +135,9 @@ def _layer_names(board: Board, layers: list[int]) -> None:
     for layer in layers:
         short = board.width < 9 * len(layers)
         style = theme.NEW if layer == board.frame.layer else theme.DIM
-        line.add(f"{'L' if short else 'layer '}{layer}", style, layer_or_head(board.frame, layer)).add("  ")
+        line.add(
+            board.frame.called("layer", layer, "L" if short else None), style, layer_or_head(board.frame, layer)
+        ).add("  ")
 
 
 def _band(frame: Frame, weights: str, plan: _Plan, layer: int, heads: range) -> Picture:
@@ -144,7 +148,7 @@ def _band(frame: Frame, weights: str, plan: _Plan, layer: int, heads: range) -> 
         for h in heads:
             here = layer == frame.layer and h == frame.head
             target = layer_or_head(frame, layer, h)
-            line.fit(f"head {h}", plan.slot, theme.NEW if here else theme.TEXT, target)
+            line.fit(frame.called("head", h), plan.slot, theme.NEW if here else theme.TEXT, target)
     if plan.tokens:
         line = picture.line()
         if not several:
@@ -177,7 +181,7 @@ def _band(frame: Frame, weights: str, plan: _Plan, layer: int, heads: range) -> 
 
 def attention_legend(frame: Frame) -> Legend:
     """Shares in the forward phase, later their gradients."""
-    return Legend(0.0) if frame.backward else Legend(1.0, ("the row of the present position is bright",), shares=True)
+    return Legend(0.0) if frame.backward else Legend(1.0, (say("panes.attention.bright_row"),), shares=True)
 
 
 def _chosen_head(line: Line, frame: Frame, layer: int, head: int) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Hashable, Sequence
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,9 +17,9 @@ from microgpt_tui.debugger.series import Series
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact, number
 from microgpt_tui.drawing.picture import Picture, Spot
+from microgpt_tui.drawing.wrapping import wrapped
+from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.picture_view import PictureView
-
-NO_POSITIONS = "This run has no token positions"
 
 
 class Pane(PictureView, can_focus=True):
@@ -71,7 +69,7 @@ class Pane(PictureView, can_focus=True):
 
         Such a pane has no place on the screen.
         """
-        return f"{NO_POSITIONS}." if cls.POSITIONS and not view.program.n else ""
+        return say("panes.base.no_positions") if cls.POSITIONS and not view.program.n else ""
 
     @classmethod
     def shows_series(cls) -> bool:
@@ -95,7 +93,7 @@ class Pane(PictureView, can_focus=True):
         if self.frame is None:
             return None
         if self.POSITIONS and not self.frame.program.n:
-            return says(Picture(), f"{NO_POSITIONS}, and so nothing to show here.", width, height)
+            return says(Picture(), say("panes.base.nothing_to_show"), width, height)
         return self.draw(self.frame, width, height)
 
     def title_now(self) -> str:
@@ -207,12 +205,6 @@ def product(frame: Frame, row: int) -> str | None:
         return None
     words = f"w[{i},{j}] {number(weight)} · x[{j}] {number(factor)} = {number(weight * factor)}"
     return f"{words}\n{frame.explain.name(row)}  {exact(weight)}"
-
-
-@lru_cache(512)
-def wrapped(text: str, width: int, hanging: str = "") -> tuple[str, ...]:
-    """A text in lines, the later ones behind `hanging`: most texts come again with the next moment."""
-    return tuple(textwrap.wrap(text, width, subsequent_indent=hanging))
 
 
 def says(picture: Picture, text: str, width: int, height: int) -> Picture:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from engine.run.branches import ORIGINAL
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.panes.base import Pane, says
 from microgpt_tui.panes.comparison_view import compare
+from microgpt_tui.texts.say import say
 
-NOTHING = (
-    "There is nothing to compare with yet: e sets the selected number, x switches a head, the MLP or a position off. "
-    "Each makes a branch of this run; the run itself stays as it is."
-)
+NOTHING = say("panes.comparison.nothing_yet")
 
 
 def _named(name: str, changes: str) -> str:
@@ -21,14 +21,14 @@ def _named(name: str, changes: str) -> str:
 class Comparison(Pane):
     """Both runs at the same moment; while the other one is on its way, or cannot come, a sentence says so."""
 
-    TITLE = "What if"
+    TITLE = pane_title("comparison")
 
     def heading(self, frame: Frame) -> str:
         beside = frame.around.beside
         if beside is None:
             return self.TITLE
-        here = _named(frame.around.branch or "original", frame.around.changes)
-        return f"{self.TITLE} ─ {here} beside {_named(beside.name, beside.changes)}"
+        here = _named(frame.around.branch or ORIGINAL, frame.around.changes)
+        return say("panes.comparison.beside", title=self.TITLE, here=here, other=_named(beside.name, beside.changes))
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         beside = frame.around.beside
@@ -37,5 +37,8 @@ class Comparison(Pane):
         view = beside.at(frame.moment)
         if view is not None and not isinstance(view, str):
             return compare(frame, view, beside.name, width, height)
-        words = "is on its way to this moment …" if view is None else f"does not come here: {view}."
-        return says(Picture(), f"{beside.name} {words}", width, height)
+        if view is None:
+            text = say("panes.comparison.on_its_way", name=beside.name)
+        else:
+            text = say("panes.comparison.does_not_come", name=beside.name, reason=view)
+        return says(Picture(), text, width, height)

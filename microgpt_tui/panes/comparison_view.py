@@ -8,6 +8,7 @@ import numpy as np
 from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
+from engine.run.branches import ORIGINAL
 from engine.timeline.comparison import first_difference, shifts
 from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Context, Frame
@@ -17,31 +18,35 @@ from microgpt_tui.drawing.curve import AXIS, curves, sparkline
 from microgpt_tui.drawing.numbers import number, percent, plain, points
 from microgpt_tui.drawing.picture import Line, Picture, beside
 from microgpt_tui.operations.row_labels import labels_of
+from microgpt_tui.texts.say import say
 
 LABEL = 12  # cells for the name of a run, or of a position
 LEAST_CURVE = 5  # lines, its title included
 LEAST_MAP = 3
 FIGURES, FIGURE = 16, 9  # characters of a probability before and after, and of its move
-MOVED = FIGURES + FIGURE  # characters that a probability and its move take
+PLACE = 13  # characters of where a probability stands, and of its token
+MOVED = PLACE + FIGURES + FIGURE + 2  # characters that it takes, with a gap
 SIDE_BY_SIDE = 100  # cells from which probabilities stand beside the curves
 
 
 def compare(frame: Frame, other: View, name: str, width: int, height: int) -> Picture:
     """Losses of this step, the tensor on the stage, its difference as a heatmap, loss curves, probabilities."""
     theirs = Frame(other, frame.where, Context())
-    names = frame.around.branch or "original", name
+    names = frame.around.branch or ORIGINAL, name
     picture = Picture([_losses(frame, theirs, names)])
     picture.below(_tensor(frame, theirs, names, width, height - 1 - max(LEAST_CURVE, (height - 5) // 2)))
     return picture.below(_below(frame, theirs, names, width, height - picture.height))
 
 
 def _losses(frame: Frame, theirs: Frame, names: tuple[str, str]) -> Line:
-    line = Line().add("loss of this step  ", theme.DIM)
+    line = Line().add(say("panes.comparison_view.losses_here"), theme.DIM).add("  ")
     ours, other = frame.view.loss, theirs.view.loss
     for label, loss in zip(names, (ours, other), strict=True):
-        line.add(f"{label} ", theme.DIM).add("not yet" if loss is None else plain(loss), theme.STRONG).add("  ")
+        known = say("panes.comparison_view.not_yet") if loss is None else plain(loss)
+        line.add(f"{label} ", theme.DIM).add(known, theme.STRONG).add("  ")
     if ours is not None and other is not None:
-        line.add("difference ", theme.DIM).add(number(ours - other), theme.signed(ours - other))
+        line.add(f"{say('panes.comparison_view.difference')} ", theme.DIM)
+        line.add(number(ours - other), theme.signed(ours - other))
     return line
 
 
@@ -61,13 +66,14 @@ def _tensor(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, roo
     what = f"d loss / d {event.name}" if frame.backward else event.name
     if rows.ndim == 2:
         cells = difference(frame, theirs, rows)
-        picture.line().most(_title(f"{what}, {names[0]} minus {names[1]}", cells), width, theme.DIM)
+        title = say("panes.comparison_view.minus", what=what, ours=names[0], theirs=names[1])
+        picture.line().most(_title(title, cells), width, theme.DIM)
         return picture.below(_matrix(frame, cells, width, max(1, room - 1)))
     n = len(rows)
     size = heat_size_for(n, width - LABEL)
     left, right = window(n, max(1, (width - LABEL) // size), frame.element())
-    cut = f", elements {left} to {right - 1} of {n}" if (left, right) != (0, n) else ""
-    picture.line().most(f"{what} in both{cut}", width, theme.DIM)
+    cut = say("panes.comparison_view.elements", first=left, last=right - 1, count=n) if (left, right) != (0, n) else ""
+    picture.line().most(say("panes.comparison_view.both", what=what, cut=cut), width, theme.DIM)
     if event.layer is None and event.pos is not None and n == frame.program.tokenizer.vocab_size:
         _tokens(picture.line().to(LABEL), frame, (left, right, size))
     parts = frame.shown(rows)[left:right], theirs.shown(rows)[left:right]
@@ -95,8 +101,10 @@ def _matrix(frame: Frame, cells: Cells, width: int, room: int) -> Picture:
         line = picture.line().fit(labels[r], margin - 1, theme.NEW if r == i and len(found) else theme.DIM).add(" ")
         heat_row(line, cells[r, left:right], size, frame.selected, cells.scale)
     if (top, bottom, left, right) != (0, rows, 0, columns):
-        part = "" if (left, right) == (0, columns) else f", columns {left} to {right - 1} of {columns}"
-        picture.line().most(f"rows {top} to {bottom - 1} of {rows}{part}", width, theme.DIM)
+        shown = say("panes.comparison_view.rows", first=top, last=bottom - 1, count=rows)
+        if (left, right) != (0, columns):
+            shown += say("panes.comparison_view.columns", first=left, last=right - 1, count=columns)
+        picture.line().most(shown, width, theme.DIM)
     return picture
 
 
@@ -122,7 +130,7 @@ def _positions(frame: Frame, theirs: Frame, part: tuple[int, int, int], width: i
     found = [frame.tensor(event.name, p, event.layer, event.head) for p in range(frame.program.n)]
     maps = [difference(frame, theirs, rows[left:right]) for rows in found if rows is not None]
     scale = max((cells.scale for cells in maps), default=0.0)
-    picture.line().most(f"difference at every position, {_at_most(*maps)}", width, theme.DIM)
+    picture.line().most(say("panes.comparison_view.at_every_position", at_most=_at_most(*maps)), width, theme.DIM)
     first, last = window(len(maps), room - 1, frame.pos)
     for pos in range(first, last):
         line = picture.line().fit(f"{pos} {frame.token(pos)}", LABEL - 1, theme.NEW if pos == frame.pos else theme.DIM)
@@ -137,9 +145,9 @@ def _title(words: str, cells: Cells) -> str:
 def _at_most(*maps: Cells) -> str:
     """How large differences are, in words."""
     if not any(cells.known.any() for cells in maps):
-        return "not computed yet"
+        return say("panes.comparison_view.not_computed_yet")
     scale = max(cells.scale for cells in maps)
-    return f"at most {plain(scale)}" if scale else "none"
+    return say("panes.comparison_view.at_most", scale=plain(scale)) if scale else say("panes.comparison_view.none")
 
 
 def _below(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, height: int) -> Picture:
@@ -158,8 +166,11 @@ def _curves(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, hei
     if not ours or not other or height < 3:
         return picture
     apart = first_difference(ours, other)
-    said = "the same in every step so far" if apart is None else f"apart from step {apart} on"
-    picture.line().most(f"losses: ● {names[0]}  ○ {names[1]}  ◉ both; {said}", width, theme.DIM)
+    if apart is None:
+        title = say("panes.comparison_view.losses.same", ours=names[0], theirs=names[1])
+    else:
+        title = say("panes.comparison_view.losses.apart", ours=names[0], theirs=names[1], step=apart)
+    picture.line().most(title, width, theme.DIM)
 
     def target(i: int) -> Hashable:
         return frame.in_step(i)
@@ -167,9 +178,10 @@ def _curves(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, hei
     apart_lines = int(height > LEAST_CURVE and apart is not None)
     picture.below(curves(ours, other, width, height - 1 - apart_lines, target))
     if apart_lines:
+        short = say("panes.comparison_view.difference_short")
         differences = [a - b for a, b in zip(ours, other, strict=False)]
         sparkline(
-            picture.line().fit("diff", AXIS, theme.DIM, right=True).add("│", theme.FAINT),
+            picture.line().fit(short, AXIS, theme.DIM, right=True).add("│", theme.FAINT),
             differences,
             width - AXIS - 2,
             target,
@@ -179,17 +191,21 @@ def _curves(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, hei
 
 def _moved(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, height: int) -> Picture:
     """The probabilities that moved most, as many as there are lines for."""
-    picture, columns = Picture(), max(1, (width + 2) // (MOVED + 14))
+    picture, columns = Picture(), max(1, (width + 2) // MOVED)
     found = shifts(theirs.view, frame.view, (height - 1) * columns) if height > 1 else []
     if not found:
         return picture
     found = [shift for shift in found if shift.difference != 0]
-    title = f"probabilities, {names[1]} → {names[0]}" if found else "no probability differs so far"
+    title = (
+        say("panes.comparison_view.probabilities", before=names[1], after=names[0])
+        if found
+        else say("panes.comparison_view.no_probability_differs")
+    )
     picture.line().most(title, width, theme.DIM)
     for i in range(0, len(found), columns):
         line = picture.line()
         for k, shift in enumerate(found[i : i + columns]):
-            line.to(k * (MOVED + 16)).fit(f"{shift.pos} {frame.token(shift.pos)}", 7, theme.DIM)
+            line.to(k * MOVED).fit(f"{shift.pos} {frame.token(shift.pos)}", 7, theme.DIM)
             line.add("→ ").fit(frame.token_name(shift.token_id), 4, theme.STRONG)
             line.add(
                 f"{percent(shift.before)} → {percent(shift.after)}".ljust(FIGURES),

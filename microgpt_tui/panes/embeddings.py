@@ -21,9 +21,11 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.grid import Grid
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Picture, beside
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.panes.base import Pane, says
+from microgpt_tui.texts.say import say
 
-NONE = "This model has no embedding matrix."
+NONE = say("panes.embeddings.no_matrix")
 NEAREST = 6  # rows that are named as the nearest ones
 FIRST_SHARE = 0.6  # of the width, for the first of two planes
 MARGIN = 1.08
@@ -35,7 +37,7 @@ AROUND = [  # places beside one that is taken, the nearest first; a line is as h
 class Embeddings(Pane):
     """Letters and positions as points. What the present position reads is marked, and its target."""
 
-    TITLE = "Embeddings"
+    TITLE = pane_title("embeddings")
 
     @classmethod
     def lacks(cls, view: View) -> str:
@@ -73,12 +75,12 @@ def _axes_note(ahead: Series[Any], found: Mapping[str, Plane] | None) -> str:
     """Which axes these are."""
     steps = [step + 1 for step in (*ahead.known, *ahead.missing)]
     if not steps:
-        return "Axes: principal components at the start of the run."
+        return say("panes.embeddings.axes.of_start")
     if found:
-        return f"Axes: principal components after step {steps[0]:,}, the same at every moment."
+        return say("panes.embeddings.axes.same", step=steps[0])
     if ahead.missing:
-        return f"Axes: of the start, until a copy of this run has come to step {steps[0]:,}."
-    return f"Axes: principal components at the start; the run does not get to step {steps[0]:,}."
+        return say("panes.embeddings.axes.until_copy", step=steps[0])
+    return say("panes.embeddings.axes.never", step=steps[0])
 
 
 def _here(frame: Frame, name: str) -> tuple[int | None, int | None]:
@@ -127,7 +129,7 @@ def _nearest_words(frame: Frame, names: Sequence[str], width: int) -> str:
     name, row = (chosen or read)[0]
     matrix = frame.data(frame.program.parameters[name]).values
     near = nearest_rows(matrix, row, NEAREST)
-    said = f"nearest to {_label(frame, name, row)} in all {matrix.shape[1]} dimensions:"
+    said = say("panes.embeddings.nearest", name=_label(frame, name, row), count=matrix.shape[1])
     for other, distance in near:
         further = f"{said}  {_label(frame, name, other)} {plain(distance)}"
         if cell_len(further) > width:
@@ -144,19 +146,19 @@ def _plane(frame: Frame, name: str, plane: Plane, width: int, height: int) -> Pi
     line = picture.line().most(name, width, theme.STRONG)
     line.most(f"  {rows.shape[0]:,}×{rows.shape[1]:,}", width - line.width, theme.DIM)
     if not np.isfinite(matrix).all():
-        return says(picture, "Not every number of it is finite.", width, height - 1)
+        return says(picture, say("panes.embeddings.not_finite"), width, height - 1)
     share = f"{100 * plane.axes.share(matrix):.1f} %"
     full, short = (
-        f"2 of {rows.shape[1]} dimensions, {share} of the variance",
-        f"2 of {rows.shape[1]}: {share} of variance",
+        say("panes.embeddings.variance.full", count=rows.shape[1], share=share),
+        say("panes.embeddings.variance.short", count=rows.shape[1], share=share),
     )
-    picture.line().most(full if len(full) <= width else short, width, theme.TEXT)
+    picture.line().most(full if cell_len(full) <= width else short, width, theme.TEXT)
     left_out = _points(frame, name, plane, matrix, grid)
     picture.below(grid.picture())
-    without = f"  no room for {left_out:,}" if left_out else ""
+    without = say("panes.embeddings.no_room", count=left_out) if left_out else ""
     forms = list(_reach(plane))
-    said = next((form + without for form in forms if len(form + without) <= width), None)
-    said = said or next((form for form in forms if len(form) <= width), forms[-1])
+    said = next((form + without for form in forms if cell_len(form + without) <= width), None)
+    said = said or next((form for form in forms if cell_len(form) <= width), forms[-1])
     picture.line().most(said, width, theme.DIM)
     return picture
 
@@ -164,7 +166,8 @@ def _plane(frame: Frame, name: str, plane: Plane, width: int, height: int) -> Pi
 def _reach(plane: Plane) -> Iterator[str]:
     """From where to where the two axes go, in fewer and fewer characters."""
     (left, low), (right, high) = (limit.tolist() for limit in (plane.low, plane.high))
-    for digits, to in ((3, " to "), (2, " to "), (2, " ")):
+    between = f" {say('panes.embeddings.to')} "
+    for digits, to in ((3, between), (2, between), (2, " ")):
         yield f"→ {number(left, digits)}{to}{number(right, digits)}  ↑ {number(low, digits)}{to}{number(high, digits)}"
     yield f"→ {number(left, 1)} {number(right, 1)} ↑ {number(low, 1)} {number(high, 1)}"
 

@@ -8,8 +8,10 @@ from microgpt_tui.debugger.run_controller import Live
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.drawing.wrapping import wrapped
 from microgpt_tui.explanations.sentences import sentences
-from microgpt_tui.panes.base import Pane, wrapped
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.texts.say import say
 
 
 class Explanation(Pane, can_focus=False):
@@ -56,10 +58,13 @@ def _live(live: Live, width: int) -> Picture:
     picture = Picture()
     known = live.until < ENDLESS
     left = abs(live.until - live.step) / live.a_second if live.a_second > 0 and known else None
-    words = f" ▶ {live.doing}   step {live.step:,}{f' of {live.until:,}' if known else ''}   {_speed(live)}"
-    words += f", {live.slowed}" if live.slowed else ""
-    picture.line().most(words + (f"   {_duration(left)} left" if left is not None else ""), width, theme.NOW)
-    line = picture.line(" space pauses, + faster, - slower  ", theme.STRONG)
+    step = "of" if known else "alone"
+    place = say(f"panes.explanation.step.{step}", step=live.step, until=live.until)
+    words = f" ▶ {live.doing}   {place}   {_speed(live)}{f', {live.slowed}' if live.slowed else ''}"
+    if left is not None:
+        words += f"   {say('panes.explanation.left', time=_duration(left))}"
+    picture.line().most(words, width, theme.NOW)
+    line = picture.line(f" {say('panes.explanation.keys')}  ", theme.STRONG)
     room = max(0, width - line.width - 2)
     done = bar(live.step, live.until, room)
     line.add(f"{done:─<{room}}"[:room], theme.TEXT)
@@ -72,8 +77,8 @@ def _speed(live: Live) -> str:
     if pace is not None and pace.events:
         return pace.name
     if pace is not None and pace.a_second:
-        return f"{speed} of {pace.a_second:g} steps a second"
-    return f"{speed} steps a second{', flat out' if pace is not None else ''}"
+        return say("panes.explanation.speed.kept", speed=speed, pace=pace.a_second)
+    return say("panes.explanation.speed.alone" if pace is None else "panes.explanation.speed.flat_out", speed=speed)
 
 
 def _duration(seconds: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import textwrap
 
 import numpy as np
 from rich.cells import cell_len
@@ -16,7 +15,10 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, as_matrix, bar, half_row, heat_row, heat_size_for, window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Picture, squeezed
+from microgpt_tui.drawing.wrapping import wrapped
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.panes.base import Pane, says
+from microgpt_tui.texts.say import say
 
 FIGURE = 8  # characters for a norm
 LEAST_MAP = 4  # lines below which a heatmap is left out
@@ -26,18 +28,16 @@ LEAST_BAR, MOST_BAR = 2, 30
 class Gradients(Pane):
     """Norm of every matrix's gradient, and how many positions have added to it."""
 
-    TITLE = "Gradients"
+    TITLE = pane_title("gradients")
 
     def heading(self, frame: Frame) -> str:
-        words = {Phase.FORWARD: "not yet", Phase.BACKWARD: "|∂|, positions", Phase.UPDATE: "whole"}
-        return f"Gradients ─ {words[frame.phase]}"
+        return f"{self.TITLE} ─ {say(f'panes.gradients.state.{frame.phase}')}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         picture = Picture()
         if frame.phase is Phase.FORWARD:
-            return says(picture, "not yet: gradients come in the backward phase", width, height)
-        remark = textwrap.wrap(frame.view.remark, width) if height > LEAST_MAP else []
-        for text in remark:
+            return says(picture, say("panes.gradients.to_come"), width, height)
+        for text in wrapped(frame.view.remark, width) if height > LEAST_MAP else ():
             picture.line(text, theme.WARNING)
         _table(picture, frame, width)
         if height - picture.height >= LEAST_MAP:
@@ -75,8 +75,11 @@ def _table(picture: Picture, frame: Frame, width: int) -> None:
     first = next((i for i, name in enumerate(names) if name in changed), names.index(frame.matrix))
     picture.focus = picture.height + first
     label = min(max(cell_len(_short(frame, name)) for name in names) + 1, max(width - 2 * FIGURE - 1, 3))
-    words = {name: f"{done} of {planned}" for name, (done, planned, _) in counts.items()}
-    share = max(map(len, words.values())) + 1
+    words = {
+        name: say("panes.gradients.positions", done=done, planned=planned)
+        for name, (done, planned, _) in counts.items()
+    }
+    share = max(map(cell_len, words.values())) + 1
     bars = min(MOST_BAR, width - label - FIGURE - share - 1)
     for name in names:
         new, norm = name in changed, norms[name]
@@ -113,10 +116,14 @@ def _map(picture: Picture, frame: Frame, width: int, height: int) -> None:
     top, bottom = window(count, room * (1 + halves), i)
     left, right = window(columns, max(1, width // size), j)
     line = picture.line().add(f"∂{frame.matrix}", theme.STRONG)
-    parts = [f"  ±{plain(scale)}", f" rows {top}–{bottom - 1} of {count}", f" columns {left}–{right - 1} of {columns}"]
+    parts = [
+        f"  ±{plain(scale)}",
+        f" {say('panes.gradients.rows', first=top, last=bottom - 1, count=count)}",
+        f" {say('panes.gradients.columns', first=left, last=right - 1, count=columns)}",
+    ]
     shown = [True, (top, bottom) != (0, count), (left, right) != (0, columns)]
     for part in (part for part, there in zip(parts, shown, strict=True) if there):
-        line.add(part if line.width + len(part) <= width else "", theme.DIM)
+        line.add(part if line.width + cell_len(part) <= width else "", theme.DIM)
     for r in range(top, bottom, 1 + halves):
         if halves:
             lower = cells[r + 1, left:right] if r + 1 < bottom else None

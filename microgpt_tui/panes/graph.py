@@ -15,7 +15,9 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.grid import Grid
 from microgpt_tui.drawing.numbers import exact, number
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.texts.say import say
 
 MOST_STEPS, ONE_SIDE = 2, 3  # to either side; where there is nothing on the other one
 FIGURE = 7  # cells of a number
@@ -28,15 +30,18 @@ HEAD = 3  # lines above the graph
 class Graph(Pane):
     """Boxes with value and gradient, joined by lines with the local gradients. One box is chosen."""
 
-    TITLE = "Graph"
+    TITLE = pane_title("graph")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "walk(-1, 0)", "to a child", id="graph.child", tooltip="Choose what it was made from",
-                show=False),
-        Binding("right", "walk(1, 0)", "to a user", id="graph.user", tooltip="Choose what uses it", show=False),
-        Binding("down", "walk(0, 1)", "box below", id="graph.below", tooltip="Choose the box below", show=False),
-        Binding("up", "walk(0, -1)", "box above", id="graph.above", tooltip="Choose the box above", show=False),
-        Binding("enter", "follow_box", "follow", id="graph.follow", tooltip="Put the chosen scalar in the middle",
-                show=False),
+        Binding("left", "walk(-1, 0)", say("panes.graph.child"), id="graph.child",
+                tooltip=say("panes.graph.choose_child"), show=False),
+        Binding("right", "walk(1, 0)", say("panes.graph.user"), id="graph.user",
+                tooltip=say("panes.graph.choose_user"), show=False),
+        Binding("down", "walk(0, 1)", say("panes.graph.box_below"), id="graph.below",
+                tooltip=say("panes.graph.choose_below"), show=False),
+        Binding("up", "walk(0, -1)", say("panes.graph.box_above"), id="graph.above",
+                tooltip=say("panes.graph.choose_above"), show=False),
+        Binding("enter", "follow_box", say("panes.graph.follow"), id="graph.follow",
+                tooltip=say("panes.graph.put_in_middle"), show=False),
     ]  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -45,7 +50,7 @@ class Graph(Pane):
         self._layout, self._room = Placed(), (0, 0)
 
     def heading(self, frame: Frame) -> str:
-        return f"{self.TITLE} ─ around {describe_scalar(frame.view, frame.selected)}"
+        return say("panes.graph.around", title=self.TITLE, scalar=describe_scalar(frame.view, frame.selected))
 
     def show(self, frame: Frame) -> None:
         before = self.frame
@@ -117,11 +122,13 @@ def _head(frame: Frame, node: GraphNode, width: int) -> Picture:
             line.add(" …", theme.DIM)
             break
         line.add(text, theme.DIM if row is None else theme.TEXT, row)
-    line = picture.line().add("data ", theme.DIM).add(exact(node.data), theme.TEXT)
+    line = picture.line().add(f"{say('panes.graph.data')} ", theme.DIM).add(exact(node.data), theme.TEXT)
     instead = frame.no_gradient(node.row)
-    line.add("   grad ", theme.DIM).most(instead or exact(node.grad), width - line.width - 8, theme.TEXT)
+    line.add(f"   {say('panes.graph.grad')} ", theme.DIM).most(
+        instead or exact(node.grad), width - line.width - 8, theme.TEXT
+    )
     alone = node.row < frame.program.n_params and not frame.explain.users(node.row)
-    picture.line("No position of this document uses it." if alone else "", theme.DIM)
+    picture.line(say("panes.graph.unused") if alone else "", theme.DIM)
     return picture
 
 
@@ -182,8 +189,10 @@ class _Drawing:
         for box in self.layout.boxes:
             self._box(box)
         for more in self.layout.folded:
-            rest = "" if more.rest is None else f", together {number(more.rest)}"
-            text = f"and {more.count:,} more{rest}"
+            if more.rest is None:
+                text = say("panes.graph.more", count=more.count)
+            else:
+                text = say("panes.graph.more_together", count=more.count, sum=number(more.rest))
             self._grid.text(self._x[more.column] + 1, self._top + more.y, text, theme.DIM)
         return self._grid.picture()
 

@@ -12,6 +12,7 @@ from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import PaneLayout, Split, below, panes_of
 from microgpt_tui.panes.registry import PANES, REST
+from microgpt_tui.texts.say import say
 
 
 class PaneGrid(Container):
@@ -108,16 +109,17 @@ class PaneGrid(Container):
         """Let the chosen pane stay through all phases, or no longer."""
         pane = self.chosen
         if pane is None or pane.id is None:
-            self.notify("Choose a pane first, with tab or its number; then P pins it.", timeout=3)
+            self.notify(say("panes.grid.choose_to_pin"), timeout=3)
             return
         self._rearrange(self.arrangement.pin(pane.id))
-        self.notify("Pinned: it stays in every phase." if pane.id in self.arrangement.pinned else "No longer pinned.")
+        pinned = pane.id in self.arrangement.pinned
+        self.notify(say("panes.grid.pinned" if pinned else "panes.grid.no_longer_pinned"))
 
     def swap(self, way: int) -> None:
         """Let the chosen pane and the one before or after it trade places."""
         names, pane = list(panes_of(self._split_now())), self.chosen
         if pane is None or pane.id not in names or len(names) == 1:
-            self.notify("Choose a pane first, with tab or its number; then < and > move it.", timeout=3)
+            self.notify(say("panes.grid.choose_to_move"), timeout=3)
             return
         other = names[(names.index(pane.id) + way) % len(names)]
         self._rearrange(self.arrangement.swap(pane.id, other))
@@ -126,7 +128,7 @@ class PaneGrid(Container):
         """Give the chosen pane, or the stage, all the room; again to give it back."""
         if self.zoomed and self._raised:
             self._raised = False
-            self.notify("This pane has all the room already; z again gives it back.", timeout=3)
+            self.notify(say("panes.grid.has_all_room"), timeout=3)
         else:
             self._zoom(None if self.zoomed else self.chosen_or_stage.id)
 
@@ -149,4 +151,4 @@ class PaneGrid(Container):
         try:
             arrangement.save()
         except OSError as error:
-            self.notify(f"The layout is changed, but cannot be remembered: {error.strerror}.", severity="warning")
+            self.notify(say("panes.grid.not_remembered", reason=error.strerror), severity="warning")

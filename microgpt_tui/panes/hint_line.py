@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Picture
@@ -19,7 +21,7 @@ class HintLine(Pane, can_focus=False):
         picture = Picture()
         line = picture.line(" ")
         for hint in () if frame.around.live else hints(frame):
-            if line.width + len(hint) + 1 > width:
+            if line.width + cell_len(hint) + 1 > width:
                 break
             line.add(hint, theme.DIM).add(" " * GAP)
         return picture

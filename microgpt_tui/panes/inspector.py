@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import textwrap
 from collections.abc import Sequence
 from itertools import accumulate
 
@@ -18,9 +17,14 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact, number, percent, plain
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.drawing.styled_text import marked, styled
+from microgpt_tui.drawing.wrapping import wrapped
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import first_fitting
 from microgpt_tui.operations.row_labels import linear_rows
-from microgpt_tui.panes.base import Pane, wrapped
+from microgpt_tui.panes.adam import WORDS
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.texts.say import say
 
 FUNCTIONS = ("exp", "log")  # operations whose sign says what they are
 PRODUCT = "×"  # what `Explainer.operation` calls a product
@@ -36,26 +40,26 @@ TALL = 20  # lines from which on a gradient's terms are listed
 class Inspector(Pane):
     """The selected scalar; in the backward phase its gradient comes first."""
 
-    TITLE = "Number"
+    TITLE = pane_title("inspector")
 
     def heading(self, frame: Frame) -> str:
         title, room = f"{self.TITLE} ─ {_title(frame)}", (self.content_size.width or USUAL) - BORDER
         places = [" · ".join(_places(frame, words)) for words in (("head ", "pos "), ("h", "pos "))]
-        return next((f"{title} · {p}" for p in places if p and len(title) + len(p) + 3 <= room), title)
+        return next((f"{title} · {p}" for p in places if p and cell_len(title) + cell_len(p) + 3 <= room), title)
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         picture, row, width = Picture(), frame.selected, min(width, WIDEST)
         if cell_len(f"{self.TITLE} ─ {_title(frame)}") > width - BORDER:  # the border has no room for it
-            for part in textwrap.wrap(_title(frame), width, subsequent_indent="  "):
+            for part in wrapped(_title(frame), width, "  "):
                 picture.line(part, theme.NEW)
         if frame.backward:
             picture.below(_gradient(frame, row, width, height))
-            _headed(picture, "value", frame.value(row), width, full=height >= TALL)
+            _headed(picture, say("panes.inspector.value"), frame.value(row), width, full=height >= TALL)
             return picture.below(_making(frame, row, width, max(height - 2, 9)))
         _value(picture, frame, row, width)
         if frame.phase is Phase.UPDATE and row < frame.program.n_params:
             update = frame.view.update(row)
-            picture.below(_update(update, width) if update else _words("waits for its turn", width))
+            picture.below(_update(update, width) if update else _words(say("panes.inspector.waits"), width))
         picture.below(_making(frame, row, width, height - picture.height - 1))
         return picture.below(_all_terms(frame, row, width))
 
@@ -80,7 +84,7 @@ def _places(frame: Frame, words: tuple[str, str]) -> list[str]:
         place = np.flatnonzero(event.rows == frame.selected)
         if heads and len(place):
             head, dim = divmod(int(place[0]), event.rows.size // heads)
-            found.append(f"{words[0]}{head}" + f", dim {dim}")
+            found.append(say("panes.inspector.dim", head=f"{words[0]}{head}", dim=dim))
     if event.pos is not None and event.pos != frame.stage_event.pos:
         found.append(f"{words[1]}{event.pos}")
     return found
@@ -92,8 +96,8 @@ def _name(frame: Frame, row: int, own: Event | None = None) -> str:
     if tensor is None:
         return frame.explain.name(row)
     pos, head = (frame.stage_event.pos, None) if own is None else (own.pos, own.head)
-    place = f" h{tensor.head}" if tensor.head is not None and tensor.head != head else ""
-    return frame.explain.name(row) + place + (f" pos {tensor.pos}" if tensor.pos not in (None, pos) else "")
+    name = frame.explain.name(row) + (f" h{tensor.head}" if tensor.head is not None and tensor.head != head else "")
+    return name if tensor.pos in (None, pos) else say("panes.inspector.at_position", name=name, pos=tensor.pos)
 
 
 def _role(frame: Frame, row: int, event: Event | None) -> str:
@@ -115,7 +119,7 @@ def _value(picture: Picture, frame: Frame, row: int, width: int) -> None:
     _headed(picture, "", value, width, percent(value) if share else number(value))
     made = frame.view.made(row)
     if made is not None:
-        picture.line().most(f"made {number(made)}, set to {number(value)}", width, theme.NEW)
+        picture.line().most(say("panes.inspector.set", made=number(made), value=number(value)), width, theme.NEW)
 
 
 def _headed(
@@ -149,14 +153,9 @@ def _making(frame: Frame, row: int, width: int, room: int) -> Picture:
     below = min(len(uses), most)
     picture = made.draw(width, max(2, lines - below))
     if uses:
-        picture.below(_words("goes into", width))
+        picture.below(_words(say("panes.inspector.goes_into"), width))
         _list_uses(picture, frame, uses, width, max(2, below))
     return picture
-
-
-def _added(count: int, other: str) -> str:
-    """What a sum of so many is; where there is one alone, it is added to the other."""
-    return f"number, added to {other}" if count == 1 else "numbers, added"
 
 
 class _Making:
@@ -170,22 +169,22 @@ class _Making:
         self.parts = self.sum or explain.children(row)
 
     def _title(self) -> str:
+        """What it is made of, in words; empty for an operation that has none of its own."""
         count, sign = len(self.parts), self.sign
         if self.sum:
             products = all(self.frame.explain.operation(part) == PRODUCT for part in self.sum)
-            what = "product" if products and count == 1 else "products" if products else _added(count, "0")
-            return f"made of {count} {what}"
+            return say("panes.inspector.made.products" if products else "panes.inspector.made.sum", n=count)
         if sign == "+":
-            return f"made of {count} {_added(count, 'a plain one')}"
+            return say("panes.inspector.made.added", n=count)
         if sign == PRODUCT:
-            return f"made of {count} factors"
+            return say("panes.inspector.made.factors", n=count)
         if sign == "−max":
-            return f"minus the largest of {count}"
+            return say("panes.inspector.made.minus_largest", n=count)
         if sign == "relu":
-            return "made of 1 number, 0 if it is negative"
+            return say("panes.inspector.made.relu")
         if sign.startswith("^") and count == 2:
-            return "a number to the power of another"
-        return f"{sign} of" if sign in FUNCTIONS else f"made of {count}"
+            return say("panes.inspector.made.power")
+        return say("panes.inspector.made.function", name=sign) if sign in FUNCTIONS else ""
 
     def draw(self, width: int, room: int) -> Picture:
         """The parts, largest first where not all have room, as many as there are lines for; the rest together."""
@@ -193,8 +192,8 @@ class _Making:
         if not self.parts:
             return self._leaf(width)
         title, values = self._title(), {part: frame.used_value(part) for part in self.parts}
-        picture = _words(title, width)
-        if title == f"made of {len(self.parts)}":  # an operation that has no words of its own
+        picture = _words(title or say("panes.inspector.made.unnamed", n=len(self.parts)), width)
+        if not title:
             formula = "".join(text for text, _ in frame.explain.names_in_formula(self.row))
             for text in wrapped(f"= {formula}", width, "  "):
                 picture.line(text, theme.DIM)
@@ -209,7 +208,7 @@ class _Making:
         if rest:
             known_rest = [value for value in rest if value is not None]
             total = _sum(known_rest) if len(known_rest) == len(rest) and self.sum else None
-            _entry(picture, f"and {len(rest)} more", total, width, None)
+            _entry(picture, say("panes.inspector.more", count=len(rest)), total, width, None)
         inner = [] if self.sum else [p for p in self.parts if frame.explain.terms(p) and not frame.explain.is_named(p)]
         if inner and room > len(self.parts) + 2:
             picture.below(_Making(frame, inner[0]).draw(width, room - len(self.parts) - 1))
@@ -218,10 +217,13 @@ class _Making:
     def _leaf(self, width: int) -> Picture:
         frame = self.frame
         if self.row >= frame.program.n_params:
-            return _words("a constant", width)
-        picture = _words("a parameter: training moves it", width)
+            return _words(say("panes.inspector.a_constant"), width)
+        picture = _words(say("panes.inspector.parameter"), width)
         state = "  ".join(f"{name} {number(float(value))}" for name, value in frame.view.state(self.row).items())
-        return picture.below(_words(f"{frame.view.optimizer.name}'s {state}", width)) if state else picture
+        if not state:
+            return picture
+        text = say("panes.inspector.optimizer_state", optimizer=frame.view.optimizer.name, state=state)
+        return picture.below(_words(text, width))
 
     def _part(self, picture: Picture, part: int, value: float | None, width: int) -> None:
         """One part; a product by its factors, which are written out in numbers where there is room."""
@@ -230,9 +232,9 @@ class _Making:
         if not kids or explain.is_named(part):
             names = [_name(frame, part, self.event), _role(frame, part, self.event)]
             if part >= frame.program.n_params and not explain.children(part):
-                names = ["constant"]
+                names = [say("panes.inspector.constant")]
             elif explain.terms(part):
-                names[1] = "sum"
+                names[1] = say("panes.inspector.sum")
             fitting = (name for name in names if cell_len(name) + FIGURE + 2 <= width)
             _entry(picture, next(fitting, names[-1]), value, width, part)
             return
@@ -291,11 +293,11 @@ def _list_uses(picture: Picture, frame: Frame, uses: list[Use], width: int, room
         word, bracket, rest = name.partition("[")
         last = frame.explain.name(goals[-1]).partition("[")[2].rstrip("]")
         text = f"{word}[{rest.partition(']')[0]}–{last}]{rest.partition(']')[2]}" if bracket else word
-        count = f" {len(goals)} numbers"
-        count = count if 2 + cell_len(text) + len(count) <= width else f" {len(goals)}"
-        picture.line("  ").fit(text, max(1, width - 2 - len(count)), theme.TEXT, first).add(count, theme.DIM)
+        count = f" {say('panes.inspector.numbers', count=len(goals))}"
+        count = count if 2 + cell_len(text) + cell_len(count) <= width else f" {len(goals)}"
+        picture.line("  ").fit(text, max(1, width - 2 - cell_len(count)), theme.TEXT, first).add(count, theme.DIM)
     if len(shown) < rows:
-        picture.line().most(f"  and {rows - len(shown)} more", width, theme.DIM)
+        picture.line().most(f"  {say('panes.inspector.more', count=rows - len(shown))}", width, theme.DIM)
 
 
 # Its gradient.
@@ -305,24 +307,26 @@ def _gradient(frame: Frame, row: int, width: int, height: int) -> Picture:
     """The gradient so far, what was added to it last, and the strongest path from the loss."""
     picture, instead = Picture(), frame.no_gradient(row)
     if instead is not None:
-        return _words(f"gradient {instead}", width)
+        return _words(say("panes.inspector.no_gradient", instead=instead), width)
     terms = frame.explain.gradient(row)
-    _headed(picture, "gradient" if width >= FACTORS else "", frame.gradient(row), width)
+    _headed(picture, say("panes.inspector.gradient") if width >= FACTORS else "", frame.gradient(row), width)
     if not terms:
-        return picture.below(_words("the start: dL/dL", width))
+        return picture.below(_words(say("panes.inspector.start"), width))
     last = terms[-1]
     latest = last.tick == frame.moment.tick
     line = picture.line().add("+= ", theme.NEW if latest else theme.TEXT)
     line.add(f"{number(last.local)} · {number(last.grad)} = ", theme.TEXT)
     _overflow(picture, number(last.product), width, last)
-    picture.line().add(f"was {number(last.before)}  now ", theme.TEXT).add(
-        number(last.after), theme.NEW if latest else theme.STRONG
-    )
-    count, goal = f"{len(terms)} of {frame.explain.planned(row)}", frame.explain.goal(last.user)
+    was_now = say("panes.inspector.was_now", before=number(last.before), after=marked(number(last.after), 0))
+    line = picture.line()
+    for text, style in styled(was_now, theme.TEXT, theme.NEW if latest else theme.STRONG):
+        line.add(text, style)
+    goal, count = frame.explain.goal(last.user), {"done": len(terms), "planned": frame.explain.planned(row)}
     names = _name(frame, last.user), _name(frame, goal), frame.explain.name(last.user), frame.explain.name(goal)
-    ways = [(f"{count}{words}by ", name) for words in (" terms, ", ", ") for name in names]
+    counts = say("panes.inspector.terms_by", **count), say("panes.inspector.terms_by_short", **count)
+    ways = [(f"{words} ", name) for words in counts for name in names]
     by, name = next((way for way in ways if cell_len("".join(way)) <= width), ways[-1])
-    picture.line().add(by, theme.DIM).most(name, width - len(by), theme.TEXT, last.user)
+    picture.line().add(by, theme.DIM).most(name, width - cell_len(by), theme.TEXT, last.user)
     _path(picture, frame, width, max(4, height - picture.height - 1))
     if height >= TALL and len(terms) > 1:
         picture.below(_all_terms(frame, row, width))
@@ -340,8 +344,7 @@ def _path(picture: Picture, frame: Frame, width: int, room: int) -> None:
     edges = frame.strongest
     if not edges:
         return
-    title = "strongest path from the loss"
-    picture.below(_words(title, width))
+    picture.below(_words(say("panes.inspector.strongest_path"), width))
     rows = [edge.row for edge in reversed(edges)] + [frame.selected]
     locals_ = [edge.local for edge in reversed(edges)]
     products = list(accumulate(locals_, lambda product, local: product * local, initial=1.0))
@@ -350,7 +353,7 @@ def _path(picture: Picture, frame: Frame, width: int, room: int) -> None:
     for i in range(len(rows)):
         if i in left_out:
             if i == left_out[0]:
-                picture.line().most(f"▼ {len(left_out)} more between", width, theme.DIM)
+                picture.line().most(f"▼ {say('panes.inspector.more_between', count=len(left_out))}", width, theme.DIM)
             continue
         line = picture.line().add("▼ " if i else "  ", theme.PHASE_TEXT["backward"])
         here = i == len(rows) - 1
@@ -371,27 +374,30 @@ def _all_terms(frame: Frame, row: int, width: int) -> Picture:
     """The gradient as added up so far, and the terms that made it, latest last."""
     picture, instead = Picture(), frame.no_gradient(row)
     if instead is not None:
-        return _words(f"gradient {instead}", width)
+        return _words(say("panes.inspector.no_gradient", instead=instead), width)
     grad, terms = frame.gradient(row) or 0.0, frame.explain.gradient(row)
-    line = picture.line("gradient ", theme.DIM).add(number(grad), theme.signed(grad))
-    words = f"  {len(terms)} of {frame.explain.planned(row)} terms" if terms else "  the start: dL/dL"
-    line.most(
-        words if line.width + len(words) <= width else words.removesuffix(" terms"), width - line.width, theme.DIM
-    )
+    line = picture.line(f"{say('panes.inspector.gradient')} ", theme.DIM).add(number(grad), theme.signed(grad))
+    count = {"done": len(terms), "planned": frame.explain.planned(row)}
+    forms = [say("panes.inspector.terms", **count), say("panes.inspector.terms_short", **count)]
+    forms = [f"  {form}" for form in (forms if terms else [say("panes.inspector.start")])]
+    words = first_fitting(width - line.width, *forms) or forms[-1]
+    line.most(words, width - line.width, theme.DIM)
     shown = terms[-TERMS:]
     if len(terms) > len(shown):
-        earlier = f"  {len(terms) - len(shown)} earlier terms: {number(shown[0].before)}"
-        picture.line().most(earlier, width, theme.DIM)
+        before = number(shown[0].before)
+        earlier = say("panes.inspector.earlier_terms", count=len(terms) - len(shown), sum=before)
+        picture.line().most(f"  {earlier}", width, theme.DIM)
+    by = f"  {say('panes.inspector.by')} "
+    indent = cell_len(by)
     for term in shown:
         text = f"{number(term.local)} · {number(term.grad)} ="
         name = _name(frame, term.user)
-        if cell_len(name) + len(text) + FIGURE + 6 <= width:
-            line = picture.line("  by ", theme.DIM).fit(
-                name, width - len(text) - FIGURE - 6, theme.TEXT, target=term.user
-            )
+        room = width - indent - len(text) - FIGURE - 1
+        if cell_len(name) <= room:
+            line = picture.line(by, theme.DIM).fit(name, room, theme.TEXT, target=term.user)
             line.add(f" {text}", theme.DIM)
         else:
-            picture.line("  by ", theme.DIM).most(name, max(1, width - 5), theme.TEXT, target=term.user)
+            picture.line(by, theme.DIM).most(name, max(1, width - indent), theme.TEXT, target=term.user)
             line = picture.line().fit(f"  {text}", max(1, width - FIGURE), theme.DIM)
         line.fit(number(term.product), FIGURE, theme.signed(term.product), right=True)
     return picture
@@ -409,7 +415,7 @@ def _update(update: UpdateStep, width: int) -> Picture:
         lines = [(f"{term.name} = {term.formula}", term.value) for term in update.terms]
     for text, result in lines:
         figure = f" = {number(result)}"
-        if len(text) + len(figure) <= width:
+        if cell_len(text) + len(figure) <= width:
             picture.line().fit(text, width - len(figure), theme.TEXT).add(figure, theme.signed(result))
         else:
             for part in wrapped(text, width, "  "):
@@ -425,6 +431,6 @@ def _adam(a: AdamStep) -> list[tuple[str, float]]:
         (f"v = {a.beta2:g}·{number(a.v_before)} + {1 - a.beta2:.3g}·{g}²", a.v),
         (f"m^ = m / {a.fix1:.4g}", a.m_hat),
         (f"v^ = v / {a.fix2:.4g}", a.v_hat),
-        (f"step = −{plain(a.learning_rate)}·m^ / (√v^ + 1e-8)", 0.0 - a.delta),
-        (f"weight = {number(a.p_before)} + step", a.p),
+        (f"{WORDS['delta'][0]} = −{plain(a.learning_rate)}·m^ / (√v^ + 1e-8)", 0.0 - a.delta),
+        (f"{WORDS['p'][0]} = {number(a.p_before)} + {WORDS['delta'][0]}", a.p),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
@@ -17,6 +18,7 @@ from microgpt_tui.lectures.file_map import FileMap
 from microgpt_tui.lectures.player import LectureStatus
 from microgpt_tui.lectures.rendered_page import LEAST_CODE, RenderedPage, page_lines
 from microgpt_tui.panes.source import lit_lines
+from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.picture_view import PictureView
 
 FIGURE, DIGITS_NEED = 2, 5  # lines for a figure in letters, and the least for one in large digits
@@ -109,7 +111,7 @@ def code_lines(page: RenderedPage, width: int, room: int) -> list[Line]:
     if len(lines) <= room:
         return lines
     left = len(lines) - room + 1
-    return [*lines[: room - 1], Line().most(f"… {left} more", width, theme.DIM)]
+    return [*lines[: room - 1], Line().most(say("panes.lecture_page.more", count=left), width, theme.DIM)]
 
 
 def _code(page: RenderedPage, width: int, whole: bool) -> list[Line]:
@@ -177,11 +179,12 @@ class Footing(PictureView):
         line = picture.line()
         if status is None:
             return picture
-        room = width - len(status.count) - 2
+        count = cell_len(status.count)
+        room = width - count - 2
         line.most(f" {status.hint} ", room, theme.NOW if status.urgent else theme.STRONG)
         for key, words in status.keys:
             more = Line().add(f"  {key.display or key.keys} ", theme.STRONG, key).add(words, theme.TEXT, key)
             if line.width + more.width <= room:
                 line.extend(more)
-        line.to(width - len(status.count) - 1).add(status.count, theme.DIM)
+        line.to(width - count - 1).add(status.count, theme.DIM)
         return picture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rich.cells import cell_len
+
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
@@ -15,8 +17,10 @@ from microgpt_tui.panes.attention import attention_legend
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import qkv_legend
 from microgpt_tui.panes.residual import residual_legend
+from microgpt_tui.texts.say import say
 
-BEYOND = "! beyond the scale"
+BEYOND = say("panes.legend_line.beyond")
+HERE, NOT_YET = say("panes.legend_line.here"), say("panes.legend_line.not_yet")
 
 
 class LegendLine(Pane, can_focus=False):
@@ -31,21 +35,23 @@ class LegendLine(Pane, can_focus=False):
 
 
 def _line(legend: Legend, width: int) -> Line:
-    line, cells = Line(), " cells " if theme.signs_only else " colour "
+    line, cells = Line(), "cells" if theme.signs_only else "colours"
+    swatch = f" {say(f'panes.legend_line.swatch.{cells}')} "
     for text, style in legend.words:
-        if line.width + len(text) + 2 <= width:
+        if line.width + cell_len(text) + 2 <= width:
             line.add(f" {text} ", style)
     if legend.bar:
-        line.add(" bar ", theme.DIM).add("█████", legend.bar_style or theme.PLUS).add(f" {legend.bar}", theme.TEXT)
+        line.add(f" {say('panes.legend_line.swatch.bar')} ", theme.DIM).add("█████", legend.bar_style or theme.PLUS)
+        line.add(f" {legend.bar}", theme.TEXT)
     elif legend.shares:
-        share_swatch(line.add(cells, theme.DIM))
+        share_swatch(line.add(swatch, theme.DIM))
     elif not legend.words:
-        signed_swatch(line.add(cells, theme.DIM), legend.scale)
+        signed_swatch(line.add(swatch, theme.DIM), legend.scale)
     if not legend.words:
-        line.add("   ▸ here", theme.NEW).add("   · not yet", theme.DIM)
+        line.add(f"   {HERE}", theme.NEW).add(f"   {NOT_YET}", theme.DIM)
     for note in (*legend.notes, *(() if legend.words or legend.shares else (BEYOND,))):
         text = f"   {note}"
-        if line.width + len(text) + 1 <= width:
+        if line.width + cell_len(text) + 1 <= width:
             line.add(text, theme.DIM)
     return line
 
@@ -53,39 +59,55 @@ def _line(legend: Legend, width: int) -> Line:
 def _numbers(frame: Frame) -> Legend:
     """Of a pane of words and numbers."""
     del frame
-    words = (("+ positive", theme.PLUS), ("− negative", theme.MINUS), ("▸ here", theme.NEW), ("· not yet", theme.DIM))
+    words = (
+        (say("panes.legend_line.positive"), theme.PLUS),
+        (say("panes.legend_line.negative"), theme.MINUS),
+        (HERE, theme.NEW),
+        (NOT_YET, theme.DIM),
+    )
     return Legend(0.0, words=words)
 
 
 def _map(frame: Frame) -> Legend:
     if frame.phase is Phase.UPDATE:
-        bars = ("█████ how far the step moves a matrix", theme.PHASE_TEXT[frame.phase])
-        return Legend(0.0, words=(bars, ("▸ here", theme.NEW), ("□ not yet", theme.DIM)))
-    return Legend(0.0, ("each tensor on its own scale",))
+        bars = (f"█████ {say('panes.legend_line.how_far')}", theme.PHASE_TEXT[frame.phase])
+        return Legend(0.0, words=(bars, (HERE, theme.NEW), (say("panes.legend_line.to_come"), theme.DIM)))
+    return Legend(0.0, (say("panes.legend_line.own_scale"),))
 
 
 def _gradients(frame: Frame) -> Legend:
     if frame.phase is Phase.FORWARD:
         return _numbers(frame)
     scale = frame.scale(frame.program.parameters[frame.matrix], True, frame.matrix)
-    return Legend(scale, (f"∂{frame.matrix}, below the bars of |∂|",))
+    return Legend(scale, (say("panes.legend_line.below_bars", matrix=frame.matrix),))
 
 
 def _embeddings(frame: Frame) -> Legend:
-    words = [("bright: in this document", theme.STRONG), ("dim: the others", theme.DIM)]
+    words = [(say("panes.legend_line.bright"), theme.STRONG), (say("panes.legend_line.dim"), theme.DIM)]
     if frame.stage_event.pos is not None:
-        words = [("[ ] read here", theme.NOW), ("◎ to be said", theme.TARGET), *words]
+        words = [
+            (say("panes.legend_line.read_here"), theme.NOW),
+            (say("panes.legend_line.to_be_said"), theme.TARGET),
+            *words,
+        ]
     return Legend(0.0, words=tuple(words))
 
 
 def _source(frame: Frame) -> Legend:
     del frame
-    words = (("▸ at work", theme.NEW), ("ran in this event", theme.RAN), ("● breakpoint", theme.WARNING))
+    words = (
+        (say("panes.legend_line.at_work"), theme.NEW),
+        (say("panes.legend_line.ran"), theme.RAN),
+        (say("panes.legend_line.breakpoint"), theme.WARNING),
+    )
     return Legend(0.0, words=words)
 
 
 def _graph(frame: Frame) -> Legend:
-    words = (("bright edges: the last key", theme.NEW), ("on an edge: the local gradient", theme.TEXT))
+    words = (
+        (say("panes.legend_line.bright_edges"), theme.NEW),
+        (say("panes.legend_line.on_edges"), theme.TEXT),
+    )
     return Legend(0.0, words=(*_numbers(frame).words[:2], *words))
 
 

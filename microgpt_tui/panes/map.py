@@ -17,16 +17,19 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture, measured
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import first_fitting
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.map_lines import WAYS, MapLine, MapState, enlarged, map_lines, stem, stem_below, taken_rows
 from microgpt_tui.panes.map_update import matrices, whole_update
 from microgpt_tui.panes.map_zoomed import draw_cells, whole_network, zoomed_layout
 from microgpt_tui.panes.tokens import DONE, HERE
+from microgpt_tui.texts.say import say
 
 WIDE = 60  # columns from which on the tensors themselves are drawn
 COLOURS = 6  # columns before the numbers of a tensor, below its name
 POSITION = 4  # columns of a position below the network
+LABEL = 4  # columns of the words before them
 
 
 class Map(Pane):
@@ -36,18 +39,18 @@ class Map(Pane):
     to the next head, to what is made of the same, or along the stream.
     """
 
-    TITLE = "Map"
+    TITLE = pane_title("map")
 
     def heading(self, frame: Frame) -> str:
         if frame.phase is Phase.UPDATE:
-            return "Matrices ─ how far"
+            return say("panes.map.matrices")
         state = MapState(frame)
         if frame.stage_event.is_parameter:
-            return f"Map ─ {state.sign}{matrix_name(frame.stage_event.name)} ─ {state.measure}"
+            return f"{self.TITLE} ─ {state.sign}{matrix_name(frame.stage_event.name)} ─ {state.measure}"
         own = has_own_words(frame.program)  # those leave no room for the token as well
         pos = frame.called("pos", frame.pos) if own else position(frame, frame.pos)
         where = f" ─ {pos}" if frame.program.n else ""
-        return f"Map{where} {state.measure}"
+        return f"{self.TITLE}{where} {state.measure}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         if frame.phase is Phase.UPDATE:
@@ -67,7 +70,7 @@ class Map(Pane):
             return None
         places = (("layer", event.layer), ("head", event.head))
         where = "".join(f", {frame.called(what, n)}" for what, n in places if n is not None)
-        size = f"{event.rows.size} number{'s' if event.rows.size > 1 else ''}"
+        size = say("panes.map.numbers", n=event.rows.size)
         norm = f"{state.measure} {plain(state.norms.get(event.place))}"
         matrix = f" · {event.matrix}" if event.matrix else ""
         return f"{state.sign}{event.name}{where} · {size} · {norm}{matrix} · {frame.source_of(event).label}"
@@ -152,7 +155,7 @@ def _column(frame: Frame, width: int, height: int) -> Picture:
     if larger:
         while picture.height + 1 < height:
             picture.line()
-        scale = first_fitting(width - 1, "each row on its own scale", "each on its own scale")
+        scale = first_fitting(width - 1, say("panes.map.own_scale"), say("panes.map.own_scale_short"))
         picture.line(" ").add(scale, theme.DIM)
     return picture
 
@@ -263,7 +266,12 @@ def _kept(drawn: Line, state: MapState, nodes: tuple[Node, ...], width: int) -> 
         return
     frame = state.frame
     tokens = " ".join(frame.token(pos) for pos in range(frame.pos))
-    for text in (f"◂kept {tokens}", f"◂ {tokens}", f"◂kept {frame.pos}", f"◂ {frame.pos}"):
+    for text in (
+        say("panes.map.kept", what=tokens),
+        f"◂ {tokens}",
+        say("panes.map.kept", what=frame.pos),
+        f"◂ {frame.pos}",
+    ):
         if measured(text)[1] <= width:
             drawn.add(text, theme.DIM)
             return
@@ -300,9 +308,9 @@ def positions(frame: Frame, width: int) -> list[Line]:
         return []
     first, last = window(program.n, max(1, (width - 6) // POSITION), frame.pos)
     own = program.place_names["pos"]
-    place = own if len(own) <= len("loss") else "pos"
-    labels = f"{place:<3}‹"[:4] if first else f"{place:<4}", "loss", "done"
-    names, losses, thirds = (Line().add(f" {label}", theme.DIM) for label in labels)
+    place = own if len(own) <= LABEL else "pos"
+    labels = f"{place:<3}‹"[:4] if first else place, say("panes.map.loss"), say("panes.map.done")
+    names, losses, thirds = (Line().add(" ").fit(label, LABEL, theme.DIM) for label in labels)
     lit = theme.PHASE_TEXT[frame.phase]
     known = _losses(frame, first, last)
     for pos, ends in enumerate(_ends_by_position(program, frame.phase)[first:last], first):

@@ -15,6 +15,7 @@ from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture, squeezed
 from microgpt_tui.panes.tokens import DONE, TO_COME
+from microgpt_tui.texts.say import say
 
 AT_WORK = "▸"
 SHARE, FIGURE = 8, 10  # columns of a share in percent, of a norm
@@ -45,8 +46,8 @@ def matrices(frame: Frame, width: int, height: int) -> Picture:
         _share(line, shares.get(event.name), scale, width - 1)
     if height >= picture.height + 3:
         picture.lines += [Line() for _ in range(height - picture.height - 2)]
-        picture.line().most(" |step| as % of |weight|", width, theme.DIM)
-        picture.line().add(" click one to go there", theme.DIM)
+        picture.line().most(f" {say('panes.map_update.step_share')}", width, theme.DIM)
+        picture.line().add(f" {say('panes.map_update.click')}", theme.DIM)
     return picture
 
 
@@ -56,10 +57,10 @@ def whole_update(frame: Frame, width: int, height: int) -> Picture:
     shares = _step_shares(frame)
     scale = _round_scale(shares.values())
     names = max(len(s.name) for s in events)
-    head = picture.line(" ").fit("", names + 3).fit("shape", FIGURE, theme.DIM, right=True)
-    for word in ("|gradient|", "|step|", "|weight|"):
-        head.fit(word, FIGURE + 1, theme.DIM, right=True)
-    head.add("  step/weight", theme.DIM)
+    head = picture.line(" ").fit("", names + 3).fit(say("panes.map_update.shape"), FIGURE, theme.DIM, right=True)
+    for column in ("gradient", "step", "weight"):
+        head.fit(say(f"panes.map_update.norm.{column}"), FIGURE + 1, theme.DIM, right=True)
+    head.add(f"  {say('panes.map_update.step_by_weight')}", theme.DIM)
     gaps = height >= 2 * len(events) + 3
     for event in events:
         if gaps:
@@ -78,8 +79,10 @@ def whole_update(frame: Frame, width: int, height: int) -> Picture:
     moved = sum(s.rows.size for s in events if s.last <= frame.moment.tick)
     total = frame.program.n_params
     rate = frame.view.learning_rate
-    said = "" if rate is None else f"; rate {rate:.4g}"
-    picture.line(" ").add(f"{moved:,} of {total:,} parameters have moved{said}", theme.DIM)
+    said = say("panes.map_update.moved", moved=moved, total=total)
+    if rate is not None:
+        said = say("panes.map_update.moved_at_rate", moved=moved, total=total, rate=rate)
+    picture.line(" ").add(said, theme.DIM)
     return picture
 
 
@@ -133,7 +136,7 @@ def _name(frame: Frame, line: Line, event: Event, name: str, width: int) -> None
 
 def _share(line: Line, share: float | None, scale: float, width: int) -> None:
     """A share in percent and its bar, up to a column."""
-    text = "·" if share is None else "from 0" if math.isinf(share) else f"{share:.2f} %"
+    text = "·" if share is None else say("panes.map_update.from_0") if math.isinf(share) else f"{share:.2f} %"
     line.fit(text, SHARE, theme.FAINT if share is None else theme.TEXT, right=True).add(" ")
     if share is not None and line.width < width:
         line.add(bar(share, scale, width - line.width), theme.PHASE_TEXT[Phase.UPDATE])

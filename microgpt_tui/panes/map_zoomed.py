@@ -18,6 +18,7 @@ from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture, beside, measured
 from microgpt_tui.panes.map_lines import WAYS, MapLine, MapState, enlarged, map_lines, stem, stem_below, taken_rows
 from microgpt_tui.panes.tokens import DONE, HERE, TO_COME
+from microgpt_tui.texts.say import say
 
 SIDES = 110  # columns from which on the map has something at its sides
 LEFT, RIGHT = 27, 21  # columns of the sides
@@ -25,7 +26,7 @@ NORM, GAP = 7, 2
 WIDEST = 4  # columns of a cell
 TALLEST = 3  # lines of it
 BELOW = 3  # lines below the network: what it is made from, and how to read it
-LEGEND = "each tensor on its own scale · ↑ what it feeds  ↓ what feeds it  ←→ beside it · a click goes there"
+LEGEND = say("panes.map_zoomed.legend")
 
 
 def whole_network(frame: Frame, width: int, height: int) -> Picture:
@@ -192,7 +193,8 @@ def _note(state: MapState, node: Node) -> str:
         return f" {len(node.events)}×{node.event.rows.size}"
     if node.size not in (1, state.network.spine_size):
         return f" {node.size}"
-    return f" ◂kept {state.frame.pos}" if node in state.network.kept and state.frame.pos else ""
+    kept = node in state.network.kept and state.frame.pos
+    return f" {say('panes.map_zoomed.kept', count=state.frame.pos)}" if kept else ""
 
 
 def _cells(drawn: Line, state: MapState, event: Event, room: int, below: bool) -> None:
@@ -235,7 +237,7 @@ def _all_positions(state: MapState, width: int) -> Picture:
     picture, stages = Picture(), list(_stages(network))
     if not stages:
         return picture
-    picture.line().add(" All positions", theme.STRONG)
+    picture.line().add(f" {say('panes.map_zoomed.all_positions')}", theme.STRONG)
     label = max(len(name) for name, _ in stages) + 2
     first, last = window(frame.program.n, max(1, (width - label) // 3), frame.pos)
     tokens = picture.line().to(label)
@@ -281,7 +283,7 @@ def _kept(state: MapState, width: int, height: int) -> Picture:
     if not columns:
         return picture
     which = f", {frame.called('head', head)}" if any(len(n.events) > 1 for n in state.network.nodes) else ""
-    picture.line().add(f" Kept so far{which}", theme.STRONG)
+    picture.line().add(f" {say('panes.map_zoomed.kept_so_far')}{which}", theme.STRONG)
     label = 2 + min(6, max(measured(frame.token(pos))[1] for pos in range(frame.pos + 1)) + 4)
     room = (width - label) // len(columns) - 1
     names = picture.line().to(label)
@@ -320,7 +322,7 @@ def _read_of(state: MapState, node: Node, head: int) -> Iterator[Rows]:
 def _weights(state: MapState, width: int) -> Picture:
     """The parameter matrices of the present layer and of none, with their shapes; the ones at work are lit."""
     frame, picture = state.frame, Picture()
-    picture.line().add("Weights", theme.STRONG)
+    picture.line().add(say("panes.map_zoomed.weights"), theme.STRONG)
     matrices = frame.program.parameters
     used = {state.here.matrix, *(name for name, _ in _taken_by(state))}
     layered: dict[str, int | None] = {node.matrix: node.layer for node in state.network.nodes if node.matrix}
@@ -333,8 +335,8 @@ def _weights(state: MapState, width: int) -> Picture:
         line.to(width - len(shape)).add(shape, theme.DIM)
     layers = {layer for layer in layered.values() if layer is not None}
     if len(layers) > 1:
-        picture.line().add(f"the same in {len(layers)} layers", theme.DIM)
-    picture.line().add(f"{frame.program.n_params:,} numbers in all", theme.DIM)
+        picture.line().add(say("panes.map_zoomed.same_in_layers", count=len(layers)), theme.DIM)
+    picture.line().add(say("panes.map_zoomed.numbers_in_all", count=frame.program.n_params), theme.DIM)
     picture.line()
     return picture
 
@@ -351,7 +353,7 @@ def _edges(state: MapState, width: int) -> Picture:
     if node is None:
         return picture
     head = f", {state.frame.called('head', here.head)}" if here.head is not None else ""
-    picture.line().add("Where it goes", theme.STRONG)
+    picture.line().add(say("panes.map_zoomed.edges"), theme.STRONG)
     picture.line().most(f"{state.label(node, names=True)}{head}", width, theme.NEW)
     up = [("▸", other) for other in network.feeds(node)]
     down = [("◂", other) for other in network.reads(node)]
@@ -363,9 +365,10 @@ def _edges(state: MapState, width: int) -> Picture:
         picture.line().most(words, width - len(size), style, state.target(other, event)).add(size, theme.DIM)
     for place in node.kept:
         tokens = " ".join(state.frame.token(pos) for pos in range(state.frame.pos))
-        picture.line().most(f"  ◂ {network.nodes[place].name} of {tokens}", width, theme.DIM)
+        text = say("panes.map_zoomed.of_tokens", name=network.nodes[place].name, tokens=tokens)
+        picture.line().most(f"  ◂ {text}", width, theme.DIM)
     for name, row in node.taken:
-        picture.line().most(f"  ◂ row {row} of {name}", width, theme.DIM)
-    matrix = matrix_name(node.matrix) if node.matrix else "none"
-    picture.line().most(f"weights: {matrix}", width, theme.DIM)
+        picture.line().most(f"  ◂ {say('panes.map_zoomed.row', row=row, name=name)}", width, theme.DIM)
+    matrix = matrix_name(node.matrix) if node.matrix else say("panes.map_zoomed.none")
+    picture.line().most(say("panes.map_zoomed.weights_of", matrix=matrix), width, theme.DIM)
     return picture

@@ -10,7 +10,9 @@ from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.panes.base import Pane, says
+from microgpt_tui.texts.say import say
 
 MOST = 2000  # of the last lines are shown
 ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
@@ -21,20 +23,20 @@ TRACEBACK = "Traceback (most recent call last):"
 class Output(Pane):
     """The printed lines, the last of them in sight; the wheel goes back to earlier ones."""
 
-    TITLE = "Output"
+    TITLE = pane_title("output")
 
     @classmethod
     def lacks(cls, view: View) -> str:
-        return "This run prints nothing; a script that you debug does." if view.printed is None else ""
+        return say("panes.output.prints_nothing") if view.printed is None else ""
 
     def heading(self, frame: Frame) -> str:
         count = len(printed_lines(frame.view.printed or ""))
-        return f"{self.TITLE} ─ {count:,} line{'s' * (count != 1)}" if count else self.TITLE
+        return f"{self.TITLE} ─ {say('panes.output.lines', n=count)}" if count else self.TITLE
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         picture = Picture(list(_wrapped(frame.view.printed or "", width)))
         if not picture.lines:
-            return says(picture, "The script has printed nothing so far.", width, height)
+            return says(picture, say("panes.output.nothing_yet"), width, height)
         picture.focus = picture.height - 1
         return picture
 

@@ -17,6 +17,7 @@ from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.map_lines import MapLine, MapState, Way, map_lines
 from microgpt_tui.panes.tokens import DONE, TO_COME
+from microgpt_tui.texts.say import say
 
 SEPARATORS = (" ▸ ", "▸ ", "▸")  # the widest that fits
 MORE = "…"
@@ -52,7 +53,8 @@ def _stops(state: MapState, lines: Sequence[MapLine]) -> Iterator[tuple[Line, bo
         if heads:
             nodes = [node for line in group for node in line.nodes]
             here = state.here.head if any(state.is_here(e) for n in nodes for e in n.events) else None
-            yield _stop(state, nodes, "heads" if here is None else state.frame.called("head", here)), here is not None
+            name = say("panes.path_line.heads") if here is None else state.frame.called("head", here)
+            yield _stop(state, nodes, name), here is not None
             continue
         for line in group:
             if line.folded and line.branch is not None:

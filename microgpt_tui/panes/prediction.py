@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import numpy as np
 from rich.cells import cell_len
 
@@ -15,11 +13,14 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar
 from microgpt_tui.drawing.numbers import brief, number, percent, plain
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.drawing.wrapping import wrapped
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import Board, first_fitting, names_width
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import frozen, title
+from microgpt_tui.texts.say import say
 
-NOT_SAID = "This run does not say which of its tensors predict a token."
+NOT_SAID = say("panes.prediction.not_said")
 FIGURE, LEAST_BAR = 8, 4  # characters of a number, and of the shortest bar that is worth a column
 TOP = 3  # how many of the likeliest tokens are named
 
@@ -27,7 +28,7 @@ TOP = 3  # how many of the likeliest tokens are named
 class Prediction(Pane):
     """Probabilities over the vocabulary, or logits while only those are known; in the backward phase dL/dlogits."""
 
-    TITLE = "Prediction"
+    TITLE = pane_title("prediction")
     POSITIONS = True
 
     @classmethod
@@ -40,7 +41,7 @@ class Prediction(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         board = Board(frame, width, height)
         if frame.phase is Phase.UPDATE:
-            frozen(board, "predictions are")
+            frozen(board, "prediction")
             return board.picture
         span = frame.span
         if span is None:
@@ -59,9 +60,9 @@ def _values(board: Board, logits: Rows, probs: Rows) -> None:
     rows = probs if known else logits
     cells = frame.data(rows)
     if not cells.known.any():
-        board.note(f"not yet: the logits of position {frame.pos} come at the end of it")
+        board.note(say("panes.prediction.to_come", pos=frame.pos))
         return
-    _bars(board, "p" if known else "logit", rows, cells, footer=2)
+    _bars(board, "p" if known else say("panes.prediction.logit"), rows, cells, footer=2)
     _top(board, cells, bool(known))
     _loss(board)
 
@@ -70,12 +71,12 @@ def _gradients(board: Board, logits: Rows, probs: Rows) -> None:
     frame = board.frame
     cells = frame.grad(logits)
     if not cells.known.any():
-        board.note(f"not yet: the gradients of position {frame.pos}'s logits come from its loss, by way of softmax")
+        board.note(say("panes.prediction.gradients_to_come", pos=frame.pos))
         _loss(board)
         return
-    rule = f"p − 1 at the target, p elsewhere, divided by the number of positions ({frame.program.n})"
-    lines = len(textwrap.wrap(rule, board.width)) if board.height >= 9 and not _is_set(frame, probs) else 0
-    _bars(board, "∂logit", logits, cells, footer=2 + lines)
+    rule = say("panes.prediction.rule", positions=frame.program.n)
+    lines = len(wrapped(rule, board.width)) if board.height >= 9 and not _is_set(frame, probs) else 0
+    _bars(board, f"∂{say('panes.prediction.logit')}", logits, cells, footer=2 + lines)
     _top(board, frame.data(probs))
     _loss(board)
     if lines:
@@ -96,12 +97,14 @@ def _bars(board: Board, what: str, rows: Rows, cells: Cells, footer: int) -> Non
     columns = max(1, min(3, (board.width + 1) // (label + FIGURE + LEAST_BAR + 2), -(-count // lines)))
     shown = _shown(frame, rows, cells, lines * columns)
     style = theme.NEW if rows is frame.stage_event.rows else theme.STRONG
-    cut = f" {len(shown)} largest of {count}" if len(shown) < count else ""
-    after, target = f" after {frame.token(frame.pos)}", f"  ◎ {frame.target(frame.pos)}"
+    cut = f" {say('panes.prediction.largest', shown=len(shown), count=count)}" if len(shown) < count else ""
+    after = f" {say('panes.prediction.after', token=frame.token(frame.pos))}"
+    target = f"  ◎ {frame.target(frame.pos)}"
     room = board.width - cell_len(what) - cell_len(target)
     board.say((what, style), first_fitting(room, cut + after, cut), (target, theme.TARGET))
     line = board.picture.lines[-1]
-    line.add(" really comes" if line.width + 13 <= board.width else "", theme.DIM)
+    comes = f" {say('panes.prediction.really_comes')}"
+    line.add(comes if line.width + cell_len(comes) <= board.width else "", theme.DIM)
     per, width = -(-len(shown) // columns), (board.width + 1) // columns - 1
     for y in range(per):
         line = board.picture.line()
@@ -152,7 +155,7 @@ def _top(board: Board, cells: Cells, share: bool = True) -> None:
     """The likeliest tokens, once all are known."""
     if board.room < 2 or not cells.known.all():
         return
-    line = board.picture.line("top:", theme.DIM)
+    line = board.picture.line(say("panes.prediction.top"), theme.DIM)
     for i in np.argsort(-cells.values, kind="stable")[:TOP]:
         target = int(i) == board.frame.program.targets[board.frame.pos]
         text = f" {board.frame.token_name(int(i))}{'◎' if target else ''} {_figure(float(cells.values[i]), share)}"
@@ -169,6 +172,7 @@ def _loss(board: Board) -> None:
     rows = frame.span.loss.rows
     row = int(rows[0])
     style = theme.NEW if rows is frame.stage_event.rows else theme.TEXT
-    line = board.picture.line().most(f"loss −log p({frame.target(frame.pos)}) = ", board.width, style)
+    formula = say("panes.prediction.loss", target=frame.target(frame.pos))
+    line = board.picture.line().most(f"{formula} = ", board.width, style)
     figure = plain(frame.value(row))
     line.most(figure, board.width - line.width, theme.CURSOR if row == frame.selected else theme.STRONG, row)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
+from rich.cells import cell_len
+
 from engine.timeline.events import Event, Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import Block, has_own_words, path
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.tokens import DONE, HERE, TO_COME
+from microgpt_tui.texts.say import say
 
 ROOMY, NAMES = 60, 26  # columns from which formulas are shown; those of the names before them
 
@@ -19,10 +23,10 @@ ROOMY, NAMES = 60, 26  # columns from which formulas are shown; those of the nam
 class Program(Pane):
     """The outline; blocks that we are not in are folded."""
 
-    TITLE = "Program"
+    TITLE = pane_title("program")
 
     def heading(self, frame: Frame) -> str:
-        return f"Program ─ {frame.phase}"
+        return f"{self.TITLE} ─ {say(f'explanations.phase.{frame.phase}')}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
@@ -51,7 +55,7 @@ def _outline(frame: Frame, width: int) -> Iterator[tuple[int, str, list[Event]]]
     if frame.phase is Phase.UPDATE:
         for event in events:
             label = f"{event.name}  {'×'.join(map(str, event.shape))}".rstrip()
-            yield 0, label if len(label) + len(f"{HERE} ") <= width else event.name, [event]
+            yield 0, label if cell_len(label) + len(f"{HERE} ") <= width else event.name, [event]
         return
     if has_own_words(frame.program):
         yield from _inside(frame, events, 0)

@@ -18,9 +18,11 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import heat_row, size_for, window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.operations.canvas import Board, Legend, names_width
+from microgpt_tui.explanations.sentences import pane_title
+from microgpt_tui.operations.canvas import Board, Legend, first_fitting, names_width
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.gradients import known_norm
+from microgpt_tui.texts.say import say
 
 LABEL, CUT_LABEL, STATE = 4, 11, 11  # cells for a row's name, for the same if heads are cut off, for its norm
 ROOMY = 50  # characters from which on norms are shown
@@ -29,7 +31,7 @@ ROOMY = 50  # characters from which on norms are shown
 class QKV(Pane):
     """q, k and v of a position as strips; in the backward phase their gradients."""
 
-    TITLE = "QKV"
+    TITLE = pane_title("qkv")
     POSITIONS = True
 
     @classmethod
@@ -42,9 +44,9 @@ class QKV(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         board = Board(frame, width, height)
         if frame.phase is Phase.UPDATE:
-            frozen(board, "q, k and v are")
+            frozen(board, "vectors")
             return board.picture
-        names = attention_of(board, "q, k and v")
+        names = attention_of(board, "vectors")
         if names is None:
             return board.picture
         _vectors(board, names)
@@ -58,22 +60,22 @@ def title(frame: Frame, name: str, layered: bool = False) -> str:
     """A heading with the position and, if there are several and it is of one, the layer."""
     if frame.phase is Phase.UPDATE:
         return name
-    layer = f", layer {frame.layer}" if layered and frame.config.n_layer > 1 else ""
-    where = f"∂, pos {frame.pos}" if frame.backward else f"pos {frame.pos}"
-    return f"{name} ─ {where} {frame.token(frame.pos)}{layer}"
+    layer = f", {frame.called('layer', frame.layer)}" if layered and frame.config.n_layer > 1 else ""
+    where = frame.called("pos", frame.pos)
+    return f"{name} ─ {'∂, ' if frame.backward else ''}{where} {frame.token(frame.pos)}{layer}"
 
 
 def frozen(board: Board, what: str) -> None:
-    """The remark of a pane that the update phase leaves alone; `what` is its subject, with the verb."""
-    board.note(f"Nothing to see here now: the update moves parameters only. In the next step {what} made anew.")
+    """The remark of a pane that the update phase leaves alone, on `what` it shows: see the texts."""
+    board.note(say(f"panes.qkv.frozen.{what}"))
 
 
 def missing(view: View, what: str) -> str:
-    """Why a model has nothing to show of its attention, as a sentence; empty if it has."""
+    """Why a model has nothing to show of its "attention" or its "vectors", as a sentence; empty if it has."""
     if not view.config.n_layer:
-        return f"This model has no layers, and so no {what}: n_layer is 0."
+        return say(f"panes.qkv.no_layers.{what}")
     if attention_names(view.program.specs) is None:
-        return f"This pane shows {what}, but no heads of this model make scores and a weighted sum of values."
+        return say(f"panes.qkv.no_heads.{what}")
     return ""
 
 
@@ -81,8 +83,8 @@ def missing_vectors(view: View) -> str:
     """Why a model has no queries, keys and values of all heads in one vector, as a sentence; empty if it has."""
     names, specs = attention_names(view.program.specs), view.program.specs
     if names is not None and any("head" in specs[name].places for name in (names.query, names.key, names.value)):
-        return "This pane shows q, k and v of all heads in one vector, but this model makes each head's alone."
-    return missing(view, "q, k and v")
+        return say("panes.qkv.heads_alone")
+    return missing(view, "vectors")
 
 
 def attention_of(board: Board, what: str) -> AttentionNames | None:
@@ -93,10 +95,9 @@ def attention_of(board: Board, what: str) -> AttentionNames | None:
     return board.frame.attention
 
 
-def head_name(head: int, width: int) -> str:
+def head_name(frame: Frame, head: int, width: int) -> str:
     """The name of a head, as long as `width` allows."""
-    names = (f"head {head}", f"h{head}", f"{head}")
-    return next((name for name in names if len(name) <= width), names[-1])
+    return first_fitting(width, frame.called("head", head), f"h{head}") or f"{head}"
 
 
 def other_heads(line: Line, frame: Frame, first: int, last: int, words: str = "") -> Line:
@@ -107,13 +108,11 @@ def other_heads(line: Line, frame: Frame, first: int, last: int, words: str = ""
     return line.add("›" if after else " ", theme.STRONG, layer_or_head(frame, head=last) if after else None)
 
 
-def say_cut(board: Board, pieces: list[str]) -> None:
-    """A line that says what is cut off, if anything is; it is shortened if it must."""
-    line = ", ".join(pieces)
-    if cell_len(line) > board.width:
-        line = line.replace(" of ", "/").replace("columns", "cols")
+def say_cut(board: Board, pieces: list[tuple[str, str]]) -> None:
+    """A line that says what is cut off, if anything is: each piece in full, or all in short if they must."""
+    full, short = (", ".join(forms) for forms in zip(*pieces, strict=True)) if pieces else ("", "")
     if pieces:
-        board.say(line)
+        board.say(full if cell_len(full) <= board.width else short)
 
 
 def chosen_head(frame: Frame) -> int:
@@ -166,7 +165,7 @@ def _vectors(board: Board, names: AttentionNames) -> None:
     for h in range(at.first, at.last):
         room = at.width - 1
         style = theme.NEW if h == frame.head else theme.TEXT
-        line.fit(head_name(h, room), room, style, layer_or_head(frame, head=h))
+        line.fit(head_name(frame, h, room), room, style, layer_or_head(frame, head=h))
         line.to(min(line.width + 1, board.width))
     scale = _scale(frame, names)
     for name, rows in vectors:
@@ -192,8 +191,8 @@ def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int, scale
     norm = known_norm(cells) if cells.known.all() else None
     growing = frame.backward and norm is not None and not frame.view.complete(rows).all()
     text = ("∂" if frame.backward else name).join("||") + f" {plain(norm)}"
-    for words in (text + " so far" * growing, text, f"{plain(norm)}"):
-        if line.width + len(words) <= board.width and (norm is not None or frame.backward):
+    for words in (f"{text} {say('panes.qkv.so_far')}" if growing else text, text, f"{plain(norm)}"):
+        if line.width + cell_len(words) <= board.width and (norm is not None or frame.backward):
             line.add(words, theme.DIM)
             break
 
@@ -228,7 +227,10 @@ def _kept_line(board: Board, names: AttentionNames) -> None:
     frame, to = board.frame, board.frame.ends
     k, v = names.key, names.value
     there = {name: _there(frame, name) for name in (k, v)}
-    words = {k: f"∂{k} whole:", v: f"∂{v} whole:"} if frame.backward else {k: "kept keys:", v: "kept values:"}
+    if frame.backward:
+        words = {name: say("panes.qkv.whole", names=f"∂{name}") for name in (k, v)}
+    else:
+        words = {k: say("panes.qkv.kept_keys"), v: say("panes.qkv.kept_values")}
     sizes = {name: cell_len(words[name]) + _size(frame, there[name] or [0]) for name in words}
     line = board.picture.line()
     if sum(sizes.values()) + 2 <= board.width:
@@ -244,7 +246,8 @@ def _kept_line(board: Board, names: AttentionNames) -> None:
             line.add(gap)
         return
     same = there[k] == there[v]
-    both = {k: f"∂{k}, ∂{v} whole:" if frame.backward else "kept keys, values:"} if same else words
+    whole = say("panes.qkv.whole", names=f"∂{k}, ∂{v}") if frame.backward else say("panes.qkv.kept_both")
+    both = {k: whole} if same else words
     for i, (name, text) in enumerate(both.items()):
         if i and board.room:
             line = board.picture.line()
@@ -285,7 +288,8 @@ def _kept_strips(board: Board, names: AttentionNames) -> None:
     sign = "∂" if frame.backward else ""
     cut = f" {left}-{right - 1}/{dim}" if right - left < dim else ""
     line = board.picture.line().fit("", label)
-    for text in (f"{sign}keys, head {head}{cut}", f"{sign}values{cut}"):
+    keys = say("panes.qkv.keys", head=frame.called("head", head))
+    for text in (f"{sign}{keys}{cut}", f"{sign}{say('panes.qkv.values')}{cut}"):
         line.fit(text, min(width, board.width - line.width), theme.TEXT).to(min(label + width + 2, board.width))
     first, last = window(count, board.room if count <= board.room else board.room - 1, frame.pos)
     vectors = {
@@ -307,4 +311,4 @@ def _kept_strips(board: Board, names: AttentionNames) -> None:
             heat_row(line, vectors[name, t][left:right], size, frame.selected, scale, now)
             line.to(min(label + width + 2, board.width))
     if (first, last) != (0, count):
-        board.say(f"positions {first}-{last - 1} of {count}")
+        board.say(say("panes.qkv.positions", first=first, last=last - 1, count=count))

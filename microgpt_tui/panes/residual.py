@@ -14,11 +14,13 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar, heat_row, heat_size_for, window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import frozen, say_cut, title
+from microgpt_tui.texts.say import say
 
-NOT_SAID = "This run does not say which of its tensors are the residual stream."
+NOT_SAID = say("panes.residual.not_said")
 NORM, STATE, BAR = 9, 8, 16  # cells for a norm, for `so far`, for the longest bar
 ROOMY = 60  # cells from which on stages have their full names
 
@@ -26,7 +28,7 @@ ROOMY = 60  # cells from which on stages have their full names
 class Residual(Pane):
     """x after each block, one row a stage; in the backward phase dL/dx."""
 
-    TITLE = "Residual stream"
+    TITLE = pane_title("residual")
     POSITIONS = True
 
     @classmethod
@@ -39,7 +41,7 @@ class Residual(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         board = Board(frame, width, height)
         if frame.phase is Phase.UPDATE:
-            frozen(board, "x is")
+            frozen(board, "residual")
         elif frame.span is not None:
             _stream(board, frame.span.residual_stream)
         return board.picture
@@ -109,16 +111,21 @@ def _stream(board: Board, stages: Sequence[Tensor]) -> None:
         line = board.picture.line().fit(text, label, style, to[stage.name, frame.pos, stage.layer, None])
         heat_row(line, shown[i][left:right], size, frame.selected, scale, now or at_work in (i, None))
         _measure(board, line, norms, i, _state(frame, stage, norms[i]) if state else "")
-    notes = [f"stages {first}-{last - 1} of {len(stages)}"] if (first, last) != (0, len(stages)) else []
-    notes += [f"x[{left}-{right - 1}] of {n}"] if (left, right) != (0, n) else []
+    notes = []
+    if (first, last) != (0, len(stages)):
+        part = {"first": first, "last": last - 1, "count": len(stages)}
+        notes.append((say("panes.residual.stages.full", **part), say("panes.residual.stages.short", **part)))
+    if (left, right) != (0, n):
+        part = {"first": left, "last": right - 1, "count": n}
+        notes.append((say("panes.residual.elements.full", **part), say("panes.residual.elements.short", **part)))
     say_cut(board, notes)
     if not notes and board.room > 1:
-        board.note(f"one colour scale, ±{plain(scale)}; the norm is √Σ{'∂' if frame.backward else 'x'}²")
+        board.note(say("panes.residual.scale", scale=plain(scale), sign="∂" if frame.backward else "x"))
 
 
 def _state(frame: Frame, stage: Tensor, norm: float | None) -> str:
     """What is to be said of a gradient's norm: that more is to be added."""
-    return "" if norm is None or frame.view.complete(stage.rows).all() else "so far"
+    return "" if norm is None or frame.view.complete(stage.rows).all() else say("panes.residual.so_far")
 
 
 def _measure(board: Board, line: Line, norms: list[float | None], i: int, state: str) -> None:

@@ -17,6 +17,7 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.highlighting import CodeStyles, highlighted
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.panes.base import Pane, says, top_of
 
 AROUND = 4  # lines before and after the one at work that are seen with it
@@ -272,7 +273,7 @@ def lit_lines(code: CodeText, numbers: Sequence[int], width: int, rows: int) -> 
 class Source(Pane):
     """The file around the current line."""
 
-    TITLE = "Source"
+    TITLE = pane_title("source")
 
     def heading(self, frame: Frame) -> str:
         source = frame.source

@@ -5,11 +5,12 @@ from __future__ import annotations
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.explanations.sentences import title_of
+from microgpt_tui.explanations.sentences import pane_title, title_of
 from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.adam import in_brief
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.source import line_at_work
+from microgpt_tui.texts.say import say
 
 LEAST = 10  # lines from which there is room for a line of source
 LEAST_OF_WEIGHT = 13  # lines from which there is room for the chosen weight in numbers
@@ -22,13 +23,14 @@ class Stage(Pane):
     update phase the chosen weight stands above it, in numbers.
     """
 
-    TITLE = "Stage"
+    TITLE = pane_title("stage")
 
     def heading(self, frame: Frame) -> str:
         title, event = title_of(frame), frame.stage_event
         if not frame.backward or event.is_parameter or not frame.moment.tick:
             return title
-        return f"{title} ─ {'from' if frame.stepping_inside else 'to'} ∂{event.name}"  # what the line of place names
+        way = "from" if frame.stepping_inside else "to"
+        return f"{title} ─ {say(f'panes.stage.{way}', name=event.name)}"  # what the line of place names
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         return draw(frame, width, height)

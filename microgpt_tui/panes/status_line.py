@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from rich.cells import cell_len
 from rich.style import Style
 
 from engine.timeline.events import Phase
@@ -15,10 +16,9 @@ from microgpt_tui.debugger.navigation import MODULE, has_own_words
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.texts.say import say
 
 WAYS = {Phase.FORWARD: "▲", Phase.BACKWARD: "▼", Phase.UPDATE: "▲"}  # as the map has it: up to the loss, and back down
-COUNTED = {Phase.FORWARD: "scalar", Phase.BACKWARD: "term", Phase.UPDATE: "parameter"}
-EVENTS = {Phase.FORWARD: "event", Phase.BACKWARD: "event", Phase.UPDATE: "matrix"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class StatusLine(Pane, can_focus=False):
         for branch in _branches(frame):
             for count, form in product(_counts(frame), FORMS):
                 line = _line(frame, form, branch)
-                if line.width + len(count) + 3 <= width:
-                    return Picture([line.to(width - len(count) - 1).add(count, theme.DIM)])
+                if line.width + cell_len(count) + 3 <= width:
+                    return Picture([line.to(width - cell_len(count) - 1).add(count, theme.DIM)])
         return Picture([line.cut(width)] if line else [])
 
 
@@ -51,8 +51,8 @@ def _counts(frame: Frame) -> Iterator[str]:
     """How far the phase is, from the fullest form to the shortest."""
     phase = frame.phase
     index = f"{frame.event.index + 1}/{len(frame.program.events(phase))}"
-    event = f"{EVENTS[phase]} {index}"
-    ticks = f"{COUNTED[phase]} {frame.moment.tick:,}/{frame.program.ticks(phase):,}"
+    event = f"{say(f'panes.status_line.event.{phase}')} {index}"
+    ticks = f"{say(f'panes.status_line.tick.{phase}')} {frame.moment.tick:,}/{frame.program.ticks(phase):,}"
     yield f"{event} · {ticks}"
     yield from (ticks, ticks.partition("/")[0]) if frame.stepping_inside else (event, index)
 
@@ -71,8 +71,9 @@ def _line(frame: Frame, form: _Form, changes: str) -> Line:
         line.add(" ").most(frame.around.branch, MOST_NAME, theme.WARNING).add(changes, theme.WARNING)
     steps = frame.config.num_steps
     of = f"/{steps}" if steps < ENDLESS else ""
-    line.add(f" step {frame.moment.step}", theme.STRONG).add(f"{of} ", theme.DIM)
-    line.add(f" {frame.phase.upper()} {WAYS[frame.phase]} ", theme.PHASES[frame.phase]).add(" ")
+    line.add(f" {say('panes.status_line.step', step=frame.moment.step)}", theme.STRONG).add(f"{of} ", theme.DIM)
+    phase = say(f"explanations.phase.{frame.phase}").upper()
+    line.add(f" {phase} {WAYS[frame.phase]} ", theme.PHASES[frame.phase]).add(" ")
     for i, (part, style) in enumerate(_path(frame, form)):
         line.add(" › " if i else "", theme.FAINT).add(part, style)
     return line
@@ -81,7 +82,7 @@ def _line(frame: Frame, form: _Form, changes: str) -> Line:
 def _path(frame: Frame, form: _Form) -> list[tuple[str, Style]]:
     event = frame.stage_event
     if event.is_parameter:
-        shape = "×".join(map(str, event.shape)) or "one number"
+        shape = "×".join(map(str, event.shape)) or say("panes.status_line.one_number")
         return [(event.name, theme.NEW), (shape, theme.TEXT)]
     parts: list[str] = []
     if event.pos is not None:

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rich.cells import cell_len
 from rich.style import Style
 from textual import events
 
@@ -14,6 +15,7 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.texts.say import say
 
 SHARES = {Phase.FORWARD: 0.42, Phase.BACKWARD: 0.42, Phase.UPDATE: 0.16}
 LEAST = 4  # cells of a phase's bar
@@ -66,9 +68,9 @@ class Timeline(Pane, can_focus=False):
 
 def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
     begun = frame.phase.place >= phase.place
-    label = f"{phase} "
+    label = f"{say(f'explanations.phase.{phase}')} "
     line.add(label, theme.PHASE_TEXT[phase] if begun else theme.DIM, Share(phase, 0, 1))
-    cells = max(LEAST, cells - len(label))
+    cells = max(LEAST, cells - cell_len(label))
     signs = _signs(frame, phase, cells)
     here = _cell(frame, frame.moment, cells) if frame.phase is phase else 0
     done = cells if frame.phase.place > phase.place else here

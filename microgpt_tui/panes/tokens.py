@@ -16,8 +16,10 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.numbers import percent, plain
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.drawing.styled_text import marked, styled
 from microgpt_tui.explanations.facts import judged
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.texts.say import say
 
 DONE, HERE, TO_COME = "■", "▣", "□"
 LONGEST_NAME = 18  # cells of a document that is called by its own text
@@ -83,24 +85,27 @@ def _tokens(line: Line, frame: Frame, room: int) -> None:
 def _says(frame: Frame) -> Iterator[Forms]:
     """What this phase does with the document, the most important first; what is not known yet is left out."""
     pos, loss = frame.stage_event.pos, frame.view.loss
-    told: Words = [("loss ", theme.DIM), (plain(loss), theme.STRONG)]
+    figure = marked(plain(loss), 0)
+    told = styled(say("panes.tokens.loss", loss=figure), theme.DIM, theme.STRONG)
     if frame.phase is Phase.UPDATE:
-        yield [[(f"loss of {_called(frame)} ", theme.DIM), told[1]], told]
+        of_document = say("panes.tokens.loss_of", name=_called(frame), loss=figure)
+        yield [styled(of_document, theme.DIM, theme.STRONG), told]
         return
     if pos is None:
-        n, positions = frame.program.n, f"{frame.program.n} position{'s' * (frame.program.n != 1)}"
+        n, positions = frame.program.n, say("panes.tokens.positions", n=frame.program.n)
         said = f"{_called(frame)}: {positions}" if n and frame.program.n_tokens else frame.event.name
         yield [[(_formula(frame) or said, theme.TEXT)], [(said, theme.TEXT)]]
     elif not frame.target(pos):
         where, formula = frame.called("pos", pos), _formula(frame)
         yield [[(f"{where}   ", theme.TEXT), (formula, theme.DIM)], [(where, theme.TEXT)]]
     else:
-        reads, says = ("reads ", ", must say ") if frame.forward else ("read ", ", should have said ")
-        words: Words = [(reads, theme.DIM), (frame.token(pos), theme.NEW)]
-        words += [(says, theme.DIM), (frame.target(pos), theme.TARGET)]
+        styles = theme.NEW, theme.TARGET, theme.STRONG
+        both = {"reads": marked(frame.token(pos), 0), "target": marked(frame.target(pos), 1)}
+        forms = [say("panes.tokens.reads" if frame.forward else "panes.tokens.read", **both)]
         given = given_to_target(frame, pos) if frame.backward else None
-        more: Words = [] if given is None else [(", gave it ", theme.DIM), (percent(given), theme.STRONG)]
-        yield [[*words, *more], words]
+        if given is not None:
+            forms.insert(0, say("panes.tokens.read_and_gave", share=marked(percent(given), 2), **both))
+        yield [styled(form, theme.DIM, *styles) for form in forms]
     if loss is not None:
         yield [told]
 
@@ -115,8 +120,9 @@ def _asides(frame: Frame) -> Iterator[Forms]:
     """What else there is to know where there is room; last the rate."""
     rate = _rate(frame)
     if frame.program.n_tokens - 1 > frame.program.n:
-        holds = f"the context holds {frame.program.n} positions"
-        yield [[(f"{holds}, the rest is not read", theme.DIM)], [(holds, theme.DIM)]]
+        holds = say("panes.tokens.context_holds", positions=frame.program.n)
+        full = say("panes.tokens.context_holds_rest", positions=frame.program.n)
+        yield [[(full, theme.DIM)], [(holds, theme.DIM)]]
     yield [rate, rate[:-1]] if frame.phase is Phase.UPDATE else [rate[:-1]]
 
 
@@ -126,7 +132,7 @@ def _rate(frame: Frame) -> Words:
     if rate is None:
         return []
     formula = f" = {config.learning_rate:g}·(1 − {step}/{config.num_steps})"
-    words: Words = [("rate ", theme.DIM), (plain(rate), theme.STRONG)]
+    words: Words = [(f"{say('panes.tokens.rate')} ", theme.DIM), (plain(rate), theme.STRONG)]
     follows = config.num_steps < ENDLESS and rate == config.learning_rate_at(step)
     return [*words, (formula if follows else "", theme.DIM)]
 
@@ -134,9 +140,9 @@ def _rate(frame: Frame) -> Words:
 def _called(frame: Frame) -> str:
     """The document by its own text where that is short."""
     if not frame.program.doc:
-        return "this step"
+        return say("panes.tokens.this_step")
     text = quoted(frame.program.doc)
-    return text if cell_len(text) <= LONGEST_NAME else "this document"
+    return text if cell_len(text) <= LONGEST_NAME else say("panes.tokens.this_document")
 
 
 def given_to_target(frame: Frame, pos: int) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Hashable
 from statistics import fmean
 
@@ -17,8 +16,11 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.curve import MARGIN, MARK, curve, sparkline
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.drawing.wrapping import wrapped
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.panes.base import Pane, says
 from microgpt_tui.panes.gradients import known_norm
+from microgpt_tui.texts.say import say
 
 RECENT = 50  # steps that the mean is over
 LEAST_CURVE = 4  # lines
@@ -30,12 +32,14 @@ Figure = tuple[str, str, Style]
 class Training(Pane):
     """Loss curve and figures up to this moment; steps that were run before going back have places, not figures."""
 
-    TITLE = "Training"
+    TITLE = pane_title("training")
     draggable = SameEvent
 
     def heading(self, frame: Frame) -> str:
         losses = _seen(frame.view.losses, frame.view.loss, frame)
-        return f"{self.TITLE} ─ {plain(losses[-1])} at step {len(losses) - 1}" if losses else self.TITLE
+        if not losses:
+            return self.TITLE
+        return f"{self.TITLE} ─ {say('panes.training.at_step', loss=plain(losses[-1]), step=len(losses) - 1)}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         view, step, done = frame.view, frame.moment.step, max(len(frame.view.losses), frame.moment.step)
@@ -43,7 +47,7 @@ class Training(Pane):
         norm = known_norm(frame.grad(np.arange(view.program.n_params, dtype=np.int32))) if _whole(frame) else None
         losses, norms = _seen(view.losses, view.loss, frame), _norms(frame, norm)
         if not losses:
-            text = "No step is finished yet: the first loss comes at the end of the first forward phase."
+            text = say("panes.training.no_step_yet")
             return says(picture, text, width, height)
 
         places = max(done, len(losses))  # so that a step stands in the same column of everything below one another
@@ -53,16 +57,19 @@ class Training(Pane):
 
         names = _names(frame, width) if height >= WITH_NAMES else Picture()
         if view.remark and height >= WITH_REMARK:
-            for text in textwrap.wrap(view.remark, width):
+            for text in wrapped(view.remark, width):
                 figures.line(text, theme.WARNING)
         room = height - figures.height - names.height
         second = room // 3 if room >= 3 * LEAST_CURVE else int(room > LEAST_CURVE + 1)
         marks = {at: found.loss for at, found in view.validations.items()}
-        title = f"loss, {MARK} on documents kept aside" if marks else "loss" if room > LEAST_CURVE else ""
+        title = say("panes.training.loss") if room > LEAST_CURVE else ""
+        if marks:
+            title = say("panes.training.loss_marked", mark=MARK)
         high = room - (second if norms else 0)
         picture.below(curve(title, losses, width, high, step, target, places - len(losses), marks))
         if norms and second > 1:
-            picture.below(curve("gradient norm", norms, width, second, step, target, places - len(norms)))
+            title = say("panes.training.gradient_norm")
+            picture.below(curve(title, norms, width, second, step, target, places - len(norms)))
         elif norms and second:
             line = picture.line().fit("|g|", MARGIN - 1, theme.DIM, right=True).add(" ")
             sparkline(line, norms, width - MARGIN - 1, target, places - len(norms), unsigned=True)
@@ -74,8 +81,8 @@ def _names(frame: Frame, width: int) -> Picture:
     picture = Picture()
     step = max((s for s in frame.around.names if s <= frame.moment.step), default=None)
     if step is not None:
-        picture.line().most(f"sampled before step {step}", width, theme.DIM)
-        for text in textwrap.wrap(", ".join(frame.around.names[step]), width)[:3]:
+        picture.line().most(say("panes.training.sampled", step=step), width, theme.DIM)
+        for text in wrapped(", ".join(frame.around.names[step]), width)[:3]:
             picture.line().most(text, width, theme.TEXT)
     return picture
 
@@ -105,13 +112,15 @@ def _figures(frame: Frame, width: int, lines: int) -> Picture:
     parts: list[Figure] = []
     last = losses[-RECENT:]
     if len(last) > 1:
-        parts.append((f"mean of last {len(last)}", plain(_mean(last)), theme.STRONG))
+        parts.append((say("panes.training.mean", count=len(last)), plain(_mean(last)), theme.STRONG))
     if view.learning_rate is not None:
-        parts.append(("rate", plain(view.learning_rate), theme.TEXT))
+        parts.append((say("panes.training.rate"), plain(view.learning_rate), theme.TEXT))
     norm = known_norm(frame.grad(np.arange(view.program.n_params, dtype=np.int32))) if _whole(frame) else None
     norms = _norms(frame, norm)
     if norms and norms[-1] is not None:
-        words = f"|g| of step {len(norms) - 1}" if len(norms) != len(losses) else "gradient norm"
+        words = say("panes.training.gradient_norm")
+        if len(norms) != len(losses):
+            words = say("panes.training.gradient_norm_of", step=len(norms) - 1)
         parts.append((words, plain(norms[-1]), theme.TEXT))
     parts += _held_out(frame)
     picture = Picture()
@@ -133,9 +142,9 @@ def _held_out(frame: Frame) -> list[Figure]:
     parts: list[Figure] = []
     if found:
         at = max(found)
-        parts.append((f"{MARK} kept aside, before step {at}", plain(found[at].loss), theme.TARGET))
-        parts.append(("perplexity", plain(found[at].perplexity, 2), theme.TARGET))
-    parts.append(("documents trained on, kept aside", f"{split[0]:,}, {split[1]:,}", theme.TEXT))
+        parts.append((f"{MARK} {say('panes.training.kept_aside', step=at)}", plain(found[at].loss), theme.TARGET))
+        parts.append((say("panes.training.perplexity"), plain(found[at].perplexity, 2), theme.TARGET))
+    parts.append((say("panes.training.documents"), f"{split[0]:,}, {split[1]:,}", theme.TEXT))
     return parts
 
 

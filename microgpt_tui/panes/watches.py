@@ -15,43 +15,50 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.curve import sparkline
 from microgpt_tui.drawing.numbers import UNKNOWN, number
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.panes.adam import span
 from microgpt_tui.panes.base import Pane, says
+from microgpt_tui.texts.say import say
 
 VALUE, GRADIENT = 10, 12  # cells, with a gap before
 LEAST_COURSE = 8  # cells from which a course is shown
-NONE = "Nothing is watched yet: w watches the selected number, W any expression that you type."
+NONE = say("panes.watches.nothing_yet")
 
 
 class Watches(Pane):
     """One line a watch. The keys are for the chosen one."""
 
-    TITLE = "Watches"
+    TITLE = pane_title("watches")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "down", "screen.watch_line(1)", "watch below", id="watch.next", tooltip="Choose the watch below", show=False
+            "down",
+            "screen.watch_line(1)",
+            say("panes.watches.below"),
+            id="watch.next",
+            tooltip=say("panes.watches.choose_below"),
+            show=False,
         ),
         Binding(
             "up",
             "screen.watch_line(-1)",
-            "watch above",
+            say("panes.watches.above"),
             id="watch.previous",
-            tooltip="Choose the watch above",
+            tooltip=say("panes.watches.choose_above"),
             show=False,
         ),
         Binding(
             "d,delete",
             "screen.unwatch",
-            "unwatch",
+            say("panes.watches.drop"),
             id="watch.drop",
-            tooltip="Take the chosen watch away; where there is none, d compares as elsewhere",
+            tooltip=say("panes.watches.drop_chosen"),
             show=False,
         ),
     ]
 
     def heading(self, frame: Frame) -> str:
         count = len(frame.around.annotations.watches)
-        return f"Watches ─ {count}" if count else self.TITLE
+        return f"{self.TITLE} ─ {count}" if count else self.TITLE
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         picture, watches = Picture(), frame.watches
@@ -102,7 +109,7 @@ def _line(line: Line, frame: Frame, watch: Watch, chosen: bool, columns: tuple[i
         return
     line.add("  ")
     if not watch.lasting:
-        line.most("add @pos= for its course", room, theme.FAINT)
+        line.most(say("panes.watches.add_pos"), room, theme.FAINT)
         return
     found = {step: float(v) for step, v in _course(frame, watch).known.items() if isinstance(v, int | float)}
     steps = list(found)

@@ -16,9 +16,12 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.numbers import number, share
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.drawing.styled_text import marked, styled
+from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import Board
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.why_tables import draw_parts, draw_update_attribution
+from microgpt_tui.texts.say import say
 
 FIGURE, SHARE = 9, 9  # cells
 
@@ -26,21 +29,56 @@ FIGURE, SHARE = 9, 9  # cells
 class Why(Pane):
     """Explains what the phase computes. In the backward phase one gradient path is chosen, and one edge of it."""
 
-    TITLE = "Why"
+    TITLE = pane_title("why")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "path(1)", "next chain", id="why.next", tooltip="The next weaker chain", show=False),
-        Binding("left", "path(-1)", "chain before", id="why.previous", tooltip="The next stronger chain", show=False),
-        Binding("down", "edge(1)", "link below", id="why.below", tooltip="Choose the next link", show=False),
-        Binding("up", "edge(-1)", "link above", id="why.above", tooltip="Choose the link before", show=False),
-        Binding("enter", "follow", "follow", id="why.follow", tooltip="Follow the chosen link", show=False),
+        Binding(
+            "right",
+            "path(1)",
+            say("panes.why.next_chain"),
+            id="why.next",
+            tooltip=say("panes.why.choose_weaker"),
+            show=False,
+        ),
+        Binding(
+            "left",
+            "path(-1)",
+            say("panes.why.chain_before"),
+            id="why.previous",
+            tooltip=say("panes.why.choose_stronger"),
+            show=False,
+        ),
+        Binding(
+            "down",
+            "edge(1)",
+            say("panes.why.link_below"),
+            id="why.below",
+            tooltip=say("panes.why.choose_below"),
+            show=False,
+        ),
+        Binding(
+            "up",
+            "edge(-1)",
+            say("panes.why.link_above"),
+            id="why.above",
+            tooltip=say("panes.why.choose_above"),
+            show=False,
+        ),
+        Binding(
+            "enter",
+            "follow",
+            say("panes.why.follow"),
+            id="why.follow",
+            tooltip=say("panes.why.follow_chosen"),
+            show=False,
+        ),
     ]
 
     def heading(self, frame: Frame) -> str:
         if frame.phase is Phase.FORWARD:
-            return f"{self.TITLE} ─ the prediction at position {frame.numbered_token(frame.pos)}"
+            return say("panes.why.of.prediction", title=self.TITLE, position=frame.numbered_token(frame.pos))
         if frame.backward:
-            return f"{self.TITLE} ─ the gradient of {frame.explain.name(frame.selected)}"
-        return f"{self.TITLE} ─ the update of {frame.explain.name(frame.parameter)}"
+            return say("panes.why.of.gradient", title=self.TITLE, name=frame.explain.name(frame.selected))
+        return say("panes.why.of.update", title=self.TITLE, name=frame.explain.name(frame.parameter))
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         board = Board(frame, width, height)
@@ -52,7 +90,7 @@ class Why(Pane):
             else:
                 draw_update_attribution(board, attribute_update(frame.view, frame.parameter))
         except WhyError as error:
-            board.note(f"Not to be said: {error}.")
+            board.note(say("panes.why.not_to_be_said", error=error))
         return board.picture
 
     # Gradient paths.
@@ -85,13 +123,11 @@ class Why(Pane):
     def _draw_paths(self, board: Board) -> None:
         frame, row = board.frame, board.frame.selected
         gradient, instead, paths = frame.gradient(row), frame.no_gradient(row), frame.paths
-        board.say("gradient of ", (frame.explain.name(row), theme.STRONG), f" {instead or number(gradient)}")
+        name = marked(frame.explain.name(row), 0)
+        text = say("panes.why.gradient_of", name=name, figure=instead or number(gradient))
+        board.say(*styled(text, theme.DIM, theme.STRONG))
         if not paths:
-            board.note(
-                "This is the loss: every chain ends here."
-                if row == frame.program.loss_row
-                else "Every path from it to the loss has a derivative that is 0, or there is none."
-            )
+            board.note(say("panes.why.is_the_loss") if row == frame.program.loss_row else say("panes.why.no_chain"))
             return
         whole = gradient if frame.view.complete(np.array([row])).all() else None
         chosen = frame.path.path % len(paths)
@@ -107,7 +143,7 @@ class Why(Pane):
 
     def _draw_edges(self, board: Board) -> None:
         frame = board.frame
-        board.say("its links; enter follows one")
+        board.say(say("panes.why.links"))
         for edge in frame.edges:
             here = edge is frame.edge
             line = board.picture.line().add("▸" if here else " ", theme.NEW)
@@ -122,4 +158,4 @@ def _elsewhere(frame: Frame, row: int) -> str:
     """The position of a scalar, where it is another than that of the selected one."""
     tensor, own = frame.program.event_of(row), frame.program.event_of(frame.selected)
     pos = None if tensor is None else tensor.pos
-    return "" if pos is None or (own is not None and pos == own.pos) else f"  position {pos}"
+    return "" if pos is None or (own is not None and pos == own.pos) else f"  {say('panes.why.position', pos=pos)}"

@@ -13,6 +13,7 @@ from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.numbers import number, share
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.canvas import Board
+from microgpt_tui.texts.say import say
 
 LABEL, SHORT, FIGURE, SHARE = 15, 7, 9, 9  # cells
 LEAST_BAR = 4
@@ -38,17 +39,18 @@ def draw_parts(board: Board, attributor: Attributor) -> None:
     gaps = [a - b for a, b in zip(mine.values, its.values, strict=True)]
     label = _label_width(board)
     bars = (board.width - label - 3 * FIGURE - 1) // 2
-    line = board.picture.line().fit("logit of" if label == LABEL else "of", label, theme.DIM)
+    size = _size(board)
+    line = board.picture.line().fit(say(f"panes.why_tables.logit_of.{size}"), label, theme.DIM)
     for name, style in zip((*names, f"{names[0]}−{names[1]}"), (theme.TARGET, theme.TEXT, theme.DIM), strict=True):
         line.fit(name, FIGURE, style, right=True)
     if bars >= LEAST_BAR:
-        line.add(" ").fit(f"for {names[1]}", bars, theme.DIM, right=True).add("│", theme.FAINT)
-        line.fit(f"for {names[0]}", bars, theme.DIM)
+        rivals, ours = (say("panes.why_tables.for", token=name) for name in reversed(names))
+        line.add(" ").fit(rivals, bars, theme.DIM, right=True).add("│", theme.FAINT).fit(ours, bars, theme.DIM)
     scale = max(map(abs, gaps))
     for i, part in enumerate(attributor.parts):
         row = int(part.rows[0])
         line = board.picture.line()
-        words = part.label if label == LABEL else _short(part.label)
+        words = part.label if size == "full" else part.short
         line.fit(words, label, theme.CURSOR if row == frame.selected else theme.TEXT, row)
         for value in (mine.values[i], its.values[i], gaps[i]):
             _figure(line, value)
@@ -57,13 +59,14 @@ def draw_parts(board: Board, attributor: Attributor) -> None:
     _sums(board, mine, its, attributor.altered)
 
 
-def _short(label: str) -> str:
-    return label.replace("layer ", "L").replace("head ", "h").replace("position", "pos")
+def _size(board: Board) -> str:
+    """How what stands on the left is written: where there is not enough room for all figures, short."""
+    return "full" if board.width >= LABEL + 3 * FIGURE else "short"
 
 
 def _label_width(board: Board) -> int:
-    """Cells for what stands on the left; where there is not enough room for all figures, it is written short."""
-    return LABEL if board.width >= LABEL + 3 * FIGURE else SHORT
+    """Cells for what stands on the left."""
+    return LABEL if _size(board) == "full" else SHORT
 
 
 def _two_sided(line: Line, value: float, scale: float, room: int) -> None:
@@ -76,18 +79,19 @@ def _two_sided(line: Line, value: float, scale: float, room: int) -> None:
 
 def _sums(board: Board, mine: Attribution, its: Attribution, altered: bool) -> None:
     """What is left over, the whole, and what that means."""
-    left = ("set, rounding", "set") if altered else ("rounding", "round")
-    for label, a, b in (
-        (left[_label_width(board) != LABEL], mine.rounding, its.rounding),
-        ("logit", mine.logit, its.logit),
+    size = _size(board)
+    left = say(f"panes.why_tables.set_rounding.{size}" if altered else f"panes.why_tables.rounding.{size}")
+    for label, a, b, whole in (
+        (left, mine.rounding, its.rounding, False),
+        (say("panes.why_tables.logit"), mine.logit, its.logit, True),
     ):
-        line, whole = board.picture.line(), label == "logit"
+        line = board.picture.line()
         line.fit(label, _label_width(board), theme.STRONG if whole else theme.DIM)
         for value in (a, b, a - b):
             _figure(line, value, None if whole else theme.DIM)
     if altered:
-        board.note("Numbers of this position are set in this branch; what that changes is not what the parts gave.")
-    board.note("The difference of two logits is the log of how much likelier the one token is than the other.")
+        board.note(say("panes.why_tables.set_in_branch"))
+    board.note(say("panes.why_tables.difference"))
 
 
 def _figure(line: Line, value: float, style: Style | None = None) -> None:
@@ -97,19 +101,19 @@ def _figure(line: Line, value: float, style: Style | None = None) -> None:
 def draw_update_attribution(board: Board, found: UpdateAttribution) -> None:
     """One line a position, in the order in which they were added; then what Adam made of their sum."""
     if not found.contributions:
-        board.note(f"The loss of {quoted(found.doc)} does not depend on this parameter, so its gradient is 0.")
+        board.note(say("panes.why_tables.does_not_depend", doc=quoted(found.doc)))
     else:
-        board.say(f"{quoted(found.doc)}, in order of adding:")
+        board.say(say("panes.why_tables.order_adding", doc=quoted(found.doc)))
     scale = max((abs(part.term.product) for part in found.contributions), default=0.0)
     for part in found.contributions:
         _contribution(board, part, found.gradient, scale)
-    for label, value in (("rounding", found.rounding), ("gradient", found.gradient)):
-        line = board.picture.line().fit(
-            label, _label_width(board) + 2, theme.STRONG if label == "gradient" else theme.DIM
-        )
-        _figure(line, value)
+    for label, value, style in (
+        (say("panes.why_tables.rounding.full"), found.rounding, theme.DIM),
+        (say("panes.why_tables.gradient"), found.gradient, theme.STRONG),
+    ):
+        _figure(board.picture.line().fit(label, _label_width(board) + 2, style), value)
     if found.step is None:
-        board.note("Adam has not moved it yet in this step.")
+        board.note(say("panes.why_tables.not_yet"))
     else:
         _step(board, found.step)
 
@@ -129,21 +133,23 @@ def _contribution(board: Board, part: PositionContribution, gradient: float, sca
 
 def _step(board: Board, step: Step) -> None:
     """m as the decayed old moment and the new part, and the step likewise."""
-    board.say("m = momentum + this document")
+    board.say(say("panes.why_tables.m_is"))
     adam = step.adam
     rows = (
-        ("momentum", step.kept, step.by_momentum), ("document", step.fresh, step.by_document),
-        ("together", adam.m, adam.delta),
+        ("momentum", step.kept, step.by_momentum, theme.TEXT), ("document", step.fresh, step.by_document, theme.TEXT),
+        ("together", adam.m, adam.delta, theme.STRONG),
     )  # fmt: skip
     line = board.picture.line().fit("", _label_width(board) + 2)
-    for word in ("m", "moved by", "share"):
-        line.fit(word, SHARE if word == "share" else FIGURE, theme.DIM, right=True)
-    for label, m, delta in rows:
-        line = board.picture.line().fit(
-            label, _label_width(board) + 2, theme.STRONG if label == "together" else theme.TEXT
-        )
+    for word, size in (
+        ("m", FIGURE),
+        (say("panes.why_tables.moved_by"), FIGURE),
+        (say("panes.why_tables.share"), SHARE),
+    ):
+        line.fit(word, size, theme.DIM, right=True)
+    for part, m, delta, style in rows:
+        line = board.picture.line().fit(say(f"panes.why_tables.part.{part}"), _label_width(board) + 2, style)
         _figure(line, m)
         _figure(line, 0.0 - delta)
         line.fit(share(delta, adam.delta), SHARE, theme.DIM, right=True)
     if adam.unmoved is not None:
-        board.note(f"It was not moved: {adam.unmoved}.")
+        board.note(say("panes.why_tables.not_moved", why=adam.unmoved))

@@ -20,7 +20,7 @@ from engine import Address, EngineError, Run
 from engine.explain.gradient_paths import Edge
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
-from engine.run.capabilities import branching, is_scripted, on_tape
+from engine.run.capabilities import branching, on_tape
 from engine.run.step_copy import StepCopy, step_copy_of
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
@@ -54,13 +54,14 @@ from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.storage.paths import in_browser
+from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:  # imported where a copy of microgpt.py is opened, or a dialog: the first frame needs none
     from engine.script.source_table import OwnLines
     from microgpt_tui.dialogs.branches import Wish
 
 SMALLEST = (80, 24)
-OTHER_CHANGES = "or another change, as in learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"
+OTHER_CHANGES = "learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"  # examples, as they are typed
 MAX_COMPARED_STEPS = 3  # earlier steps offered again as columns in the names view
 P = ParamSpec("P")
 Action = Callable[Concatenate["DebuggerScreen", P], None]
@@ -148,7 +149,6 @@ class DebuggerScreen(Screen[None]):
         self.change = ChangePlayer(self.state, self._show_stage, self.set_timer, self._plays, time.monotonic)
         self._shown: Moment | None = None  # the moment that was shown last, unless the run went there of its own accord
         self._waiting = False
-        self._told: set[str] = set()  # what was said of a script
         self.head_at_work = False  # at the moment that is shown
         self._inferred_steps: list[int] = []  # training steps whose parameters inference was opened with, latest first
 
@@ -184,13 +184,9 @@ class DebuggerScreen(Screen[None]):
         width, height = event.size
         small = width < SMALLEST[0] or height < SMALLEST[1]
         self.set_class(small, "-too-small")
-        where, remedy = (
-            ("page", "zoom out (ctrl and -), or make the window larger")
-            if in_browser()
-            else ("terminal", "make the window larger")
-        )
+        where, (columns, lines) = "page" if in_browser() else "terminal", SMALLEST
         self.query_one("#too-small", Static).update(
-            f"This {where} is {width}×{height}.\nThe debugger needs {SMALLEST[0]}×{SMALLEST[1]}: {remedy}.\nq quits."
+            say(f"screens.debugger.too_small.{where}", width=width, height=height, columns=columns, lines=lines)
         )
         self.grid.place()
 
@@ -267,19 +263,10 @@ class DebuggerScreen(Screen[None]):
         self.set_class(frame.phase is Phase.UPDATE, "-update")
         self.head_at_work = frame.operation.head is not None
         self.grid.lacking = registry.lacking(frame.view)
-        self._tell_of_script()
+        self.navigator.tell_of_script()
         self.grid.place()
         for pane in self.panes:
             pane.show(self._staged(frame) if isinstance(pane, Stage) else frame)
-
-    def _tell_of_script(self) -> None:
-        """Say once what a script's run has to be told: that it is not repeatable, how it ended."""
-        session = self.session
-        if is_scripted(session):
-            for sentence in (session.warning, session.ending):
-                if sentence and sentence not in self._told:
-                    self._told.add(sentence)
-                    self.notify(sentence, severity="warning", timeout=12, markup=False)
 
     def _play_change(self) -> None:
         """Play what was made since something was last shown; on the way back only the frame of what was made last."""
@@ -535,14 +522,14 @@ class DebuggerScreen(Screen[None]):
         program = self.session.program
         address = Address.of(program, self.session.moment).written(program.place_names)
         self.app.copy_to_clipboard(address)
-        self.notify(f"Sent to the terminal for its clipboard: {address}", timeout=6, markup=False)
+        self.notify(say("screens.debugger.copied", address=address), timeout=6, markup=False)
 
     @halting
     def action_mark(self) -> None:
         """Ask for a letter, and set the mark of that name here."""
         from microgpt_tui.dialogs.text_input import LetterScreen
 
-        self.ask(LetterScreen("Mark this moment: press a letter, or esc."), self.go_to.mark)
+        self.ask(LetterScreen(say("screens.debugger.mark.set")), self.go_to.mark)
 
     @halting
     def action_to_mark(self) -> None:
@@ -550,9 +537,9 @@ class DebuggerScreen(Screen[None]):
         from microgpt_tui.dialogs.text_input import LetterScreen
 
         if not self.state.annotations.marks:
-            self.notify("There is no mark yet; m and a letter sets one.", timeout=3)
+            self.notify(say("screens.debugger.mark.none"), timeout=3)
             return
-        question = "\n".join((*self.go_to.marks(), "Return to a mark: press its letter, or esc."))
+        question = "\n".join((*self.go_to.marks(), say("screens.debugger.mark.return")))
         self.ask(LetterScreen(question, self.state.annotations.marks), self.go_to.to_mark)
 
     # Breakpoints and watches.
@@ -575,7 +562,7 @@ class DebuggerScreen(Screen[None]):
         if moment := self.stops.next_moment(chosen):
             self.navigator.go(moment)
         else:
-            self.notify("This step has no such event; c continues to the next step that has.", timeout=4)
+            self.notify(say("screens.debugger.no_such_event"), timeout=4)
 
     @at_rest
     def action_watch(self) -> None:
@@ -584,10 +571,7 @@ class DebuggerScreen(Screen[None]):
         text = watch_text(frame.view, frame.selected)
         if text is None:
             name = frame.explain.name(frame.selected)
-            self.notify(
-                f"{name} has no name of its own that could be watched; choose an element of a tensor or a parameter, "
-                "or type an expression with W.", timeout=5, markup=False,
-            )  # fmt: skip
+            self.notify(say("screens.debugger.watch.no_name", name=name), timeout=5, markup=False)
         else:
             self.stops.watch(text)
 
@@ -596,8 +580,8 @@ class DebuggerScreen(Screen[None]):
         """Watch any expression."""
         from microgpt_tui.dialogs.text_input import AskScreen
 
-        hint = "As in loss, wte[5, 3], grad(wte[5, 3]) or q[0, 3]@pos=2; without @pos it follows the position."
-        dialog = AskScreen("Watch an expression", hint, lambda text: Watch(text, self.stops.scope).text)
+        title, hint = say("screens.debugger.watch.title"), say("screens.debugger.watch.hint")
+        dialog = AskScreen(title, hint, lambda text: Watch(text, self.stops.scope).text)
         self.ask(dialog, self.stops.watch)
 
     @at_rest
@@ -616,7 +600,7 @@ class DebuggerScreen(Screen[None]):
         if watches:
             text = watches[self.state.watch]
             self.stops.unwatch(text)
-            self.notify(f"No longer watched: {text}.", timeout=3, markup=False)
+            self.notify(say("screens.debugger.watch.removed", text=text), timeout=3, markup=False)
         else:
             self.action_compare()
 
@@ -641,11 +625,13 @@ class DebuggerScreen(Screen[None]):
         frame, what_if = self.frame, self.what_if
         row, target = frame.selected, what_if.target(frame)
         if target is None:
-            self.notify("This number is a constant of the model's graph; choose one that is computed.", timeout=4)
+            self.notify(say("screens.debugger.what_if.constant"), timeout=4)
             return
         step, value = what_if.step_of(row), frame.value(row)
-        hint = f"A number for {target}{'' if value is None else f' ({exact(value)} now)'}, {OTHER_CHANGES}."
-        self.ask(AskScreen(f"What if, at step {step}", hint, partial(what_if.read, target, step)), what_if.add)
+        known, now = ("unknown", "") if value is None else ("known", exact(value))
+        title = say("screens.debugger.what_if.title", step=step)
+        hint = say(f"screens.debugger.what_if.hint.{known}", number=target, now=now, others=OTHER_CHANGES)
+        self.ask(AskScreen(title, hint, partial(what_if.read, target, step)), what_if.add)
 
     @halting
     def action_ablate(self) -> None:
@@ -670,7 +656,7 @@ class DebuggerScreen(Screen[None]):
         if self.session.config.n_layer:
             self.ask(PartsScreen(self.frame, self.what_if.changes), self.what_if.toggle)
         else:
-            self.app.notify("This model has no layers, and so no parts that can be switched off.")
+            self.app.notify(say("screens.debugger.no_layers"))
 
     def action_compare(self) -> None:
         """Show this moment here and in the run that it is compared with, or no longer."""
@@ -715,7 +701,7 @@ class DebuggerScreen(Screen[None]):
         from microgpt_tui.dialogs.gradcheck import GradCheckScreen
 
         if self.busy:
-            self.notify("The run is on its way to another moment; check a gradient when it has arrived.", timeout=3)
+            self.notify(say("screens.debugger.moving"), timeout=3)
         elif self._can(on_tape):
             self.ask(GradCheckScreen(self.session, self.frame.selected), self.choose)
 
@@ -739,4 +725,11 @@ class DebuggerScreen(Screen[None]):
         from microgpt_tui.dialogs.help import HelpScreen, debugger_help
 
         pane = self.grid.chosen.id if self.grid.chosen else None
-        self.app.push_screen(HelpScreen("Help", debugger_help(self.frame, pane)))
+        self.app.push_screen(HelpScreen(say("screens.debugger.help"), debugger_help(self.frame, pane)))
+
+    @at_rest
+    def action_glossary(self) -> None:
+        """What each term means."""
+        from microgpt_tui.dialogs.help import HelpScreen, glossary_text
+
+        self.app.push_screen(HelpScreen(say("screens.debugger.glossary"), glossary_text()))

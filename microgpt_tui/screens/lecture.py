@@ -128,7 +128,7 @@ class LectureScreen(DebuggerScreen):
         bound = self.player.bound
         names = [name for name in bound.spotlight if name in registry.ids()]
         if isinstance(bound.page.act, Train) and "training" not in names:
-            names.append("training")  # the curve grows
+            names = [*names, "training"]  # the curve grows
         if not names:
             return plan(phase, room, head=self.head_at_work)
         return spotlit(names, room, alone=self.player.lecture.big)

@@ -19,9 +19,10 @@ from engine.script.process import ScriptProcess
 from engine.script.source_file import ScriptFile
 from engine.script.source_table import OwnLines, SourceTable, match
 from engine.timeline.explainer import CodeText
-from engine.verify import NotComparable, verify
+from engine.verify import NotComparable, Report, verify
 from microgpt_tui.storage.download import DownloadError, download
 from microgpt_tui.storage.paths import cache_folder
+from microgpt_tui.texts.say import say
 
 URL = (
     "https://gist.githubusercontent.com/karpathy/8627fe009c40f57531cb18360106ce95/raw/"
@@ -32,8 +33,8 @@ LARGEST = 2**20  # bytes; the original has some thousands
 STEPS = 3  # training steps over which a copy is compared with the engine
 TABLES = "source-lines"  # the folder of tables in the cache
 MOST_TABLE = 2**22  # bytes of a table, which usually has some thousands
-GET = "microgpt-tui fetch shows the lines of microgpt.py here"
-OF_FOLDER = "microgpt-tui --source microgpt.py shows the lines of the one in this folder"
+GET = say("storage.original.way_fetch")
+OF_FOLDER = say("storage.original.way_source")
 
 Tell = Callable[[str, int, int], None]
 """Called with what is going on, how far it is, and how far it will go, 0 if that is not known."""
@@ -74,7 +75,7 @@ def lines_to_show(given: Path | None, tell: Tell) -> Found:
         except EngineError as error:
             return Found(error=f"{error}.")
         except (MemoryError, OSError, RuntimeError) as error:  # the system's; the debugger goes on without
-            return Found(error=f"The lines of {given} cannot be told: {first_cause(error)}.")
+            return Found(error=say("storage.original.lines_unknown", given=given, error=first_cause(error)))
     here, lines = Path(FILE), lines_at_hand()
     if lines is not None and lines.path == here:
         return Found(lines)
@@ -111,12 +112,11 @@ def make_lines(path: Path, tell: Tell) -> OwnLines:
     script = ScriptFile.read(path)
     report = verify(path, until=STEPS, tell=tell, samples=0)
     if report.difference is not None or report.config is None:
-        found = f"its {report.difference.what} differ: {report.difference.detail}" if report.difference else ""
-        raise ScriptError(f"{path} does not compute what the engine computes, so its lines are not shown; {found}")
-    tell("recording a training step", 0, 0)
+        raise ScriptError(say("storage.original.computes_other", path=path, found=_found(report)))
+    tell(say("storage.original.recording"), 0, 0)
     with ScriptProcess(path, data=bundled_path()) as process:
         tape = process.record(0)
-    tell("matching it with the engine", 0, 0)
+    tell(say("storage.original.matching"), 0, 0)
     table = match(tape, report.config, load_docs(), script)
     with suppress(OSError):  # without a place to keep it, it is made again the next time
         file = _table_file(script)
@@ -158,8 +158,10 @@ def fetch(tell: Tell) -> Fetched:
             _check(unproven, tell)
         write_whole(file, content)
     except OSError as error:
-        reason = error.strerror or "it cannot be written there"
-        raise DataError(f"{FILE} cannot be kept in {file.parent} ({reason}); free it, or {_by_hand()}") from None
+        reason = error.strerror or say("storage.original.unwritable")
+        raise DataError(
+            say("storage.original.cannot_be_kept", file=FILE, parent=file.parent, reason=reason, by_hand=_by_hand())
+        ) from None
     try:
         if kept_lines(file) is None:
             make_lines(file, tell)
@@ -169,28 +171,34 @@ def fetch(tell: Tell) -> Fetched:
 
 
 def _by_hand() -> str:
-    return f"download {URL} yourself and give it with --source FILE"
+    return say("storage.original.by_hand", url=URL)
 
 
 def _download(tell: Tell) -> bytes:
     def report(done: int, of: int) -> None:
         if max(done, of) > LARGEST:
-            raise DataError(f"what {URL} gives is larger than {LARGEST:,} bytes, and so is no {FILE}; it is not kept")
-        tell("fetching", done, of)
+            raise DataError(say("storage.original.too_large", url=URL, largest=LARGEST, file=FILE))
+        tell(say("storage.original.fetching"), done, of)
 
     try:
         return download(URL, report)
     except DownloadError as error:
-        raise DataError(f"{FILE} cannot be fetched ({error}); try again online, or {_by_hand()}") from None
+        raise DataError(say("storage.original.cannot_be_fetched", file=FILE, error=error, by_hand=_by_hand())) from None
 
 
 def _check(unproven: Path, tell: Tell) -> None:
     """Raise DataError for a file that is no training script, or another one than the engine's."""
-    what = f"what {URL} gives"
+    what = say("storage.original.what_url_gives", url=URL)
     try:
         report = verify(unproven, until=STEPS, tell=tell, samples=0)
     except NotComparable as error:
-        raise DataError(f"{str(error).replace(str(unproven), what)}; it is not kept") from None
+        raise DataError(say("storage.original.not_kept", error=str(error).replace(str(unproven), what))) from None
     if report.difference is not None:
-        found = f"its {report.difference.what} differ: {report.difference.detail}"
-        raise DataError(f"{what} does not compute what the engine computes, and is not kept; {found}")
+        raise DataError(say("storage.original.fetched_computes_other", what=what, found=_found(report)))
+
+
+def _found(report: Report) -> str:
+    """The first difference of a copy from the engine, in a clause; empty if there is none."""
+    if report.difference is None:
+        return ""
+    return say("storage.original.first_difference", what=report.difference.what, detail=report.difference.detail)

@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from engine.language.chosen import VARIABLE, language
 from microgpt_tui.module_path import COMMAND
 from microgpt_tui.storage.paths import CLIENT_FOLDER
 from microgpt_tui.web.protocol import HEAD, READY
@@ -38,6 +39,7 @@ class ClientProcess:
         own = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}  # of the server's terminal
         environment = {
             CLIENT_FOLDER: self._folder.name,
+            VARIABLE: language(),
             "TEXTUAL_DRIVER": DRIVER,
             "TEXTUAL_COLOR_SYSTEM": "truecolor",
             "COLUMNS": str(width),

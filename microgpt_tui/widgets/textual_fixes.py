@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
+from rich.align import Align
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
 from textual.color import Color
@@ -18,9 +20,12 @@ from textual.command import CommandList, CommandPalette
 from textual.errors import NoWidget
 from textual.filter import LineFilter
 from textual.notifications import Notification
+from textual.visual import VisualType
 from textual.widgets import OptionList
+from textual.widgets.option_list import Option
 
 from microgpt_tui.drawing.terminal_text import printable
+from microgpt_tui.texts.say import say
 
 SHORTEST = 0.01  # seconds that a notification is shown at least
 UNPRINTABLE = "\ufffd"  # stands for what a terminal would obey instead of printing it
@@ -100,7 +105,14 @@ class SafeOptionList(OptionList):
 
 
 class SafeCommandList(CommandList, SafeOptionList):
-    """The list of the command palette, as safe as other lists."""
+    """The list of the command palette, as safe as other lists, and in the program's language."""
+
+    def add_option(self, option: Option | VisualType | None = None) -> Self:
+        """Add an option, or the one that says that nothing was found, which Textual has in English alone."""
+        if isinstance(option, Option) and option.id == CommandPalette._NO_MATCHES:
+            words = Align.center(Text(say("widgets.textual_fixes.no_matches"), style="not bold"))
+            option = Option(words, disabled=True, id=option.id)
+        return super().add_option(option)
 
 
 class SafeCommandPalette(CommandPalette):

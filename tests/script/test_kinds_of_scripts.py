@@ -298,6 +298,28 @@ def test_names_tell_what_they_held_and_where() -> None:
     assert {"learning_rate", "n_embd", "block_size"} <= tape.settings.keys()
 
 
+@pytest.mark.parametrize("target", ["box[1]", "net.first", "net.first: object", "first", "first: object", "first, _"])
+def test_what_makes_the_first_scalar_of_a_step_names_it(tmp_path: Path, target: str) -> None:
+    pair = ", 0" if "," in target else ""
+    text = f"""
+    class Net:
+        pass
+
+    net, box, weights = Net(), [None] * 2, [Scalar(0.5), Scalar(0.25)]
+    for step in range(3):
+        {target} = [each * 2.0 for each in weights]{pair}
+        loss = {target.partition(":")[0].partition(",")[0]}[0] * weights[1]
+        loss.backward()
+        for each in weights:
+            each.data -= 0.1 * each.grad
+            each.grad = 0
+    """
+    for step in (0, 1):
+        tape = record(written(tmp_path, text), step)
+        named = [each.name for each in tape.names if each.count == 2]
+        assert target.partition(":")[0].partition(",")[0] in named, step
+
+
 def test_helpers_of_operators_name_nothing() -> None:
     with ScriptProcess(SCRIPTS / "functions.py", ["2"]) as process:
         tape = process.record(1)

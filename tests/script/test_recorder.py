@@ -28,6 +28,7 @@ MOMENTS = {
     "overwrite.py": set(),
     "trainer.py": {"self.opt.velocity"},
     "recursive.py": set(),
+    "blocks.py": {"opt.m", "opt.v"},
     "optimiser.py": {"opt.state['m']", "opt.state['v']"},
 }
 """The scripts, each with the lists of moments that it keeps."""

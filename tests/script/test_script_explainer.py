@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from engine import Address, Moment, Phase
+from engine.errors import AddressError
 from engine.expressions.scope import Scope
 from engine.script.run import ScriptRun
 from engine.script.source_file import ScriptFile
@@ -19,7 +20,7 @@ from engine.script.view import ScriptView
 SCRIPTS = Path(__file__).with_name("scripts")
 TRIED = (
     "plain", "functions", "while_loop", "renamed", "package/train", "coursework", "adamw", "accumulate", "dropout",
-    "rnn", "overwrite", "helpers",
+    "rnn", "overwrite", "helpers", "blocks",
 )  # fmt: skip
 SIGNS = {" · ": " * ", " ^ ": " ** "}
 FUNCTIONS = {"exp": math.exp, "log": math.log, "tanh": math.tanh, "max": max, "__builtins__": {}}
@@ -54,6 +55,25 @@ def test_events_cover_every_tick_once_and_each_has_an_address(run: ScriptRun) ->
     forward = run.program.events(Phase.FORWARD)
     assert len(run.program.rows) == run.program.ticks(Phase.FORWARD)
     assert all(run.program.rows[event.last - 1] in event.rows for event in forward)
+
+
+@pytest.mark.parametrize("line", ["0 forward nowhere", "so and so"])
+def test_examples_of_moments_are_some_of_the_script(run: ScriptRun, line: str) -> None:
+    scope = Scope.of_run(run)
+    with pytest.raises(AddressError) as caught:
+        Address.parse(line, scope)
+    examples = str(caught.value).rpartition(" for example ")[2].split(", ")
+    assert len(examples) == 4
+    for each in examples:
+        assert Address.parse(each, scope)
+
+
+def test_every_element_of_a_tensor_is_called_by_it(run: ScriptRun) -> None:
+    explainer = end_of(run, Phase.FORWARD).explainer()
+    for event in run.program.events(Phase.FORWARD):
+        for row in event.rows.ravel().tolist():
+            if run.program.computed[row]:
+                assert explainer.is_named(row), (event.name, explainer.name(row))
 
 
 def test_formulas_have_the_value_that_the_script_computed(run: ScriptRun) -> None:

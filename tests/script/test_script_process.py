@@ -245,7 +245,15 @@ NOWHERE = "no step can end at line {}, which is in its class of scalars or after
 def test_a_line_where_no_step_can_end_is_told(line: str, says: str, tmp_path: Path) -> None:
     path = written(tmp_path, STEPS)
     number = next(i for i, each in enumerate(path.read_text().splitlines(), 1) if each.startswith(line))
-    assert says.format(number) in refused(path, 1, step_at=number)
+    assert says.format(number) in refused(path, step_at=number)
+
+
+def test_a_line_in_an_update_that_calls_functions_is_told_when_it_is_reached_again(tmp_path: Path) -> None:
+    text = STEPS.replace("for step in", "def rate(w):\n    return 0.1 * w.grad\n\nfor step in")
+    path = written(tmp_path, text.replace("0.01 * w.grad\n        w", "rate(w)\n        w"))
+    number = next(i for i, each in enumerate(path.read_text().splitlines(), 1) if each.startswith("        w.data -="))
+    assert "rate(w)" in path.read_text().splitlines()[number - 1]
+    assert AGAIN.format(number) in refused(path, 1, step_at=number)
 
 
 @pytest.mark.parametrize(

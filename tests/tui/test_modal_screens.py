@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from textual.app import App
 from textual.events import Click
 from textual.pilot import Pilot
 
+from engine.language import chosen
 from microgpt_tui.app import MicrogptApp, Palette
 from microgpt_tui.dialogs import save
 from microgpt_tui.dialogs.save import SaveScreen
@@ -115,3 +118,19 @@ async def test_a_click_in_the_palette_where_the_window_no_longer_is_does_nothing
             pilot.app.screen.post_message(Click(None, 3, y, 0, 0, 1, False, False, False, 3, y))
             await pilot.pause()
             assert isinstance(pilot.app.screen, Palette) is not left
+
+
+async def test_the_palette_speaks_the_chosen_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with debugger() as pilot:
+        english = list(pilot.app.get_system_commands(pilot.app.screen))
+        own = App.get_system_commands(pilot.app, pilot.app.screen)
+        assert [command[:2] for command in english] == [command[:2] for command in own]
+        monkeypatch.setattr(chosen, "_chosen", ["ko"])
+        korean = list(pilot.app.get_system_commands(pilot.app.screen))
+        assert len(korean) == len(english)
+        assert not [word for command in korean for word in re.findall(r"[A-Za-z]+", str(command[:2])) if word != "SVG"]
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Palette))
+        await until(pilot, lambda: "명령 찾기" in text(pilot))
+        await pilot.press(*"zzzz")
+        await until(pilot, lambda: "맞는 것이 없습니다" in text(pilot))

@@ -352,6 +352,7 @@ async def test_a_crash_is_shown_with_its_traceback(script: Callable[..., Path], 
         await typed(pilot, "step 2")
         await typed(pilot, "step 3")
         assert "mine.py stopped in line 27, in training step 3: IndexError" in notes(pilot)
+        assert notes(pilot).count("IndexError") == 1
         assert "round = 2" in notes(pilot)
         run.seek(Moment(2, PHASES[2], run.program.ticks(PHASES[2])))
         screen(pilot).navigator.go(run.moment)
@@ -606,3 +607,53 @@ async def test_going_on_from_the_end_tells_how_the_script_ended(script: Callable
         assert "schedule" not in notes(pilot)
         assert "mine.py stopped in line 27, in training step 3: IndexError" in notes(pilot)
         assert "round = 2" in notes(pilot)
+
+
+@pytest.mark.parametrize("keys", [["right_square_bracket"], ["c"], ["space"], ["f", "f", "f"]])
+async def test_however_its_end_is_met_a_crash_is_told_once(
+    script: Callable[..., Path], opened: Opened, keys: list[str]
+) -> None:
+    run = opened(script(more="points[7 if round == 2 else 0]"))
+    async with debugger((120, 36), run) as pilot:
+        await typed(pilot, "step 2")
+        await go(pilot, *keys)
+        assert notes(pilot).count("mine.py stopped in line 27, in training step 3: IndexError") == 1
+        assert notes(pilot).count("IndexError") == 1
+        assert "schedule" not in notes(pilot)
+
+
+@pytest.mark.parametrize("more", ["", "points[7 if round == 2 else 0]"])
+async def test_beyond_its_last_step_it_is_told_that_the_script_has_ended(
+    script: Callable[..., Path], opened: Opened, more: str
+) -> None:
+    run = opened(script(rounds=3, more=more))
+    async with debugger((120, 36), run) as pilot:
+        await typed(pilot, "step 2")
+        for key in ("right_square_bracket", "end", "n", "s", "right_square_bracket"):
+            pilot.app.clear_notifications()
+            await go(pilot, key)
+            assert "schedule" not in notes(pilot)
+            assert key == "end" or ("stopped in line 27" if more else "ended after 3 training steps") in notes(pilot)
+
+
+async def test_what_a_script_calls_v_is_no_memory_of_sizes(opened: Opened, tmp_path: Path) -> None:
+    (tmp_path / "plain_scalar.py").write_text(CLASS, encoding="utf-8")
+    path = tmp_path / "momentum.py"
+    path.write_text("""from plain_scalar import Scalar as Value
+rows = [Value(0.5), Value(2.0)]
+v = [0.0, 0.0]
+for step in range(3):
+    loss = rows[0] * rows[1]
+    for p in rows:
+        p.grad = 0
+    loss.backward()
+    for i, p in enumerate(rows):
+        v[i] = 0.9 * v[i] - 0.1 * p.grad
+        p.data += v[i]
+""")
+    run = opened(path)
+    async with debugger((120, 36), run) as pilot:
+        await go(pilot, "f", "f")
+        assert "v  " in pane(pilot, "adam")
+        assert "-0.2000" in pane(pilot, "adam")
+        assert "memory" not in pane(pilot, "adam")

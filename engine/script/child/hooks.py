@@ -7,6 +7,7 @@ class gets none.
 from __future__ import annotations
 
 import ast
+import builtins
 import sys
 import types
 from typing import Any, Callable
@@ -15,9 +16,10 @@ from .scalar_class import DATA
 
 FLAG = "__microgpt_tui_recording__"
 HOOK = "__microgpt_tui_hook__"
-RETURNED = "__microgpt_tui_returned__"
-"""The local variable that holds what a function is about to return."""
+KEPT = "__microgpt_tui_kept__"
+"""The variable that holds what is about to be returned or assigned."""
 IS_FUNCTION = 0x02  # flag of a code with local variables: of a function, not of a class
+OWN_FUNCTIONS = frozenset(dir(builtins)) - {"exec", "eval"}
 SIMPLE = (
     ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.BinOp, ast.operator, ast.UnaryOp, ast.unaryop,
     ast.expr_context, ast.Slice, ast.Tuple,
@@ -44,6 +46,8 @@ class Sources:
         self.sites: list[Site] = []
         self.ends_steps = False
         """Whether there is a hook where the user lets steps end."""
+        self.ends_in_update = False
+        """Whether that is within a loop that moves parameters, which is not over there."""
         self._qualified: dict[int, tuple[types.CodeType, str]] = {}
         """Codes, kept so that their id stays theirs, and their qualified names."""
         self.prepare: Callable[[ast.Module], ast.Module] = lambda tree: tree
@@ -158,6 +162,29 @@ def _written(tree: ast.AST) -> int:
     return count
 
 
+def _is_update(loop: ast.AST) -> bool:
+    """Whether a loop surely moves parameters and calls no `backward`: it calls nothing but what Python brings."""
+    nodes = list(ast.walk(loop))
+    writes = any(
+        isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store) and each.attr in DATA for each in nodes
+    )
+    return writes and all(_is_known(each.func) for each in nodes if isinstance(each, ast.Call))
+
+
+def _is_known(function: ast.expr) -> bool:
+    """Whether a function is one of Python's own, called as it is."""
+    if isinstance(function, ast.Attribute):
+        return isinstance(function.value, ast.Name) and function.value.id == "math"
+    return isinstance(function, ast.Name) and function.id in OWN_FUNCTIONS
+
+
+def _short(function: str) -> str:
+    """What the result of a function is called by: its name, or its class where that is what is called."""
+    called = ".__call__"
+    named = function[: -len(called)] if function.endswith(called) else function
+    return named.rsplit(".", 1)[-1]
+
+
 def is_scalar_class(node: ast.ClassDef) -> bool:
     """Whether a class looks like the scalars of an autograd engine."""
     names = {each.name for each in node.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))}
@@ -172,6 +199,7 @@ class _Hooks(ast.NodeTransformer):
         self.function = "<module>"  # the qualified name of the function that is visited
         self._prefix = ""  # what a qualified name in it begins with
         self._step_line = 0
+        self._loops: list[ast.AST] = []  # those around the statement that is visited, in its function
         self.watched = 0  # writes of attributes called as a scalar's value may be
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
@@ -196,6 +224,7 @@ class _Hooks(ast.NodeTransformer):
             if each.lineno == self._step_line:
                 self._step_line = 0
                 self.sources.ends_steps = True
+                self.sources.ends_in_update = bool(self._loops) and _is_update(self._loops[-1])
                 out.append(ast.copy_location(ast.Expr(self._call("step_at", [], each)), each))
             done = self.visit(each)
             out += done if isinstance(done, list) else [done]
@@ -216,7 +245,11 @@ class _Hooks(ast.NodeTransformer):
 
     def _loop(self, node: Any, names: list[str]) -> Any:
         self.sources.loops[self.file].append((node.lineno, node.end_lineno, names))
-        return self._blocks(node)
+        self._loops.append(node)
+        try:
+            return self._blocks(node)
+        finally:
+            self._loops.pop()
 
     def visit_For(self, node: Any) -> Any:
         return self._loop(node, targets(node.target))
@@ -242,11 +275,11 @@ class _Hooks(ast.NodeTransformer):
         return [node, ast.copy_location(tell, node)]
 
     def visit_FunctionDef(self, node: Any) -> Any:
-        outer = self.function, self._prefix
+        outer = self.function, self._prefix, self._loops
         self.function = self._prefix + node.name
-        self._prefix = f"{self.function}.<locals>."
+        self._prefix, self._loops = f"{self.function}.<locals>.", []
         node.body = self._block(node.body)
-        self.function, self._prefix = outer
+        self.function, self._prefix, self._loops = outer
         return node
 
     visit_AsyncFunctionDef = visit_FunctionDef
@@ -270,13 +303,28 @@ class _Hooks(ast.NodeTransformer):
         call = self._call("named", [self._site(node, names, "assign"), *values], node)
         return [node, self._guarded(call, node)]
 
-    def _passed(self, value: ast.expr, node: Any, name: str) -> ast.expr:
-        """The value, which goes through a hook while something is recorded."""
-        call = self._call("passed", [self._site(node, [name], "assign"), value], value)
-        either = ast.IfExp(ast.Name(FLAG, ast.Load()), call, value)
-        for each in (either, either.test):
-            ast.copy_location(each, value)
-        return either
+    def _stored(self, node: Any, target: ast.expr) -> list[ast.stmt]:
+        """An assignment to an attribute or an element, whose value goes through a hook while something is recorded."""
+        before, value = self._kept(node)
+        site = self._site(node, [ast.unparse(target)], "assign")
+        hook = self._guarded(self._call("passed", [site, _loaded(value)], node), node)
+        after = [ast.copy_location(ast.Delete([ast.Name(KEPT, ast.Del())]), node)] if before else []
+        for each in after:
+            ast.copy_location(each.targets[0], node)
+        return [*before, hook, node, *after]
+
+    @staticmethod
+    def _kept(node: Any) -> tuple[list[ast.stmt], ast.expr]:
+        """What computes the value of a statement and keeps it, and the variable that the statement then has as value.
+
+        The flag is looked at after that: the value may begin the step that is recorded.
+        """
+        value = node.value
+        if isinstance(value, ast.Name):
+            return [], value
+        kept = ast.copy_location(ast.Assign([ast.copy_location(ast.Name(KEPT, ast.Store()), value)], value), node)
+        node.value = ast.copy_location(ast.Name(KEPT, ast.Load()), value)
+        return [kept], node.value
 
     def _watched(self, node: Any, targets_: list[ast.expr], done: Any) -> Any:
         """The statements that stand for an assignment, and around them hooks for the scalars whose value it writes."""
@@ -299,28 +347,24 @@ class _Hooks(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> Any:
         names = [name for each in node.targets for name in targets(each)]
         if not names and len(node.targets) == 1 and not isinstance(node.targets[0], (ast.Tuple, ast.List)):
-            node.value = self._passed(node.value, node, ast.unparse(node.targets[0]))
+            return self._watched(node, node.targets, self._stored(node, node.targets[0]))
         return self._watched(node, node.targets, self._named(node, names))
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         if node.value is None:
             return node
+        if not isinstance(node.target, ast.Name):
+            return self._watched(node, [node.target], self._stored(node, node.target))
         return self._watched(node, [node.target], self._named(node, targets(node.target)))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         return self._watched(node, [node.target], self._named(node, targets(node.target)))
 
     def visit_Return(self, node: ast.Return) -> Any:
-        """The value is computed before the flag is looked at: it may begin the step that is recorded."""
-        value = node.value
-        if value is None or isinstance(value, ast.Constant):
+        if node.value is None or isinstance(node.value, ast.Constant):
             return node
-        before: list[ast.stmt] = []
-        if not isinstance(value, ast.Name):
-            before = [ast.copy_location(ast.Assign([ast.Name(RETURNED, ast.Store())], value), node)]
-            ast.copy_location(before[0].targets[0], value)  # type: ignore[attr-defined]
-            value = node.value = ast.copy_location(ast.Name(RETURNED, ast.Load()), value)
-        site = self._site(node, [f"{self.function.rsplit('.', 1)[-1]}()"], "return")
+        before, value = self._kept(node)
+        site = self._site(node, [f"{_short(self.function)}()"], "return")
         return [*before, self._guarded(self._call("passed", [site, _loaded(value)], node), node), node]
 
     def generic_visit(self, node: ast.AST) -> ast.AST:

@@ -307,10 +307,14 @@ class Recorder:
             self._done(self._pending)
             self._at_line.look_again()
         elif self._at_line is not None and self._at_line.moved():
-            raise Unrecordable(
-                f"{self.step_at_line} is reached again before the update is over, so no step can end there; name a "
-                "line that each step reaches once"
-            )
+            raise self.reached_again()
+
+    def reached_again(self) -> Unrecordable:
+        """Why no step can end at a line within the update."""
+        return Unrecordable(
+            f"{self.step_at_line} is reached again before the update is over, so no step can end there; name a line "
+            "that each step reaches once"
+        )
 
     def ended(self, whole: bool, frame: Any = None) -> None:
         """The script has ended; `whole` says whether it came to its end, `frame` where it was stopped."""
@@ -722,10 +726,9 @@ class Recorder:
         for name, value in zip(self.sources.sites[site].names, values):
             self._name(site, name, value)
 
-    def passed(self, site: int, value: Any) -> Any:
+    def passed(self, site: int, value: Any) -> None:
         """A value that is returned, or assigned to an attribute or an element."""
         self._name(site, self.sources.sites[site].names[0], value)
-        return value
 
     def writing(self, thing: Any) -> None:
         """Before the value of a scalar is written."""

@@ -195,6 +195,8 @@ class Runner:
                 f"no step can end at {self.recorder.step_at_line}, which is in its class of scalars or after its last "
                 "statement; name a line that each step reaches once"
             )
+        if self.recorder.step_at_line and self.sources.ends_in_update:
+            raise self.recorder.reached_again()
         return code
 
     def _prepare(self, module: types.ModuleType) -> None:

@@ -1,0 +1,71 @@
+"""The words of click and rich-click, such as "Usage" and "No such option", in the chosen language."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import rich_click as click
+
+from engine.language.catalog import fill, read_part
+from engine.language.chosen import LANGUAGES, language
+from microgpt_tui.texts.say import say
+
+_MODULES = ("click.core", "click.decorators", "click.exceptions", "click.parser", "click.types",
+            "rich_click.decorators")  # fmt: skip
+_NUMBERS = [kind.name for kind in (click.INT, click.FLOAT, click.IntRange, click.FloatRange)]
+
+HELP_CONFIG = {
+    "arguments_panel_title": say("cli.words.arguments"),
+    "options_panel_title": say("cli.words.options"),
+    "commands_panel_title": say("cli.words.commands"),
+    "default_string": say("cli.words.default"),
+    "required_long_string": say("cli.words.required"),
+}
+
+
+class _Formatter(click.RichHelpFormatter):
+    """Lays out help; begins the line of usage with the word for it."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        super().write_usage(prog, args, prefix or say("cli.words.usage"))
+
+
+class WordedContext(click.RichContext):
+    """The context of a command whose help speaks the chosen language."""
+
+    formatter_class = _Formatter
+
+
+class _Message(str):
+    """A message of click that is filled in as texts are, so that it can have particles."""
+
+    def format(self, *_: object, **values: object) -> str:
+        return fill(str(self), values | {name: _word(value) for name, value in values.items()})
+
+
+def _word(value: object) -> object:
+    """A kind of number, as click calls it, in the chosen language; anything else as it is."""
+    return say(f"cli.words.{value.replace(' ', '_')}") if isinstance(value, str) and value in _NUMBERS else value
+
+
+def translate_click() -> None:
+    """Let click say its messages in the chosen language.
+
+    It looks them up by gettext, whose files are binary; ours stand with the other texts. What has none stays English.
+    """
+    if language() == LANGUAGES[0]:
+        return
+    english, ours = (read_part(say.package, name, "click") for name in (LANGUAGES[0], language()))
+    messages = {message: _Message(ours[key]) for key, message in english.items()}
+
+    def one(message: str) -> str:
+        return messages.get(message, message)
+
+    def several(message: str, plural: str, number: int) -> str:
+        return one(message if number == 1 else plural)
+
+    own: dict[str, Any] = {"_": one, "gettext": one, "ngettext": several}
+    for module in map(import_module, _MODULES):
+        for name in own.keys() & vars(module).keys():
+            setattr(module, name, own[name])
