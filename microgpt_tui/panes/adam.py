@@ -29,7 +29,7 @@ from microgpt_tui.texts.say import say
 TALL = 10  # lines from which on the past of each number is shown
 NAME, BEFORE, VALUE = 14, 10, 10  # characters for a number's name, what it was, and what it is now
 NUMBERS = NAME + BEFORE + VALUE
-LABEL = 9  # the same where the weight is told in three lines
+LABEL = 7  # the same where the weight is told in three lines
 FORMULA = 30  # characters for how a number is made; behind it stands what that means
 SHORT = 18  # the same of the weight, whose axis stands behind it
 LEAST_COURSE = 10  # characters from which on the past is shown
@@ -82,13 +82,13 @@ def in_brief(frame: Frame, width: int) -> Picture:
         was = "" if row.before is None else f"{number(row.before)} → "
         value = number(row.value)
         label = f"  {row.sign or row.words} "
-        if line.width + len(label + was + value) <= width:
+        if line.width + cell_len(label + was + value) <= width:
             line.add(label, theme.TEXT).add(was, theme.DIM).add(value, _style(row))
     for row in rows[-2:]:
         was = "" if row.before is None else f"{number(row.before, row.digits)} → "
-        line = picture.line().add(f"  {row.words or row.sign} ".ljust(LABEL), theme.STRONG).add(was, theme.DIM)
+        line = picture.line("  ").fit(row.words or row.sign, LABEL, theme.STRONG).add(was, theme.DIM)
         line.add(number(row.value, row.digits), _style(row))
-        if line.width + 2 + len(row.formula) <= width:
+        if line.width + 2 + cell_len(row.formula) <= width:
             line.add(f"  {row.formula}", theme.DIM)
     return picture
 

@@ -24,7 +24,8 @@ LABEL = 12  # cells for the name of a run, or of a position
 LEAST_CURVE = 5  # lines, its title included
 LEAST_MAP = 3
 FIGURES, FIGURE = 16, 9  # characters of a probability before and after, and of its move
-MOVED = FIGURES + FIGURE  # characters that a probability and its move take
+PLACE = 13  # characters of where a probability stands, and of its token
+MOVED = PLACE + FIGURES + FIGURE + 2  # characters that it takes, with a gap
 SIDE_BY_SIDE = 100  # cells from which probabilities stand beside the curves
 
 
@@ -190,7 +191,7 @@ def _curves(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, hei
 
 def _moved(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, height: int) -> Picture:
     """The probabilities that moved most, as many as there are lines for."""
-    picture, columns = Picture(), max(1, (width + 2) // (MOVED + 14))
+    picture, columns = Picture(), max(1, (width + 2) // MOVED)
     found = shifts(theirs.view, frame.view, (height - 1) * columns) if height > 1 else []
     if not found:
         return picture
@@ -204,7 +205,7 @@ def _moved(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, heig
     for i in range(0, len(found), columns):
         line = picture.line()
         for k, shift in enumerate(found[i : i + columns]):
-            line.to(k * (MOVED + 16)).fit(f"{shift.pos} {frame.token(shift.pos)}", 7, theme.DIM)
+            line.to(k * MOVED).fit(f"{shift.pos} {frame.token(shift.pos)}", 7, theme.DIM)
             line.add("→ ").fit(frame.token_name(shift.token_id), 4, theme.STRONG)
             line.add(
                 f"{percent(shift.before)} → {percent(shift.after)}".ljust(FIGURES),

@@ -147,6 +147,18 @@ async def test_d_shows_both_runs_at_every_moment() -> None:
         await until(pilot, lambda: "wte, branch 1 minus original" in compared(pilot))
 
 
+def test_no_probability_that_moved_is_cut() -> None:
+    ours, theirs = run(), changed(run(), 2, "layer0.head0@step=0")
+    for session in (ours, theirs):
+        session.seek(Moment(2, Phase.FORWARD, 10**9))
+    frame = Frame(ours.view(), Focus(ours.moment))
+    for width in range(58, 131):
+        lines = compare(frame, theirs.view(), "branch 1", width, 24).text().splitlines()
+        moved = [line for line in lines if "% →" in line]
+        assert moved
+        assert all(line[-1] == "%" and len(line) <= width for line in moved), width
+
+
 async def test_the_columns_of_a_comparison_over_the_vocabulary_are_named_by_their_tokens() -> None:
     session = Session(replace(SMALL, n_embd=8), ["abcdefghijklmnopqrstuvwxyz"])
     async with debugger((120, 36), run=session) as pilot:
