@@ -42,7 +42,6 @@ def test_modules_are_named_by_nouns() -> None:
         "training",
         "wrapping",
         "loading",
-        "wrapping",
     }  # a binding, a recording, the pane of training, being loaded, where lines are broken
     named = {file.stem for package in ("engine", "microgpt_tui") for file in (ROOT / package).rglob("*.py")}
     assert {name for name in named if name.endswith("ing")} <= nouns

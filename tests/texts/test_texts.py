@@ -37,7 +37,6 @@ NO_TEXTS = {  # by file: what only looks like text
     "engine/run/address.py": {  # as they are typed
         "step 500, 0 forward {}{}, 99 update {}, 3 backward end",
         "step 500, 0 forward attn_weights@pos=2,head=1, 99 update wte, 3 backward end",
-        "step 500, 0 forward {}{}, 99 update {}, 3 backward end",
         "step {}",
         "scalar {}",
     },
