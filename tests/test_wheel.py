@@ -108,7 +108,7 @@ def its_command_works(installed: Path, folder: Path) -> None:
 def its_course_is_there_and_what_needs_an_extra_says_so(installed: Path, folder: Path) -> None:
     for language in ("en", "ko"):
         listed = run(installed / "microgpt-tui", "lecture", "--list", "--lang", language, cwd=folder)
-        assert len(listed.strip().split("\n")) == 10
+        assert len(listed.strip().split("\n")) == 11
     command = [installed / "microgpt-tui", "serve"]
     refused = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert refused.returncode == 2

@@ -66,13 +66,14 @@ def debugger_help(frame: Frame, pane: str | None) -> Text:
         for lead, sentence in zip(LEADS[-len(answers) :], answers, strict=True):
             text.append(f"{lead}: ", theme.DIM).append(f"{sentence}\n", theme.TEXT)
     text.append(say("dialogs.help.bars_standing_on_ground"), theme.DIM)
-    text.append(say("dialogs.help.signs_of_cells", plus=" ".join(PLUS_SIGNS), minus=" ".join(MINUS_SIGNS)), theme.DIM)
     _keys(text, registry.all_keys(), 5)
     text.append(say("dialogs.help.lecture"), theme.STRONG)
     single = [(key.display or key.keys, key.tooltip) for key in IN_LECTURE if not key.id.startswith(MANY)]
     for shown, tooltip in (*single, *MANY_WORDS):
         text.append(f"  {shown:<5} ", theme.STRONG).append(f"{tooltip}\n", theme.TEXT)
-    return text.append(say("dialogs.help.mouse_does_all_click"), theme.DIM)
+    text.append(say("dialogs.help.mouse_does_all_click"), theme.DIM)
+    signs = say("dialogs.help.signs_of_cells", plus=" ".join(PLUS_SIGNS), minus=" ".join(MINUS_SIGNS))
+    return text.append(f"\n{signs}", theme.DIM)
 
 
 def inference_help() -> Text:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from microgpt_tui.export.film import FilmFrame
 from microgpt_tui.export.screenshot import Screenshot
-from microgpt_tui.export.svg import Drawn, background_group, backgrounds, file, letters, text_group
+from microgpt_tui.export.svg import Drawn, background_group, backgrounds, drawn_texts, file, text_group
 
 Times = tuple[int, ...]
 """The frames on which something is seen."""
@@ -19,7 +19,7 @@ Times = tuple[int, ...]
 def animated_svg(title: str, frames: Sequence[FilmFrame], once: bool = False) -> str:
     """The file. All frames are of one size and theme. It begins again at its end, or, played `once`, stays there."""
     first = frames[0].shot
-    under, over = _layer(frames, backgrounds), _layer(frames, letters)
+    under, over = _layer(frames, backgrounds), _layer(frames, drawn_texts)
     names = {times: f"f{place}" for place, times in enumerate(dict.fromkeys((*under, *over)))}
     names.pop(tuple(range(len(frames))), None)  # always seen
     parts = [_style(names, frames, once), *_groups(under, names, background_group), *_groups(over, names, text_group)]

@@ -24,7 +24,7 @@ Drawn = tuple[str, str]
 
 def svg(shot: Screenshot) -> str:
     """The whole file, or a part of an HTML page."""
-    drawn = [background_group(backgrounds(shot)), text_group(letters(shot))]
+    drawn = [background_group(backgrounds(shot)), text_group(drawn_texts(shot))]
     return file(shot.title, shot.width, len(shot.lines), shot.colours.background, "\n".join(drawn))
 
 
@@ -52,7 +52,7 @@ def backgrounds(shot: Screenshot) -> Iterator[Drawn]:
                 yield own, f"M{x} {y}h{end - x}"
 
 
-def letters(shot: Screenshot) -> Iterator[Drawn]:
+def drawn_texts(shot: Screenshot) -> Iterator[Drawn]:
     """The texts, and the bars among them, each as its look and an element."""
     for y, line in enumerate(shot.lines):
         for piece in line:

@@ -175,8 +175,9 @@ def test_a_lecture_that_quotes_it_shows_it(tmp_path: Path, data: Path) -> None:
     path = tmp_path / "odd.md"
     path.write_text(LECTURE, encoding="utf-8")
     checked = invoke("lecture", "--check", path)
-    assert all(shows(line) for line in checked.stdout.split("\n"))
-    assert checked.exit_code == 0, checked.output
+    assert all(shows(line) for line in checked.output.split("\n"))
+    assert checked.exit_code == 2  # HTML alone is refused
+    assert "odd.md:15: a page cannot show the HTML tag <script>" in checked.output
     assert shows(invoke("lecture", "--list", path).stdout.strip())
     made = invoke("lecture", path, "--handout", tmp_path)
     assert made.exit_code == 0, made.output

@@ -176,7 +176,7 @@ STEPS: list[tuple[int, str, Callable[[Walk], bool]]] = [
     (8, "C", lambda w: holds(w, -1)),
     (9, "z", lambda w: w.screen.grid.zoomed == "stage" and not w.pane("source").display),
     (9, "z", lambda w: w.screen.grid.zoomed is None and w.pane("source").display),
-    (9, "?", lambda w: w.shows("Help", "What: The losses of all positions")),
+    (9, "?", lambda w: w.shows("Help", "What: The mean of all positions' losses")),
     (9, "esc", lambda w: w.pilot.app.screen is w.screen),
     (9, "l", lambda w: w.shows("Lectures", "Attention", "Adam")),
     (9, "esc", lambda w: w.pilot.app.screen is w.screen),
