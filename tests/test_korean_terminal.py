@@ -108,8 +108,8 @@ def test_the_debugger_speaks_korean(asked: str) -> None:
 def test_the_labels_that_are_looked_for_are_those_of_the_screen() -> None:
     """Else none would be found in Korean, whatever stood there."""
     with terminal([str(COMMAND), "--lang", "en"]) as term:
-        shown = english(term.wait("FORWARD ▲", "q quit"))
-        assert {" FORWARD ▲", "n next", "? help", " forward ●", "─ Number ─", "─ Map ─"} <= set(shown)
+        expected = (" FORWARD ▲", "n next", "? help", " forward ●", "─ Number ─", "─ Map ─")
+        assert set(expected) <= set(english(term.wait(*expected)))
         term.press("?")
-        shown = english(term.wait("─ Help ─", "The next event"))
-        assert {"─ Help ─", " Step into: the next scalar", " Run "} <= set(shown)
+        expected = ("─ Help ─", " Step into: the next scalar", " Run ")
+        assert set(expected) <= set(english(term.wait(*expected)))
