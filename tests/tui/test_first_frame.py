@@ -9,9 +9,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LATER = (
-    "computed", "numba", "llvmlite", "yaml", "markdown_it", "safetensors", "pygments", "pooch", "email", "numpy.ma",
-    "engine.script", "engine.verify", "microgpt_tui.dialogs", "microgpt_tui.export", "microgpt_tui.inference",
-    "microgpt_tui.lectures", "microgpt_tui.screens.inference", "microgpt_tui.screens.lecture", "microgpt_tui.web",
+    "computed", "numba", "llvmlite", "yaml", "markdown_it", "safetensors", "pygments", "pooch", "tomllib", "email",
+    "numpy.ma", "engine.script", "engine.verify", "microgpt_tui.dialogs", "microgpt_tui.export",
+    "microgpt_tui.inference", "microgpt_tui.lectures", "microgpt_tui.screens.inference", "microgpt_tui.screens.lecture",
+    "microgpt_tui.web",
 )  # fmt: skip
 PROGRAM = """
 import asyncio, sys
