@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,6 +115,7 @@ def cli(
 ) -> None:
     """`microgpt-tui`; its help is the text cli.main.help."""
     if ctx.invoked_subcommand is not None:
+        gc.enable()
         return
     for flag in ("resume", "resume_earlier"):
         if ctx.params[flag]:
