@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from engine.immutable import immutable
 from engine.timeline.events import Phase
 from engine.timeline.update import ADAM
 from microgpt_tui.debugger.frame import Frame
@@ -19,7 +19,7 @@ from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.texts.say import say
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Drawing:
     """How an operation is drawn, and what its colours mean: two functions of a module of this package.
 
