@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -32,6 +31,7 @@ from engine import DataError, EngineError, Run, Stopped
 from engine.autograd.jit import Kernels
 from engine.errors import is_out_of_memory, is_out_of_threads
 from engine.hangul import SYLLABLES
+from engine.immutable import immutable
 from engine.language.chosen import language
 from engine.model.dataset import checksum, kept_path
 from engine.run.branches import Branches
@@ -525,7 +525,7 @@ def _end(app: ThemedApp, status: int) -> None:
     app.exit(return_code=status)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Ended:
     """The exit status, whether the session was `written`, and whether that `displaced` an earlier one."""
 

@@ -19,12 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.autograd.kernels import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, NOTHING, POW, RELU
+from engine.immutable import immutable_by_identity
 
 Rows = npt.NDArray[np.int32]
 _GLOBALS = globals()  # of the frames that `Tape.push` skips
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Operation:
     """One call of a function of the model: its name, and the rows that its arguments held, by parameter name."""
 
@@ -33,7 +34,7 @@ class Operation:
     matrix: str | None  # the parameter matrix among the arguments
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Tensor:
     """A named tensor on the tape.
 
@@ -239,7 +240,7 @@ def _places_of(rows: Rows, among: Rows) -> npt.NDArray[np.int64]:
     return np.where(among[places] == rows, places, -1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class _References:
     """Rows that an operation refers to, as it would for other operands and at another place of the tape.
 
@@ -279,7 +280,7 @@ class _References:
         return rows
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class OperationRows:
     """The rows that one call of an operation wrote, to be written again for other operands of the same shapes.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from engine.errors import WhyError
 from engine.explain.scalar import handed_on
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.recording import Floats
 from engine.timeline.events import PIECE, StepProgram
@@ -26,7 +26,7 @@ from engine.timeline.view import TapeView, View
 MOST_TRIED = 50_000  # unfinished paths; ties could make them many
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Edge:
     """One step of a path, to the scalar `row`, which hands its gradient on to the scalar before it.
 
@@ -38,7 +38,7 @@ class Edge:
     local: float
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class GradientPath:
     """A path from a scalar to the loss.
 

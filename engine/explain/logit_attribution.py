@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from engine.autograd.tape import Rows, Tensor
 from engine.errors import WhyError
+from engine.immutable import immutable_by_identity
 from engine.language.say import say
 from engine.numerics import Exact
 from engine.text import quoted
@@ -25,7 +25,7 @@ from engine.timeline.view import View, tape_view
 _SHORT = {"position": "pos"}  # operands whose names are long
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class ResidualComponent:
     """What was added to the residual stream: `label`, such as token, position, layer 0 head 1 or layer 0 MLP, the same
     in few letters, as in L0 h1, and its scalars, `rows`.
@@ -36,7 +36,7 @@ class ResidualComponent:
     rows: Rows
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Attribution:
     """The logit of `token` at `pos`: `values`, one for each of `parts`, is what they contributed to it.
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from engine.errors import ChangeError, ConfigError
 from engine.expressions.scope import Scope
 from engine.expressions.source import BRACKETS, check_length, split_indices
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.config import Config
 from engine.sampling.strategy import DecodingStrategy
@@ -30,7 +31,7 @@ EXAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SetParameter:
     """Sets an element, a row or all of a parameter matrix when the step begins."""
 
@@ -45,7 +46,7 @@ class SetParameter:
         return f"{self.matrix}{_brackets(self.index)}@step={self.step} = {self.value!r}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SetScalar:
     """Sets an element or all of a tensor when the step has computed it; local derivatives stay those of the original.
 
@@ -66,7 +67,7 @@ class SetScalar:
         return f"{self.name}{_brackets((*self.place, *self.index))}@{at} = {self.value!r}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Ablation:
     """From the step on, replaces a part of a layer by 0 or by its mean, a constant that takes no gradient.
 
@@ -91,7 +92,7 @@ class Ablation:
         return f"{self.part}@step={self.step}" + (f" = mean:{self.mean_of}" if self.mean_of else " = 0")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SetHyperparameter:
     """Sets a hyperparameter of training or sampling from the step on; the learning rate still decays to 0."""
 

@@ -181,14 +181,13 @@ class Recording:
     def _used_until(self) -> dict[int, int]:
         """By the first row of each tensor: the end of the last operation that reads what was made for it."""
         firsts, tensors = self._tensors_by_row
-        until = {tensor.first: tensor.last for tensor in tensors}
-        for tensor in (t for span in self.positions for t in span.tensors):
-            for rows in tensor.operation.operands.values():
-                for at in sorted(set(np.searchsorted(firsts, rows, side="right").ravel().tolist())):
-                    if at:  # 0: a parameter
-                        first = firsts[at - 1]
-                        until[first] = max(until[first], tensor.last)
-        return until
+        until = np.array([tensor.last for tensor in tensors])
+        readers = [tensor for span in self.positions for tensor in span.tensors]
+        read = [[rows[rows >= firsts[0]] for rows in t.operation.operands.values()] for t in readers]  # no parameters
+        ends = np.repeat([tensor.last for tensor in readers], [sum(map(len, rows)) for rows in read])
+        places = np.searchsorted(firsts, np.concatenate([its for rows in read for its in rows]), side="right") - 1
+        np.maximum.at(until, places, ends)
+        return dict(zip(firsts, until.tolist(), strict=True))
 
     def matrix_of(self, row: int) -> tuple[str, int, int] | None:
         """The name of the matrix that a row belongs to, and its place there, row and column; None if it is none."""

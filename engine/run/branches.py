@@ -7,10 +7,11 @@ change, and replays what comes after.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 
 from engine.errors import ChangeError
+from engine.immutable import immutable
 from engine.interventions.syntax import Change
 from engine.language.say import say
 from engine.run.capabilities import branching
@@ -27,7 +28,7 @@ def is_name(text: str) -> bool:
     return 0 < len(text) <= LONGEST and text.isprintable()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Branch:
     """A name, the changes, later ones after earlier ones, and the moment of the branch."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from engine.errors import GradCheckError
 from engine.explain.scalar import TapeExplainer
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch, watch_text
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.run.capabilities import on_tape
 from engine.text import quoted
@@ -37,7 +38,7 @@ def default_h(x: float) -> float:
     return math.cbrt(MACHINE_EPSILON) * max(1.0, abs(x))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CheckedGradient:
     """One scalar's gradient, complete, beside (loss_plus - loss_minus) / 2h, the slope of the loss around its `value`.
 
@@ -78,7 +79,7 @@ class CheckedGradient:
         return self.value in (self.value + self.h, self.value - self.h)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Summary:
     """Many checks: how many, the one with the largest difference, how many of them meet a kink.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX
 from engine.autograd.tape import Rows
 from engine.expressions.scope import grad_norm
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.recording import Floats, Recording
 from engine.model.tensors import TensorSpec
@@ -32,7 +32,7 @@ TIMES = 100.0
 HANDING_ON = (LEAF, ADD, MUL, LOG, NEG_MAX)  # operations; any other can make a finite number of one that is not
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Finding:
     """What a check found: the first moment of it, a sentence, and the row if it is a single scalar."""
 

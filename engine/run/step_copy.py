@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from engine.errors import EngineError
+from engine.immutable import immutable
 from engine.model.recording import Floats
 from engine.run.capabilities import RepeatableRun
 from engine.timeline.events import Event, Moment, Phase
@@ -16,7 +16,7 @@ from engine.timeline.run import Run
 LARGEST = 3_000_000  # scalars of a tape of which a step is not repeated: it would take longer than a key may
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Extent:
     """The largest magnitudes of a tensor, over all positions, layers and heads of one training step.
 

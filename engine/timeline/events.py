@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Protocol
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX, POW
 from engine.autograd.tape import Rows, Tensor
+from engine.immutable import immutable, immutable_by_identity
 from engine.model.backward_order import GradientOrder, Route
 from engine.model.recording import Floats, Span, Workspace
 from engine.model.tensors import PARAMETER, TensorSpec
@@ -41,7 +42,7 @@ class Phase(StrEnum):
 PHASES = tuple(Phase)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Moment:
     """`tick` ticks of `phase` of training step `step` (counted from 0) are done, and all that comes before."""
 
@@ -61,7 +62,7 @@ EventKey = tuple[str, int | None, int | None, int | None]
 """A tensor's name, position, layer and head."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Event:
     """The ticks after `first` up to `last` of one phase, at the end of which one tensor is complete.
 
@@ -101,7 +102,7 @@ class Event:
         return self.kind == PARAMETER
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class EventValues(Event):
     """An event and what its tensor held when it was complete.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from engine.immutable import immutable_by_identity
 from engine.model.recording import Floats
 
 SPACING = 20  # steps from keyframe to keyframe in a run that is not long
@@ -14,7 +15,7 @@ LATEST = 2  # steps just run whose starts are kept besides
 BUDGET = 128e6  # bytes for all of them, if that is at least LEAST
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Keyframe:
     """All that a training step starts from: parameters, both moments (n_params,) each, and the generator's state."""
 

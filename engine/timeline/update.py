@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from engine.immutable import immutable
 from engine.language.say import say
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Optimizer:
     """How parameters are moved: its name, the quantities of one parameter's update in the order in which they are
     computed ("g" is the gradient, "p" the parameter), and those of them that last from step to step.
@@ -22,7 +22,7 @@ class Optimizer:
 ADAM = Optimizer("Adam", ("g", "m", "v", "m_hat", "v_hat", "delta", "p"), ("m", "v"))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class UpdateTerm:
     """One quantity of a parameter's update: what it was before, if it lasts; what it is, and the formula of that."""
 
@@ -44,7 +44,7 @@ class UpdateStep(Protocol):
         """Why the parameter is, to the last bit, what it was before; None if it has changed."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class AdamStep(UpdateStep):
     """One parameter's update: gradient, moments and parameter before, and all that Adam makes of them."""
 

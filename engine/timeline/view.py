@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import Protocol, Self
@@ -16,6 +15,7 @@ from engine.autograd import kernels
 from engine.autograd.kernels import LEAF, MUL
 from engine.autograd.tape import Rows
 from engine.errors import WhyError
+from engine.immutable import immutable_by_identity
 from engine.language.say import say
 from engine.model.config import Config
 from engine.model.recording import Floats, Workspace
@@ -41,7 +41,7 @@ class GradientState(Enum):
 NEVER = 2**31 - 1  # the tick of what does not happen
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Reading:
     """Values of some scalars and which of them are known, in the shape that was asked for."""
 

@@ -6,16 +6,16 @@ The keys that choose a pane stand in `panes.registry`, which has all of them in 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from engine.immutable import immutable
 from microgpt_tui.texts.say import say
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Key:
     """A binding: its keys, what it does, and how it is shown.
 

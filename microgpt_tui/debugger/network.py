@@ -16,11 +16,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable, immutable_by_identity
 from engine.timeline.events import Event, EventKey, Phase, StepProgram
 from microgpt_tui.debugger.navigation import has_own_words, matrix_name
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Node:
     """A tensor of a position; where heads have one each, all of them.
 
@@ -68,7 +69,7 @@ class Node:
         return (event.place for event in self.events)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ResidualBranch:
     """What hangs on the residual stream: it reads the node `start`, and `end` adds it to that.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
+from engine.immutable import immutable
 from engine.language.catalog import fill, read_part
 from engine.language.chosen import LANGUAGES, language
 from engine.timeline.events import Event, Phase
@@ -23,7 +23,7 @@ OF_CHANGEABLE = ("e:", "g:")  # what if, and gradient checks
 PANE_KEYS = say("explanations.sentences.pane_keys")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Text:
     """A title and three sentences; `now` says what happens to this document, `now_VARIANT` in a variant of it.
 

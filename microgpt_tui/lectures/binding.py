@@ -15,6 +15,7 @@ from functools import partial
 from engine import Address, EngineError, Expression, ExpressionError, Moment, Run, Scope
 from engine.expressions.scope import Kind
 from engine.expressions.watch import Watch
+from engine.immutable import immutable
 from engine.interventions.syntax import Change, parse
 from engine.sampling.stepper import SampleStepper
 from engine.script.statements import Pattern
@@ -42,7 +43,7 @@ NOTHING = "none"
 CHOSEN = re.compile(r"(?P<what>head|layer)(?:\s+(?P<number>\d{1,4}))?")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ScreenNames:
     """What a lecture may name of the screen: panes that it can light, and keys that it can wait for."""
 

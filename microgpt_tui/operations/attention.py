@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable_by_identity
 from engine.timeline.events import Event, EventKey, Phase, StepProgram
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
@@ -26,7 +26,7 @@ SCORES, SHARES, MIX = "scores", "softmax", "weighted_sum"
 KINDS = frozenset((SCORES, SHARES, MIX))  # the operations of a head that are drawn here
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Head:
     """The three operations of a head at one position, and their vectors: (keys, head_dim) or (keys,)."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable_by_identity
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, signed_strip, window
@@ -20,7 +20,7 @@ MOST_HALF = 8  # lines on either side of a strip's axis
 MOST_SIZE = 6  # characters a number
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Track:
     """A vector of a picture: its sign and name, its scalars, what is said beside it, and whether it is a gradient."""
 

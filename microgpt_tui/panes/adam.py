@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from rich.cells import cell_len
 from rich.style import Style
 
+from engine.immutable import immutable
 from engine.timeline.events import Phase
 from engine.timeline.update import ADAM, AdamStep, Optimizer, UpdateStep
 from microgpt_tui.debugger.frame import Frame
@@ -134,7 +134,7 @@ def _waits(frame: Frame) -> str:
     return say("panes.adam.waits_its_turn", left=left) if frame.phase is Phase.UPDATE else left
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Row:
     """A line: words, the sign of a number in formulas, what it was and is, how it is made, what that means.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.style import Style
 
+from engine.immutable import immutable
 from engine.timeline.events import EventKey, Phase
 from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
@@ -74,7 +74,7 @@ class Attention(Pane):
         return board.picture.within(width)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Plan:
     """What fits: which heads, how many of them side by side, characters a cell, which rows and columns.
 

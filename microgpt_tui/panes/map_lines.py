@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from weakref import WeakKeyDictionary
@@ -12,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from rich.style import Style
 
+from engine.immutable import immutable, immutable_by_identity
 from engine.timeline.events import Event, EventKey, Moment, Phase
 from engine.timeline.view import NEVER
 from microgpt_tui.debugger.frame import Frame
@@ -21,7 +21,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class MapLine:
     """One line of the map: tensors side by side, or a layer or a branch in one, or a piece of the stream alone.
 
@@ -185,7 +185,7 @@ class MapState:
         return self.sign + (node.name if names else node.label)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Way:
     """A way to lay out the network: with all layers in full, else the present one; with gaps between branches; with
     all branches in full, else that which is at work.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable
 from engine.model.tensors import AttentionNames, attention_names
 from engine.timeline.events import Moment, Phase
 from engine.timeline.view import View
@@ -120,7 +120,7 @@ def chosen_head(frame: Frame) -> int:
     return min(frame.head or 0, frame.config.n_head - 1)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Columns:
     """Heads `first` to `last`, elements `left` to `right` of each, `size` cells an element, `width` cells a head."""
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, wraps
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec
 
 from textual import events, on
@@ -25,14 +26,10 @@ from engine.model.dataset import BUNDLED
 from engine.run.capabilities import branching, is_scripted, on_tape
 from engine.run.step_copy import StepCopy, step_copy_of
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.change import ChangePlayer
 from microgpt_tui.debugger.completion import LineError
-from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.debugger.frame import Choice, Context, Folding, Frame, PathStep, WatchLine
-from microgpt_tui.debugger.goto import Command, Continue, OtherData
-from microgpt_tui.debugger.goto_controller import GoTo
 from microgpt_tui.debugger.keys import Key, KeyCommands
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.navigator import Navigator
@@ -60,12 +57,22 @@ from microgpt_tui.storage.paths import in_browser
 from microgpt_tui.storage.startup import Start, from_seed
 from microgpt_tui.texts.say import say
 
-if TYPE_CHECKING:  # imported where a copy of microgpt.py is opened, or a dialog: the first frame needs none
+if TYPE_CHECKING:  # imported where it is first needed: the first frame needs none
     from engine.script.source_table import OwnLines
+    from microgpt_tui.debugger.goto import Command, OtherData
+    from microgpt_tui.debugger.goto_controller import GoTo
     from microgpt_tui.dialogs.branches import Wish
 
 SMALLEST = (80, 24)
 OTHER_CHANGES = "learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"  # examples, as they are typed
+NOT_AT_FIRST = (
+    *(
+        f"microgpt_tui.operations.{name}"
+        for name in ("attention", "generic", "linear", "loss", "probabilities", "update")
+    ),
+    "microgpt_tui.debugger.goto_controller",
+)
+"""What is imported once the first frame is on the screen."""
 MAX_COMPARED_STEPS = 3  # earlier steps offered again as columns in the names view
 P = ParamSpec("P")
 Action = Callable[Concatenate["DebuggerScreen", P], None]
@@ -140,7 +147,6 @@ class DebuggerScreen(Screen[None]):
         start = partial(self.run_worker, thread=True, group="motion")
         self.motion = RunController(session, start, self.post_message)
         self.navigator = Navigator(self.state, self.stops, self.motion, self, self.notify)
-        self.go_to = GoTo(self.state, self.navigator.go, lambda: self.frame, self.notify)
         self.what_if = WhatIfController(self.state, self.navigator.enter, self.notify, start, self.call_later)
         arrangement = Arrangement.load() if arrangement is None else arrangement
         kinds = {spec.id: spec.kind for spec in registry.PANES}
@@ -183,6 +189,13 @@ class DebuggerScreen(Screen[None]):
     def _show_whole(self) -> None:
         self._early, self._copy = False, step_copy_of(self._copy_of)
         self.show()
+        self.call_after_refresh(self._import_rest, list(NOT_AT_FIRST))
+
+    def _import_rest(self, modules: list[str]) -> None:
+        """Import the next of what the first frame does not need, but a key may; keys come between two of them."""
+        if modules and self.whole:
+            import_module(modules.pop(0))
+            self.call_later(self._import_rest, modules)
 
     def on_unmount(self) -> None:
         """Stop the threads."""
@@ -213,6 +226,13 @@ class DebuggerScreen(Screen[None]):
     def panes(self) -> tuple[Pane, ...]:
         """Every pane of the screen; they are made with it, and stay."""
         return tuple(self.query(Pane))
+
+    @cached_property
+    def go_to(self) -> GoTo:
+        """Goes to what is typed, searched or marked; made when that is first needed."""
+        from microgpt_tui.debugger.goto_controller import GoTo
+
+        return GoTo(self.state, self.navigator.go, lambda: self.frame, self.notify)
 
     @property
     def whole(self) -> bool:
@@ -497,6 +517,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_command(self) -> None:
         """Ask where to go, and go there."""
+        from microgpt_tui.debugger import goto
+        from microgpt_tui.debugger.examples import Examples
         from microgpt_tui.dialogs.text_input import LineScreen
 
         frame = self.frame
@@ -509,6 +531,8 @@ class DebuggerScreen(Screen[None]):
 
     def read_line(self, frame: Frame, line: str) -> Command | Start | None:
         """What a typed line asks for; None if it is empty. Raises LineError."""
+        from microgpt_tui.debugger.goto import OtherData
+
         command = self.go_to.read(frame, line)
         return self.start_on(command) if isinstance(command, OtherData) else command
 
@@ -524,6 +548,8 @@ class DebuggerScreen(Screen[None]):
             raise LineError(str(error)) from None
 
     def _carry_out(self, command: Command | Start) -> None:
+        from microgpt_tui.debugger.goto import Continue
+
         if isinstance(command, Start):
             self.post_message(self.Replaced(command))
         elif isinstance(command, Continue):
@@ -534,6 +560,7 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_search(self) -> None:
         """Ask for words, and go to the next event of the step that fits them; for none, to the next one again."""
+        from microgpt_tui.debugger import search
         from microgpt_tui.dialogs.text_input import LineScreen
 
         go_to, program = self.go_to, self.session.program

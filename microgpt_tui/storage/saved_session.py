@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from engine import CHECKS, CheckpointError, Config
 from engine.atomic_write import read_whole, write_whole
 from engine.checkpoint import validate
 from engine.checkpoint.checkpoint import Checkpoint, as_bytes, load
+from engine.immutable import immutable
 from engine.model.dataset import Origin
 from engine.text import shortened_repr
 from engine.timeline.events import Moment
@@ -31,7 +32,7 @@ MAX_BYTES = 2**24  # of the JSON file, which usually has some thousands
 JsonObject = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SavedSession:
     """A run's hyperparameters and documents, the moment and focus, and the user's annotations and layout.
 

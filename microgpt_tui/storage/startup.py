@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import Config
 from engine.checkpoint.checkpoint import Checkpoint, load
 from engine.hangul import SYLLABLES
+from engine.immutable import immutable
 from engine.model.dataset import kept_path, load_docs
 from engine.timeline.events import Moment, StepProgram
 from microgpt_tui.debugger.navigation import first_moment
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # imported where a script or a copy of microgpt.py is opened:
     from engine.script.run import ScriptOptions
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Start:
     """Documents, their file (None: a bundled one) and their split, with the saved run and session if there are any.
 
@@ -54,7 +54,7 @@ class Start:
         return self.run.here if self.run is not None else first_moment(program, self.step)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ScriptStart:
     """A script, how it is run, and the training step to open at."""
 

@@ -6,6 +6,8 @@ import gzip
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -251,3 +253,13 @@ def test_losses_of_held_out_documents_are_printed_and_logged(tmp_path: Path) -> 
             f"| kept aside {entry['val_loss']:.4f}, perplexity {entry['val_perplexity']:.2f}" in told[entry["step"] - 1]
         )
     assert "kept aside" not in told[0]
+
+
+def test_garbage_is_collected_while_a_command_runs() -> None:
+    program = (
+        "import gc, sys; sys.argv[1:] = ['train', '--until', '1', '--n-embd', '4', '--n-head', '2']\n"
+        "from microgpt_tui.__main__ import main\n"
+        "try: main()\nfinally: print(gc.isenabled())"
+    )
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines()[-1] == "True"
