@@ -31,7 +31,8 @@ class Watched(MicrogptApp):
         super()._display(screen, renderable)
         if isinstance(screen, DebuggerScreen) and "embed" in screen.query_one("#stage").picture.text():
             program = vars(screen.session.program)
-            print(*sys.modules, *(f"computed.{name}" for name in ("route", "_backward") if name in program))
+            computed = program | vars(screen.session.recording)
+            print(*sys.modules, *(f"computed.{name}" for name in ("route", "_backward", "dots") if name in computed))
             self.exit()
 
 app = Watched(from_seed(Config(), 0, None))
