@@ -43,7 +43,7 @@ from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.terminal_text import lines
 from microgpt_tui.panes import registry
-from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.screens.debugger import STYLES, DebuggerScreen
 from microgpt_tui.screens.loading import LoadingScreen, OpeningScreen, ScriptLoadingScreen
 from microgpt_tui.storage.paths import compiled_mark, in_browser, state_folder
 from microgpt_tui.storage.startup import ScriptStart, Start
@@ -203,6 +203,7 @@ class MicrogptApp(ThemedApp):
     """
 
     TITLE = "microgpt-tui"
+    CSS_PATH = STYLES  # read with the app's own: a screen that brings another file has all of it parsed anew
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(
