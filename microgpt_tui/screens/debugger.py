@@ -73,6 +73,8 @@ NOT_AT_FIRST = (
         for name in ("attention", "generic", "linear", "loss", "probabilities", "update")
     ),
     "microgpt_tui.debugger.goto_controller",
+    "microgpt_tui.panes.why_tables",
+    "microgpt_tui.panes.comparison_view",
 )
 """What is imported once the first frame is on the screen."""
 MAX_COMPARED_STEPS = 3  # earlier steps offered again as columns in the names view

@@ -18,7 +18,6 @@ from textual.widgets import Static
 
 from engine import DataError, EngineError, NumericFault, Run, Session, Stopped
 from engine.autograd.jit import Kernels, can_compile, loops, loops_at_hand, take_warning
-from engine.checkpoint.checkpoint import take_up
 from engine.run.session import warm_up
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.drawing import theme
@@ -151,6 +150,8 @@ class OpeningScreen(LoadingScreen):
         session = Session(start.config, start.docs, self._recorded, loops_at_hand())
         try:
             if start.run is not None:
+                from engine.checkpoint.checkpoint import take_up  # here, since a run from its seed needs none of it
+
                 take_up(start.run, session)
             target = start.moment(session.program)
             steps = max(target.step - session.step, 0) + 1

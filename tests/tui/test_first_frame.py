@@ -14,9 +14,10 @@ from tests.benchmarks.start import EMPTY
 ROOT = Path(__file__).resolve().parents[2]
 LATER = (
     "computed", "numba", "llvmlite", "yaml", "markdown_it", "safetensors", "pygments", "pooch", "tomllib", "email",
-    "numpy.ma", "engine.script", "engine.verify", "microgpt_tui.dialogs", "microgpt_tui.export",
-    "microgpt_tui.inference", "microgpt_tui.lectures", "microgpt_tui.screens.inference", "microgpt_tui.screens.lecture",
-    "microgpt_tui.web", "microgpt_tui.debugger.goto", "microgpt_tui.debugger.search", *NOT_AT_FIRST,
+    "numpy.ma", "engine.checkpoint.checkpoint", "engine.script", "engine.verify", "engine.explain.logit_attribution",
+    "microgpt_tui.dialogs", "microgpt_tui.export", "microgpt_tui.inference", "microgpt_tui.lectures",
+    "microgpt_tui.screens.inference", "microgpt_tui.screens.lecture", "microgpt_tui.web", "microgpt_tui.debugger.goto",
+    "microgpt_tui.debugger.search", *NOT_AT_FIRST,
     *(f"microgpt_tui.cli.{name.replace('-', '_')}" for name in cli.commands if name != "open"),
 )  # fmt: skip
 PROGRAM = """
