@@ -225,8 +225,9 @@ class MicrogptApp(ThemedApp):
         self._next: Start | None = None  # a run that is opened in place of the one on the screen
 
     def get_default_screen(self) -> Screen[None]:
-        """The screen that shows the progress of opening."""
-        return ScriptLoadingScreen(self.start) if isinstance(self.start, ScriptStart) else OpeningScreen(self.start)
+        """The screen that shows the progress of opening, where that takes longer than a moment."""
+        start = self.start
+        return ScriptLoadingScreen(start) if isinstance(start, ScriptStart) else OpeningScreen(start, start.short)
 
     def on_mount(self) -> None:
         """Handle signals that end the program."""

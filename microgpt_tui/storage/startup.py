@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # imported where a script, a copy of microgpt.py or a file is
     from engine.checkpoint.checkpoint import Checkpoint
     from engine.script.run import ScriptOptions
 
+MOST_READ_AT_ONCE = 100_000  # characters
+
 
 @immutable
 class Start:
@@ -46,6 +48,13 @@ class Start:
         """The branch to open; None for the original."""
         source = self.saved or self.run
         return source.branch if source is not None else None
+
+    @property
+    def short(self) -> bool:
+        """Whether it opens in a moment: the first step of a model no larger than the usual one, on few documents."""
+        usual, config = Config(), self.config
+        larger = any(getattr(config, name) > getattr(usual, name) for name in ("n_layer", "n_embd", "block_size"))
+        return not (larger or self.step or self.run or self.saved) and sum(map(len, self.docs)) < MOST_READ_AT_ONCE
 
     def moment(self, program: StepProgram) -> Moment:
         """The moment to open at."""
