@@ -43,7 +43,7 @@ from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.terminal_text import lines
 from microgpt_tui.panes import registry
-from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.screens.debugger import STYLES, DebuggerScreen
 from microgpt_tui.screens.loading import LoadingScreen, OpeningScreen, ScriptLoadingScreen
 from microgpt_tui.storage.paths import compiled_mark, in_browser, state_folder
 from microgpt_tui.storage.startup import ScriptStart, Start
@@ -203,6 +203,7 @@ class MicrogptApp(ThemedApp):
     """
 
     TITLE = "microgpt-tui"
+    CSS_PATH = STYLES  # read with the app's own: a screen that brings another file has all of it parsed anew
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(
@@ -224,8 +225,9 @@ class MicrogptApp(ThemedApp):
         self._next: Start | None = None  # a run that is opened in place of the one on the screen
 
     def get_default_screen(self) -> Screen[None]:
-        """The screen that shows the progress of opening."""
-        return ScriptLoadingScreen(self.start) if isinstance(self.start, ScriptStart) else OpeningScreen(self.start)
+        """The screen that shows the progress of opening, where that takes longer than a moment."""
+        start = self.start
+        return ScriptLoadingScreen(start) if isinstance(start, ScriptStart) else OpeningScreen(start, start.short)
 
     def on_mount(self) -> None:
         """Handle signals that end the program."""

@@ -90,6 +90,14 @@ class Tape:
         self._last_lines.append(frame.f_lineno)
         return Value(self, row)
 
+    def leaves(self, count: int) -> list[Value]:
+        """Append as many rows for numbers that come from outside, as `push` does one."""
+        first = self.push(LEAF, NOTHING, NOTHING)
+        self.op.extend([LEAF] * (count - 1))
+        self.child.extend([NOTHING] * 2 * (count - 1))
+        self._last_lines.extend([self._last_lines[-1]] * (count - 1))
+        return [first, *(Value(self, row) for row in range(first.row + 1, len(self)))]
+
     def leaf(self, data: float) -> Value:
         """A row of its own for a number that comes from outside, such as a temperature."""
         self.numbers[len(self)] = data
@@ -202,9 +210,11 @@ class Matrix(list[list[Value]]):
     """A parameter matrix: rows of leaves, with its name and the rows that it has on the tape, (rows, columns)."""
 
     def __init__(self, name: str, tape: Tape, shape: tuple[int, int]) -> None:
-        super().__init__([tape.push(LEAF, NOTHING, NOTHING) for _ in range(shape[1])] for _ in range(shape[0]))
+        first = len(tape)
+        leaves = tape.leaves(shape[0] * shape[1])
+        super().__init__(leaves[i * shape[1] : (i + 1) * shape[1]] for i in range(shape[0]))
         self.name = name
-        self.rows = np.array([[v.row for v in row] for row in self], dtype=np.int32)
+        self.rows = np.arange(first, len(tape), dtype=np.int32).reshape(shape)
 
 
 def rows_of(values: Any) -> Rows:

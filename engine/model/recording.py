@@ -137,8 +137,6 @@ class Recording:
     reciprocal: int  # the row of 1 / temperature
     row_counts: tuple[int, ...]  # how many rows are computed after each position; leaves are not among them
     live: Mask  # where gradients flow to: parameters and what is computed, not constants
-    dots: Dots  # the dot products among the rows of positions
-    dot_counts: tuple[int, ...]  # how many blocks of them begin before the end of each position
     token_matrix: str  # the matrix that has a row for each token that is read
     embed_rows: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from it
     nll_rows: Rows  # (block_size,): the row of log(p) of each position, whose child depends on the target
@@ -154,6 +152,21 @@ class Recording:
     def _tensors_by_row(self) -> tuple[list[int], list[Tensor]]:
         tensors = sorted((t for span in (*self.positions, *self.losses) for t in span.tensors), key=lambda t: t.first)
         return [t.first for t in tensors], tensors
+
+    @functools.cached_property
+    def dots(self) -> Dots:
+        """The dot products among the rows of positions; a moment within a step needs none of them.
+
+        Which tokens are read and judged changes nothing about them.
+        """
+        rows, numbers = self.constants
+        ends = [span.last for span in self.positions]
+        return find_dots(self.op, self.child, self.live, rows[numbers == 0.0], ends)
+
+    @functools.cached_property
+    def dot_counts(self) -> tuple[int, ...]:
+        """How many blocks of them begin before the end of each position."""
+        return tuple(np.searchsorted(self.dots.starts, self.row_counts).tolist())
 
     def parts_of(self, n: int) -> tuple[slice, slice]:
         """The rows that a document of `n` positions has: parameters and positions, and the mean over these."""
@@ -524,7 +537,6 @@ def _freeze(
     row_counts = np.cumsum([np.count_nonzero(op[span.first : span.last] != LEAF) for span in positions])
     live = (op != LEAF) & (op != NEG_MAX)
     live[:n_params] = True
-    dots = find_dots(op, child, live, constants[numbers == 0.0], [span.last for span in positions])
     matrices = {name: matrix.rows for name, matrix in w.items()}
     tensors = [span.tensors for span in positions]
     return Recording(
@@ -546,8 +558,6 @@ def _freeze(
         reciprocal=reciprocal.row,
         row_counts=tuple(row_counts.tolist()),
         live=live,
-        dots=dots,
-        dot_counts=tuple(np.searchsorted(dots.starts, row_counts).tolist()),
         token_matrix=_matrix_at(matrices, positions[0].embedding.operation.operands["token"]),
         embed_rows=np.stack([span.embedding.rows for span in positions]),
         nll_rows=np.array([_log_in(op, span.loss) for span in positions], dtype=np.int32),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from engine import EngineError, Run
-from engine.checkpoint.checkpoint import Checkpoint, snapshot
 from engine.expressions.scope import Scope
 from engine.expressions.watch import watch_text
 from engine.hangul import SYLLABLES
@@ -19,6 +19,9 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.run_controller import Start
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.texts.say import say
+
+if TYPE_CHECKING:  # imported where a run is saved
+    from engine.checkpoint.checkpoint import Checkpoint
 
 MOST_NAMED = 2  # changes of a branch that are named before the rest is only counted
 Enter = Callable[[Callable[[], Run], Moment | None], bool]
@@ -97,6 +100,8 @@ class WhatIfController:
 
     def snapshot(self, path: str | None, split: str = SYLLABLES) -> Checkpoint:
         """The original and its branches, to be saved."""
+        from engine.checkpoint.checkpoint import snapshot
+
         return snapshot(self.branches.original, path, self.branches.all(), self.branch, split)
 
     def take_up(self, branches: Branches, branch: str | None = None) -> None:

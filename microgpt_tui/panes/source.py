@@ -103,11 +103,13 @@ def _dedented(code: CodeText, code_styles: CodeStyles, indent: int) -> list[list
     """The lines of a code as styled segments, each moved to the left by as much, or as far as it goes."""
     lines = []
     for segments in _highlighted(code, code_styles):
-        left, line = indent, []
-        for text, style, _ in segments:
+        left, line = indent, list(segments)
+        for i, (text, style, _) in enumerate(segments if indent else ()):
             cut = min(left, _indentation(text))
-            left = left - cut if cut == len(text) else 0
-            line.append(Segment(text[cut:], style))
+            line[i] = Segment(text[cut:], style)
+            if cut < len(text):
+                break
+            left -= cut
         lines.append(line)
     return lines
 
@@ -356,7 +358,7 @@ def _number(source: SourceLine) -> str:
 
 def _gutter(code: CodeText, line: int) -> str:
     """What a line is called in front of it: its number, or those of a cell and a line."""
-    return re.sub(r"\D+", ":", code.label(line)).strip(":")
+    return re.sub(r"\D+", ":", code.label(line)).strip(":") if code.labels else str(line)
 
 
 @lru_cache(64)

@@ -8,8 +8,6 @@ import numpy as np
 from textual.binding import Binding, BindingType
 
 from engine.errors import WhyError
-from engine.explain.logit_attribution import Attributor
-from engine.explain.update_attribution import attribute_update
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame, PathStep
 from microgpt_tui.drawing import theme
@@ -20,7 +18,6 @@ from microgpt_tui.drawing.styled_text import marked, styled
 from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import Board
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.why_tables import draw_parts, draw_update_attribution
 from microgpt_tui.texts.say import say
 
 FIGURE, SHARE = 9, 9  # cells
@@ -83,15 +80,25 @@ class Why(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         board = Board(frame, width, height)
         try:
-            if frame.phase is Phase.FORWARD:
-                draw_parts(board, Attributor(frame.view, frame.pos))
-            elif frame.backward:
+            if frame.backward:
                 self._draw_paths(board)
             else:
-                draw_update_attribution(board, attribute_update(frame.view, frame.parameter))
+                self._draw_table(board)
         except WhyError as error:
             board.note(say("panes.why.not_to_be_said", error=error))
         return board.picture
+
+    def _draw_table(self, board: Board) -> None:
+        # Imported here, since the first frame needs none of it.
+        from engine.explain.logit_attribution import Attributor
+        from engine.explain.update_attribution import attribute_update
+        from microgpt_tui.panes.why_tables import draw_parts, draw_update_attribution
+
+        frame = board.frame
+        if frame.phase is Phase.FORWARD:
+            draw_parts(board, Attributor(frame.view, frame.pos))
+        else:
+            draw_update_attribution(board, attribute_update(frame.view, frame.parameter))
 
     # Gradient paths.
 

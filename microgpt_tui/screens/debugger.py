@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, wraps
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec
 
 from textual import events, on
@@ -63,6 +64,7 @@ if TYPE_CHECKING:  # imported where it is first needed: the first frame needs no
     from microgpt_tui.debugger.goto_controller import GoTo
     from microgpt_tui.dialogs.branches import Wish
 
+STYLES = Path(__file__).with_name("debugger.tcss")
 SMALLEST = (80, 24)
 OTHER_CHANGES = "learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"  # examples, as they are typed
 NOT_AT_FIRST = (
@@ -71,6 +73,8 @@ NOT_AT_FIRST = (
         for name in ("attention", "generic", "linear", "loss", "probabilities", "update")
     ),
     "microgpt_tui.debugger.goto_controller",
+    "microgpt_tui.panes.why_tables",
+    "microgpt_tui.panes.comparison_view",
 )
 """What is imported once the first frame is on the screen."""
 MAX_COMPARED_STEPS = 3  # earlier steps offered again as columns in the names view
@@ -106,7 +110,7 @@ class DebuggerScreen(Screen[None]):
     A subclass may override `layout_for` and `check_action`, and set `after_show` and the `diverted` of the navigator.
     """
 
-    CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
+    CSS_PATH: ClassVar[CSSPathType | None] = STYLES
     AUTO_FOCUS = ""  # no pane is chosen at first, so the arrow keys move through time
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - so named by the base
         (0, "-narrow"),

@@ -30,7 +30,7 @@ from microgpt_tui.lectures.speaker_notes import SharedNotes
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.layouts import Split, plan, spotlit
 from microgpt_tui.panes.lecture_page import Footing, LecturePage
-from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.screens.debugger import STYLES, DebuggerScreen
 from microgpt_tui.storage.startup import Start
 from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.picture_view import PictureView
@@ -42,7 +42,7 @@ LEFT_TO_PANES = 9  # lines at least, where it stands above them
 class LectureScreen(DebuggerScreen):
     """One chapter of a lecture, given with a clicker or the keyboard. While exploring, it is the debugger alone."""
 
-    CSS_PATH: ClassVar[CSSPathType | None] = ["debugger.tcss", "lecture.tcss"]
+    CSS_PATH: ClassVar[CSSPathType | None] = [STYLES, "lecture.tcss"]
     KEYS_IN_BORDERS = False  # digits lead to pages
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.description, id=key.id, tooltip=key.tooltip, show=False, priority=True)
