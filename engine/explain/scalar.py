@@ -235,14 +235,7 @@ class TapeExplainer(Explainer):
         makers = edges >> 1
         return edges[(self._op[makers] != LEAF) & (self._op[makers] != NEG_MAX)]  # type: ignore[no-any-return]
 
-    def formula(self, row: int) -> list[Piece]:
-        """How the row is made, in one line; sums are written out, products in them too."""
-        terms = self.terms(row)
-        if terms:
-            pieces: list[Piece] = []
-            for term in terms:
-                pieces += [" + ", *self._product(term)] if pieces else self._product(term)
-            return pieces
+    def operation_formula(self, row: int) -> list[Piece]:
         kids, op = self.children(row), self._op[row]
         if op in (ADD, MUL):
             return [kids[0], " + " if op == ADD else " · ", kids[1]]
@@ -252,7 +245,7 @@ class TapeExplainer(Explainer):
             return ["−max(", *[p for kid in kids for p in (kid, ", ")][:-1], ")"]
         return [FUNCTIONS[op], kids[0], ")"] if kids else []
 
-    def _product(self, row: int) -> list[Piece]:
+    def term_formula(self, row: int) -> list[Piece]:
         tensor = self.tensor(row)
         if self._op[row] == MUL and tensor and self._label(tensor, row) is None:
             a, b = self.children(row)

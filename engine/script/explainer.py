@@ -150,17 +150,7 @@ class ScriptExplainer(Explainer):
                 return terms.index(row) + 1
         return 0
 
-    def formula(self, row: int) -> list[Piece]:
-        """How the row is made, in one line; sums are written out, products in them too."""
-        terms = self.terms(row)
-        if terms:
-            pieces: list[Piece] = []
-            for term in terms:
-                pieces += [" + ", *self._product(term)] if pieces else self._product(term)
-            return pieces
-        return self._operation(row)
-
-    def _operation(self, row: int) -> list[Piece]:
+    def operation_formula(self, row: int) -> list[Piece]:
         sign, extra = self._sign(row), self._extra(row)
         parts: list[Piece] = [*self.children(row)]
         if not parts:
@@ -176,7 +166,7 @@ class ScriptExplainer(Explainer):
         opening = "max(0, " if sign == "relu" and len(parts) == 1 else f"{sign.strip('_')}("
         return [opening, *[piece for part in parts for piece in (part, ", ")][:-1], ")"]
 
-    def _product(self, row: int) -> list[Piece]:
+    def term_formula(self, row: int) -> list[Piece]:
         if self._sign(row) == "*" and self._label(row) is None and self._extra(row) is None:
             a, b = self.children(row)
             return [a, " · ", b]
