@@ -12,7 +12,6 @@ from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX, POW, RELU
 from engine.autograd.tape import Tensor
 from engine.language.say import say
 from engine.model.recording import Floats, Recording, Workspace
-from engine.timeline.events import Phase
 from engine.timeline.explainer import Explainer, Piece, Term
 from engine.timeline.view import TapeView
 
@@ -256,10 +255,9 @@ class TapeExplainer(Explainer):
 
     def gradient(self, row: int) -> list[Term]:
         """The terms that have made the gradient of a row so far, in the order in which they were added."""
-        moment, program = self.view.moment, self.program
-        if moment.phase is Phase.FORWARD:
+        program, done = self.program, self.view.backward_ticks
+        if not done:  # nobody asks for the way back before it is gone
             return []
-        done = moment.tick if moment.phase is Phase.BACKWARD else program.ticks(Phase.BACKWARD)
         total, terms = 0.0, []
         for tick in program.ticks_into(row):
             edge = int(program.edges[tick - 1])

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.language.say import say
 from engine.script.kinds import SIGNS
-from engine.timeline.events import Event, Phase
+from engine.timeline.events import Event
 from engine.timeline.explainer import Explainer, Piece, Term
 
 if TYPE_CHECKING:
@@ -223,11 +223,7 @@ class ScriptExplainer(Explainer):
 
     def gradient(self, row: int) -> list[Term]:
         """The terms that have made the gradient of a row so far, in the order in which they were added."""
-        moment, program = self.view.moment, self.program
-        if moment.phase is Phase.FORWARD:
-            return []
-        done = moment.tick if moment.phase is Phase.BACKWARD else program.ticks(Phase.BACKWARD)
-        writes = program.gradients
+        done, writes = self.view.backward_ticks, self.program.gradients
         ticks = writes.into(row)
         ticks = ticks[(ticks < done) & (writes.sources[ticks] >= 0)]
         grads, local, products, before = (each.tolist() for each in writes.terms(ticks))
