@@ -15,6 +15,7 @@ import pytest
 
 from engine.script.check import check
 from microgpt_tui.cli._json import json_text
+from tests.support.changed_text import replaced
 from tests.support.commands import ROOT, error_of, in_terminal, invoke, start
 from tests.support.wait import met
 
@@ -24,12 +25,8 @@ WRONG = ("(1 - t * t,)", "(1 - t,)")
 
 def changed(folder: Path, *changes: tuple[str, str]) -> Path:
     """The small script with pieces of its text replaced."""
-    text = SMALL.read_text(encoding="utf-8")
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
     path = folder / "mine.py"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(replaced(SMALL.read_text(encoding="utf-8"), *changes), encoding="utf-8")
     return path
 
 

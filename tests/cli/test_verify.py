@@ -16,6 +16,7 @@ import pytest
 
 from engine.script import time_limit
 from engine.verify import compare, probe
+from tests.support.changed_text import replaced
 from tests.support.commands import error_of, in_terminal, invoke, start
 from tests.support.wait import met
 
@@ -27,12 +28,8 @@ def copy(tmp_path: Path) -> Any:
     """Write the stand-in, with pieces of its text replaced."""
 
     def write(*changes: tuple[str, str]) -> Path:
-        text = STAND_IN
-        for old, new in changes:
-            assert old in text
-            text = text.replace(old, new)
         path = tmp_path / "copy.py"
-        path.write_text(text)
+        path.write_text(replaced(STAND_IN, *changes))
         return path
 
     return write
