@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from rich.console import RenderableType
 from textual import on
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.notifications import Notify
@@ -38,7 +38,7 @@ from engine.run.branches import Branches
 from engine.run.capabilities import is_scripted
 from engine.run.compilation import Compilation
 from microgpt_tui.autosave import Autosave
-from microgpt_tui.debugger.keys import KEYS
+from microgpt_tui.debugger.keys import SUSPEND, bindings
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.terminal_text import lines
@@ -82,11 +82,7 @@ class ThemedApp(App[EngineError | None]):
     Cells of pictures tell sign and size by characters where the terminal has too few colours, and with `signs`.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(key.keys, "suspend_process", key.description, id=key.id, tooltip=key.tooltip, show=False, priority=True)
-        for key in KEYS
-        if key.id == "app.suspend"
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*SUSPEND)
     ALLOW_SELECT = False  # Textual's text selection fails where a notification was just closed
 
     def __init__(self, theme_name: str = "microgpt-dark", signs: bool = False) -> None:

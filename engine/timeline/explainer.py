@@ -98,7 +98,18 @@ class Explainer(Protocol):
         return row
 
     def formula(self, row: int) -> list[Piece]:
-        """How the row is made, in one line; empty for parameters and constants."""
+        """How the row is made, in one line: sums are written out, products in them too; empty for what is not made."""
+        terms = self.terms(row)
+        if not terms:
+            return self.operation_formula(row)
+        return [piece for term in terms for piece in (" + ", *self.term_formula(term))][1:]
+
+    def operation_formula(self, row: int) -> list[Piece]:
+        """The operation that made a row, with its operands as they are; empty for parameters and constants."""
+
+    def term_formula(self, row: int) -> list[Piece]:
+        """A term of a sum, as it stands in the formula of the sum."""
+        return [row]
 
     def names_in_formula(self, row: int) -> list[tuple[str, int | None]]:
         """The pieces of the formula of a row as text, each with the row that it names, None for signs."""

@@ -187,16 +187,14 @@ class View(Protocol):
     def arrived(self, rows: Rows) -> Mask:
         """Where something has been added to the gradient so far, if it was only a 0."""
         first, _ = self._touched
-        if self.moment.phase is Phase.FORWARD:
-            return np.zeros(rows.shape, dtype=np.bool_)
-        return np.asarray((first[rows] > 0) & (first[rows] <= self._grad_tick))
+        return np.asarray((first[rows] > 0) & (first[rows] <= self.backward_ticks))
 
     def complete(self, rows: Rows) -> Mask:
         """Where nothing more will be added to the gradient in this step; nowhere in the forward phase."""
         _, last = self._touched
         if self.moment.phase is Phase.FORWARD:
             return np.zeros(rows.shape, dtype=np.bool_)
-        return np.asarray((last[rows] <= self._grad_tick) & self.used(rows))
+        return np.asarray((last[rows] <= self.backward_ticks) & self.used(rows))
 
     def contributed(self, event: Event, rows: Rows) -> Reading:
         """What a forward event's products have added so far to the gradients of these scalars, one product each."""
@@ -215,7 +213,7 @@ class View(Protocol):
         """For every parameter: how many positions have added to its gradient so far, how many will have in the end, and
         the tick at which the first of them begins (a large number if none does).
         """
-        done = 0 if self.moment.phase is Phase.FORWARD else self._grad_tick
+        done = self.backward_ticks
         return {
             name: (int(((own > 0) & (own <= done)).sum()), int((own > 0).sum()), int(own[own > 0].min(initial=NEVER)))
             for name, own in zip(self.program.parameters, self._contributions(), strict=True)
@@ -230,7 +228,10 @@ class View(Protocol):
         return self.program.touched
 
     @property
-    def _grad_tick(self) -> int:
+    def backward_ticks(self) -> int:
+        """How many ticks of the backward phase are done."""
+        if self.moment.phase is Phase.FORWARD:
+            return 0
         return self.moment.tick if self.moment.phase is Phase.BACKWARD else self.program.ticks(Phase.BACKWARD)
 
     # Updates.
@@ -442,7 +443,7 @@ class TapeView(View):
         first, last = program.rows[event.first], program.rows[event.last - 1]
         received, _ = self._touched
         ticks = received[first : last + 1]  # of what is made here: nothing is handed on before
-        edges = program.edges[int(ticks[ticks > 0].min(initial=NEVER)) : self._grad_tick]
+        edges = program.edges[int(ticks[ticks > 0].min(initial=NEVER)) : self.backward_ticks]
         user = edges >> 1
         own = edges[(user >= first) & (user <= last)]
         own = own[r.op[own >> 1] == MUL]

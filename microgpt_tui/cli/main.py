@@ -63,28 +63,12 @@ def _version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
         "microgpt-tui train --save names.safetensors",
     ),
 )
-@click.option(
-    "--resume",
-    is_flag=True,
-    help=say("cli.main.resume"),
-    panel=DATA,
-)
-@click.option(
-    "--resume-earlier",
-    is_flag=True,
-    help=say("cli.main.resume_earlier"),
-    panel=DATA,
-)
+@click.option("--resume", is_flag=True, help=say("cli.main.resume"), panel=DATA)
+@click.option("--resume-earlier", is_flag=True, help=say("cli.main.resume_earlier"), panel=DATA)
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help=say("cli.main.version")
 )
-@click.option(
-    "--source",
-    type=FilePath(),
-    metavar="FILE",
-    help=say("cli.main.source"),
-    panel=DATA,
-)
+@click.option("--source", type=FilePath(), metavar="FILE", help=say("cli.main.source"), panel=DATA)
 @step_option(say("cli.main.step"))
 @data_option
 @split_option

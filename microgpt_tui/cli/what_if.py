@@ -13,16 +13,7 @@ from engine.model.config import Config
 from engine.text import quoted
 from microgpt_tui.cli._exit import Failure, print_notice, print_result
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import (
-    OUTPUT,
-    TRAINING,
-    check_targets,
-    data_option,
-    examples,
-    file_option,
-    hyperparameters,
-    split_option,
-)
+from microgpt_tui.cli._options import check_targets, examples, file_option, json_option, run_options, until_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import check_until, open_session, read_docs
 from microgpt_tui.drawing.terminal_text import printable
@@ -46,35 +37,12 @@ MAX_LINES = 12  # steps that are shown without --json
         "microgpt-tui what-if --edit 'q[0, 3]@pos=2,step=5 = 0.1' --edit 'learning_rate@step=50 = 0.02' --until 100",
     ),
 )
-@click.option(
-    "--until",
-    type=click.IntRange(min=1),
-    required=True,
-    metavar="N",
-    help=say("cli.what_if.until"),
-    panel=TRAINING,
-)
-@click.option(
-    "--edit",
-    "edits",
-    multiple=True,
-    metavar="CHANGE",
-    help=say("cli.what_if.edit"),
-    panel=CHANGES,
-)
-@click.option(
-    "--ablate",
-    "ablated",
-    multiple=True,
-    metavar="PART",
-    help=say("cli.what_if.ablate"),
-    panel=CHANGES,
-)
-@click.option("--json", "as_json", is_flag=True, help=say("cli.what_if.json"), panel=OUTPUT)
+@until_option(say("cli.what_if.until"), required=True)
+@click.option("--edit", "edits", multiple=True, metavar="CHANGE", help=say("cli.what_if.edit"), panel=CHANGES)
+@click.option("--ablate", "ablated", multiple=True, metavar="PART", help=say("cli.what_if.ablate"), panel=CHANGES)
+@json_option(say("cli.what_if.json"))
 @file_option("--save", say("cli.what_if.save"))
-@data_option
-@split_option
-@hyperparameters
+@run_options
 def what_if(
     config: Config, until: int, edits: tuple[str, ...], ablated: tuple[str, ...], as_json: bool, save: Path | None,
     data: Path | None, split: str,

@@ -84,7 +84,7 @@ class ExpectedAction:
     def in_words(self, words: Mapping[str, str]) -> str:
         """What the viewer is to do, in the words of a language."""
         if self.key is not None:
-            return words["key"].format(key=self.key.display or self.key.keys)
+            return words["key"].format(key=self.key.shown)
         return words["choose" if self.what else "make"].format(what=self.source.text)
 
     def chosen(self, frame: Frame) -> int | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from engine.errors import WhyError
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame, PathStep
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.numbers import number, share
@@ -27,48 +28,13 @@ class Why(Pane):
     """Explains what the phase computes. In the backward phase one gradient path is chosen, and one edge of it."""
 
     TITLE = pane_title("why")
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "right",
-            "path(1)",
-            say("panes.why.next_chain"),
-            id="why.next",
-            tooltip=say("panes.why.choose_weaker"),
-            show=False,
-        ),
-        Binding(
-            "left",
-            "path(-1)",
-            say("panes.why.chain_before"),
-            id="why.previous",
-            tooltip=say("panes.why.choose_stronger"),
-            show=False,
-        ),
-        Binding(
-            "down",
-            "edge(1)",
-            say("panes.why.link_below"),
-            id="why.below",
-            tooltip=say("panes.why.choose_below"),
-            show=False,
-        ),
-        Binding(
-            "up",
-            "edge(-1)",
-            say("panes.why.link_above"),
-            id="why.above",
-            tooltip=say("panes.why.choose_above"),
-            show=False,
-        ),
-        Binding(
-            "enter",
-            "follow",
-            say("panes.why.follow"),
-            id="why.follow",
-            tooltip=say("panes.why.follow_chosen"),
-            show=False,
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        Key("why.next", "right", "path(1)"),
+        Key("why.previous", "left", "path(-1)"),
+        Key("why.below", "down", "edge(1)"),
+        Key("why.above", "up", "edge(-1)"),
+        Key("why.follow", "enter", "follow"),
+    )
 
     def heading(self, frame: Frame) -> str:
         if frame.phase is Phase.FORWARD:

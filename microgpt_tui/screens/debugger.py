@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec
 from textual import events, on
 from textual._path import CSSPathType
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
@@ -31,7 +31,7 @@ from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.change import ChangePlayer
 from microgpt_tui.debugger.completion import LineError
 from microgpt_tui.debugger.frame import Choice, Context, Folding, Frame, PathStep, WatchLine
-from microgpt_tui.debugger.keys import Key, KeyCommands
+from microgpt_tui.debugger.keys import Key, KeyCommands, bindings
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.navigator import Navigator
 from microgpt_tui.debugger.run_controller import RunController
@@ -121,19 +121,7 @@ class DebuggerScreen(Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall"), (56, "-high")]  # noqa: RUF012 - so named by the base
     KEYS_IN_BORDERS: ClassVar[bool] = True  # whether the keys that choose panes stand there
     COMMANDS: ClassVar = Screen.COMMANDS | {KeyCommands}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            key.keys,
-            key.action,
-            key.description,
-            id=key.id,
-            tooltip=key.tooltip,
-            show=key.show,
-            key_display=key.display,
-            priority=key.priority,
-        )
-        for key in registry.all_keys()
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*registry.all_keys())
 
     @dataclass
     class Replaced(Message):

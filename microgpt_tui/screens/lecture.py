@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import events, on
 from textual._path import CSSPathType
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 
@@ -17,7 +17,7 @@ from engine.sampling.stepper import SampleStepper
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.completion import LineError
 from microgpt_tui.debugger.goto import OtherData
-from microgpt_tui.debugger.keys import IN_LECTURE
+from microgpt_tui.debugger.keys import IN_LECTURE, bindings
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
 from microgpt_tui.inference.panel import InferencePanel
@@ -45,9 +45,9 @@ class LectureScreen(DebuggerScreen):
     CSS_PATH: ClassVar[CSSPathType | None] = [STYLES, "lecture.tcss"]
     KEYS_IN_BORDERS = False  # digits lead to pages
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(key.keys, key.action, key.description, id=key.id, tooltip=key.tooltip, show=False, priority=True)
-        for key in IN_LECTURE
-    ] + DebuggerScreen.BINDINGS  # a key that is bound anew would lose what it does while exploring
+        *bindings(*IN_LECTURE),
+        *DebuggerScreen.BINDINGS,  # a key that is bound anew would lose what it does while exploring
+    ]
 
     @dataclass
     class Prepared(Message):

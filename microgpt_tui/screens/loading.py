@@ -11,7 +11,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
@@ -19,6 +19,7 @@ from textual.widgets import Static
 from engine import DataError, EngineError, NumericFault, Run, Session, Stopped
 from engine.autograd.jit import Kernels, can_compile, loops, loops_at_hand, take_warning
 from engine.run.session import warm_up
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
@@ -42,15 +43,7 @@ class LoadingScreen(Screen[None]):
     LoadingScreen Static {{ width: {WIDTH}; height: 3; }}
     """
     doing = "…"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "q,escape",
-            "stop",
-            say("screens.loading.stop"),
-            id="opening.stop",
-            tooltip=say("screens.loading.stop_opening"),
-        )
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Key("opening.stop", "q,escape", "stop"))
 
     @dataclass
     class Ready(Message):

@@ -17,7 +17,7 @@ import pytest
 from engine import Config, Session, load_docs
 from engine.checkpoint import checkpoint as checkpoints
 from microgpt_tui.cli.train import _StepReporter
-from tests.support.commands import ROOT, SMALL, error_of, in_terminal, invoke, json_lines, start
+from tests.support.commands import ROOT, SMALL, cut_off, error_of, in_terminal, invoke, json_lines, start
 
 GOLDEN = ROOT / "tests" / "golden" / "default.json.gz"
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
@@ -202,26 +202,15 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
 
 
 def test_training_ends_quietly_when_its_output_is_closed() -> None:
-    with start("train", "--until", "1000000", "--num-steps", "1000000", *SMALL) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr.read() == ""
-        process.wait(timeout=60)
-    assert process.returncode == 141
+    _, said, status = cut_off("train", "--until", "1000000", "--num-steps", "1000000", *SMALL)
+    assert (said, status) == ("", 141)
 
 
 def test_training_to_a_file_goes_on_when_its_output_is_closed(tmp_path: Path) -> None:
     save = tmp_path / "run.safetensors"
-    with start("train", "--until", "100", "--save", save, *SMALL) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        assert "100 of 100" in process.stderr.read()
-        process.wait(timeout=60)
-    assert process.returncode == 0
+    _, said, status = cut_off("train", "--until", "100", "--save", save, *SMALL)
+    assert "100 of 100" in said
+    assert status == 0
     assert checkpoints.load(save).step == 100
 
 

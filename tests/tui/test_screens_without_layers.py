@@ -6,11 +6,10 @@ from functools import cache
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
 
 from engine import Config, Session
 from microgpt_tui.screens.inference import InferenceScreen
-from tests.support.harness import DOCS, debugger, go, name, notes, screen, text, until
+from tests.support.harness import DOCS, answer, debugger, go, name, notes, screen, text
 
 
 @cache
@@ -22,10 +21,7 @@ def run() -> Session:
 
 async def typed(pilot: Pilot[None], words: str) -> None:
     await pilot.press("colon")
-    await until(pilot, lambda: bool(pilot.app.screen.query(Input)))
-    pilot.app.screen.query_one(Input).value = words
-    await pilot.press("enter")
-    await pilot.pause()
+    await answer(pilot, words)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
