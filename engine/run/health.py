@@ -156,11 +156,11 @@ def _bad_gradient(view: TapeView, tick: int, ended: bool) -> Finding | None:
     # What is not finite is handed on by every edge, times 0 too, so in the end some parameter has it.
     if ended and _finite(grad[: view.recording.n_params]):
         return None
-    reached = grad[view.program.receivers[:tick]]
+    reached = grad[view.program.receivers_between(0, tick)]
     if np.isfinite(reached).all() or not np.isfinite(data[view.program.rows]).all():  # the forward phase has shown it
         return None
     first = _first_bad_tick(view, tick)
-    row = int(view.program.receivers[first - 1])
+    row = view.program.receiver_of(first)
     sentence = say("run.health.gradient_not_finite", name=view.explainer().name(row))
     return Finding("nan", Moment(view.moment.step, Phase.BACKWARD, first), sentence, row)
 

@@ -88,6 +88,7 @@ class Session:
         self._altered = InterventionPlan(self.recording)
         self._generator_state = self.generator.getstate()
         self._passed = Passed()
+        self.program = self._program_of(0)
         self._begin(0)
 
     # What a run looks like from outside.
@@ -359,6 +360,8 @@ class Session:
         if self._passed.wants(step):
             self._passed.add(step, self._copy())
         self._altered.set_parameters(self.workspace.params, step)
+        if self.program.child is self.workspace.child:  # else it is that of the run of which this is a copy
+            self.program.let_go()
         self.program = self._program_of(step)
         self._prepare(step)
 

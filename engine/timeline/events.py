@@ -8,15 +8,15 @@ moves one parameter. An event is the run of ticks that completes one tensor, gra
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.autograd.dot_products import Mask
 from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX, POW
 from engine.autograd.tape import Rows, Tensor
 from engine.model.backward_order import GradientOrder, Route
@@ -172,6 +172,18 @@ class StepProgram(Protocol):
     def receivers(self) -> Rows:
         """The row whose gradient each backward tick adds to."""
 
+    def receivers_between(self, first: int, last: int) -> Rows:
+        """Those of the ticks after `first` up to `last`."""
+        return self.receivers[first:last]
+
+    @property
+    def _n_receivers(self) -> int:
+        return len(self.receivers)
+
+    def receiver_of(self, tick: int) -> int:
+        """The one of a backward tick, counted from 1."""
+        return int(self.receivers_between(tick - 1, tick)[0])
+
     def source_of(self, tick: int) -> int | None:
         """The row that hands its gradient on at a backward tick, counted from 1; None where the loss's is set to 1."""
 
@@ -213,7 +225,7 @@ class StepProgram(Protocol):
     @cached_property
     def touched(self) -> tuple[Rows, Rows]:
         """For every row, the first and the last backward tick that adds to its gradient; 0 if none does."""
-        return first_and_last(self.receivers, self.n_rows)
+        return first_and_last(self.receivers_between, self._n_receivers, self.n_rows)
 
     def ticks_into(self, row: int) -> list[int]:
         """The backward ticks, counted from 1, that add to the gradient of a row, in order."""
@@ -222,15 +234,30 @@ class StepProgram(Protocol):
             begin, end = np.searchsorted(rows, np.array([row, row + 1], dtype=np.int32))
             return ticks[begin:end].tolist()  # type: ignore[no-any-return]
         first, last = (int(ticks[row]) for ticks in self.touched)
-        into = self.receivers[first - 1 : last] == np.int32(row) if first else ()  # another type would copy the rows
-        return [first + at for at in np.flatnonzero(into).tolist()]
+        if not first:
+            return []
+        pieces = ((at, min(at + PIECE, last)) for at in range(first - 1, last, PIECE))
+        # A number of another type would copy the rows.
+        found = [at + 1 + np.flatnonzero(self.receivers_between(at, end) == np.int32(row)) for at, end in pieces]
+        return np.concatenate(found).tolist()  # type: ignore[no-any-return]
 
     @cached_property
     def _ticks_into_parameters(self) -> tuple[Rows, Rows]:
         """The backward ticks that add to gradients of parameters, sorted by these; and the parameters."""
-        ticks = np.flatnonzero(self.receivers < self.n_params).astype(np.int32)
-        ticks = ticks[np.argsort(self.receivers[ticks], kind="stable")]
-        return ticks + 1, self.receivers[ticks]
+        ticks, rows = self._into_parameters()
+        order = np.argsort(rows, kind="stable")
+        return ticks[order], rows[order]
+
+    def _into_parameters(self) -> tuple[Rows, Rows]:
+        """The backward ticks that add to gradients of parameters, ascending; and these."""
+        ticks, none = self._n_receivers, np.empty(0, dtype=np.int32)
+        found = [(none, none)]
+        for at in range(0, ticks, PIECE):
+            receivers = self.receivers_between(at, min(at + PIECE, ticks))
+            places = np.flatnonzero(receivers < self.n_params).astype(np.int32)
+            found.append((places + np.int32(at + 1), receivers[places]))
+        into, rows = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return into, rows
 
     @cached_property
     def contributions(self) -> Rows:
@@ -239,10 +266,10 @@ class StepProgram(Protocol):
         """
         firsts = [int(rows.flat[0]) for rows in self.parameters.values()]
         found = np.zeros((len(firsts), max(self.n, 1)), dtype=np.int32)
-        for tick in (np.flatnonzero(self.receivers < self.n_params) + 1).tolist():
+        for tick, row in zip(*(part.tolist() for part in self._into_parameters()), strict=True):
             source = self.source_of(tick)
             event = None if source is None else self.event_of(source)
-            at = bisect.bisect_right(firsts, int(self.receivers[tick - 1])) - 1, (event and event.pos) or 0
+            at = bisect.bisect_right(firsts, row) - 1, (event and event.pos) or 0
             found[at] = found[at] or tick
         return found
 
@@ -280,22 +307,31 @@ class StepProgram(Protocol):
 PIECE = 2**18  # ticks that are looked at at once: what numpy makes on the way stays small
 
 
-def first_and_last(receivers: Rows, n_rows: int, ticks: Rows | None = None) -> tuple[Rows, Rows]:
-    """For every row, the first and the last of these ticks, ascending, whose receiver it is; 0 if there is none.
+def first_and_last(
+    receivers: Callable[[int, int], Rows], ticks: int, n_rows: int, flows: Mask | None = None
+) -> tuple[Rows, Rows]:
+    """For every row, the first and the last backward tick, counted from 1, whose receiver it is; 0 if there is none.
 
-    Without `ticks` they are all, counted from 1.
+    `receivers` as `StepProgram.receivers_between`. With `flows`, (ticks,), only of the ticks that it marks.
     """
     first, last = np.zeros((2, n_rows), dtype=np.int32)
-    pieces = [slice(at, min(at + PIECE, len(receivers))) for at in range(0, len(receivers), PIECE)]
+    pieces = [(at, min(at + PIECE, ticks)) for at in range(0, ticks, PIECE)]
 
-    def its(piece: slice) -> Rows:
-        return np.arange(piece.start + 1, piece.stop + 1, dtype=np.int32) if ticks is None else ticks[piece]
+    def its(begin: int, end: int) -> tuple[Rows, Rows]:
+        rows = receivers(begin, end)
+        own = np.arange(begin + 1, begin + 1 + len(rows), dtype=np.int32)
+        return (rows, own) if flows is None else (rows[flows[begin:end]], own[flows[begin:end]])
 
     for piece in pieces:
-        last[receivers[piece]] = its(piece)
+        rows, own = its(*piece)
+        last[rows] = own
     for piece in reversed(pieces):
-        first[receivers[piece][::-1]] = its(piece)[::-1]
+        rows, own = its(*piece)
+        first[rows[::-1]] = own[::-1]
     return first, last
+
+
+LONG = ("rows", "edges", "touched", "_ticks_into_parameters")  # what a `TapeProgram` keeps that is as long as the tape
 
 
 class TapeProgram(StepProgram):
@@ -316,6 +352,11 @@ class TapeProgram(StepProgram):
         self._order = order
         self.mean: Span = recording.losses[self.n - 1]
         self.mean_rows: Rows = recording.mean_rows[self.n - 1]
+
+    def let_go(self) -> None:
+        """Give back the memory of what is as long as the tape: the run stands in another step."""
+        for name in LONG:
+            self.__dict__.pop(name, None)
 
     @cached_property
     def tokens(self) -> list[int]:  # type: ignore[override]  # found when they are asked for
@@ -386,14 +427,19 @@ class TapeProgram(StepProgram):
             return self.position_ticks + len(self.mean_rows)
         return self.route.ticks if phase is Phase.BACKWARD else self.recording.n_params
 
-    @cached_property
+    @property
     def receivers(self) -> Rows:
-        """The row whose gradient each backward tick adds to."""
-        receivers = np.empty_like(self.edges)
-        for at in range(0, len(receivers), PIECE):
-            edges = self.edges[at : at + PIECE]
-            receivers[at : at + PIECE] = np.where(edges >= 0, self.child[edges], -1 - edges)
-        return receivers
+        """The row whose gradient each backward tick adds to. They are not kept: the graph and `edges` have them."""
+        return self.receivers_between(0, len(self.edges))
+
+    @property
+    def _n_receivers(self) -> int:
+        return self.route.ticks
+
+    def receivers_between(self, first: int, last: int) -> Rows:
+        """Those of the ticks after `first` up to `last`."""
+        edges = self.edges[first:last]
+        return np.where(edges >= 0, self.child[edges], -1 - edges)
 
     def ticks_into(self, row: int) -> list[int]:
         """The backward ticks, counted from 1, that add to the gradient of a row, in order; the seed is not one."""
@@ -417,19 +463,25 @@ class TapeProgram(StepProgram):
     @cached_property
     def contributions(self) -> Rows:
         """(matrices, positions): the first backward tick at which a position adds to a matrix's gradient, 0 if none."""
-        return self.contributions_of(np.flatnonzero(self.receivers < self.n_params))
+        return self.contributions_of(*self._into_parameters())
 
-    def contributions_of(self, places: npt.NDArray[np.int64]) -> Rows:
-        """As `contributions`, of some of the ticks alone, which are counted from 0."""
+    def contributions_flowing(self, flows: Mask) -> Rows:
+        """As `contributions`, of those ticks alone that `flows`, (ticks,), marks."""
+        ticks, rows = self._into_parameters()
+        marked = flows[ticks - 1]
+        return self.contributions_of(ticks[marked], rows[marked])
+
+    def contributions_of(self, ticks: Rows, receivers: Rows) -> Rows:
+        """As `contributions`, of some of the ticks alone, ascending, that add to these parameters."""
         matrices = [int(rows.flat[0]) for rows in self.recording.matrices.values()]
         positions = [span.first for span in self.recording.positions[: self.n]]
         first = np.zeros((len(matrices), len(positions)), dtype=np.int32)
-        for end in range(len(places), 0, -PIECE):
-            its = places[max(0, end - PIECE) : end][::-1]
-            its = its[self.receivers[its] < self.recording.n_params]
-            matrix = np.searchsorted(matrices, self.receivers[its], side="right") - 1
-            pos = np.searchsorted(positions, self.edges[its] >> 1, side="right") - 1
-            first[matrix, pos] = its + 1  # the last one that is written is the first tick
+        for end in range(len(ticks), 0, -PIECE):
+            piece = slice(max(0, end - PIECE), end)
+            its = ticks[piece][::-1]
+            matrix = np.searchsorted(matrices, receivers[piece][::-1], side="right") - 1
+            pos = np.searchsorted(positions, self.edges[its - 1] >> 1, side="right") - 1
+            first[matrix, pos] = its  # the last one that is written is the first tick
         return first
 
     def events(self, phase: Phase) -> list[Event]:
