@@ -95,6 +95,11 @@ class WhatIfController:
         if self._compared is not None:
             self._compared[1].halt()
 
+    def let_go_of_compared(self) -> None:
+        """Nothing shows the compared run: give back its memory."""
+        if self._compared is not None:
+            self._compared[1].let_go()
+
     def snapshot(self, path: str | None, split: str = SYLLABLES) -> Checkpoint:
         """The original and its branches, to be saved."""
         return snapshot(self.branches.original, path, self.branches.all(), self.branch, split)
