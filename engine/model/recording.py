@@ -221,6 +221,13 @@ class Workspace:
 
     def __init__(self, recording: Recording, loops: Kernels, own_graph: bool = False) -> None:
         self.recording, self.loops = recording, loops
+        self._own_graph = own_graph
+        self.overrides: Overrides | None = None  # what is otherwise than the model makes it
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Forget what was read and computed, so that it takes no memory."""
+        recording, own_graph = self.recording, self._own_graph
         self.child: Rows = np.zeros(len(recording.child), dtype=np.int32) if own_graph else recording.child
         self._child = _unsigned(self.child)
         self._copied_to = 0  # the row up to which its children are there, but for what comes after the positions
@@ -231,7 +238,6 @@ class Workspace:
         self.grad: Floats = np.zeros(len(recording))
         rows, values = recording.constants
         self.data[rows] = values
-        self.overrides: Overrides | None = None  # what is otherwise than the model makes it
         self._made: dict[int, float] = {}  # what the scalars that were set were before
 
     @classmethod

@@ -38,13 +38,19 @@ class BranchingRun(Run, Protocol):
     def check(self, change: Change) -> None:
         """Raises ChangeError for a change of the present step that has no place in it."""
 
+    def put_away(self) -> None:
+        """Give back the memory of the numbers of the present moment until they are wanted; another run is shown."""
+
 
 @runtime_checkable
 class TapeRun(Run, Protocol):
     """A run of the built-in model, whose scalars can be computed again with other values: for gradient checks."""
 
     recording: Recording
-    workspace: Workspace
+
+    @property
+    def workspace(self) -> Workspace:
+        """The numbers of the present moment."""
 
     @property
     def program(self) -> TapeProgram:

@@ -119,9 +119,11 @@ class WhatIfController:
     def entered(self, session: Run) -> bool:
         """The thread has come with a run: show it. Returns whether it is another one; if not, no change was made."""
         announcement, self._announcement = self._announcement, ""
-        if session is self._state.session:
+        before = self._state.session
+        if session is before:
             return False
         self._state.take_run(session)
+        branching(before).put_away()
         if announcement:
             self._notify(announcement, timeout=6, markup=False)
         return True

@@ -1,0 +1,120 @@
+"""What a run holds in memory: numbers only while it is looked at, and nothing of a step that it has left."""
+
+from __future__ import annotations
+
+import weakref
+
+import numpy as np
+import pytest
+
+from engine import Config, Moment, NumericFault, Phase, Session, load_docs
+from engine.autograd.overrides import Overrides
+from engine.interventions.syntax import parse
+from engine.model.backward_order import GradientOrder
+from engine.model.recording import Workspace
+from engine.timeline.events import PHASES
+from tests.support.float_bits import DOCS, tiny
+
+CHANGES = (
+    "learning_rate@step=2 = 0.5",
+    "wte[1, 0]@step=3 = 0.25",
+    "layer0.head1@step=2",
+    "mlp_fc1[0]@pos=1,step=3 = 2",
+)
+
+
+def state(session: Session) -> tuple[object, ...]:
+    """All that is to be seen of a run, as bits."""
+    view = session.view()
+    rows = np.arange(len(session.recording))
+    readings = [view.data(rows), view.grad(rows)]
+    numbers = (np.where(reading.known, reading.values, 0.0).tobytes() for reading in readings)
+    known = (reading.known.tobytes() for reading in readings)
+    moments = (each.tobytes() for each in (*session.m.values(), *session.v.values()))
+    return session.moment, *numbers, *known, *moments, session.generator.getstate(), tuple(session.losses)
+
+
+def test_a_program_holds_nothing_long_once_its_run_stands_in_another_step() -> None:
+    session = Session(tiny(), DOCS)
+    session.seek(Moment(2, Phase.BACKWARD, 7))
+    program = session.program
+    program.events(Phase.BACKWARD)
+    held = [weakref.ref(array) for array in (program.rows, program.edges, *program.touched)]
+    session.seek(Moment(3))
+    assert [ref() for ref in held] == [None] * len(held)
+    assert program.child is session.workspace.child
+
+
+def test_moving_a_copy_takes_nothing_from_the_program_of_the_run() -> None:
+    session = Session(tiny(), DOCS)
+    session.seek(Moment(2, Phase.BACKWARD, 7))
+    edges = session.program.edges
+    session.replay_copy().seek(Moment(5))
+    session.step_copy().seek(Moment(2, Phase.UPDATE, 1))
+    assert vars(session.program)["edges"] is edges
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_run_that_was_put_away_is_the_same_when_it_is_looked_at_again(phase: Phase, changed: bool) -> None:
+    session = Session(tiny(), DOCS)
+    session.run(2)
+    if changed:
+        session = session.branch([parse(text, session.scope) for text in CHANGES])
+    for moment in (Moment(3, phase, 0), Moment(3, phase, 9), Moment(3, phase, 10**9)):
+        session.seek(moment)
+        session.sample(1)  # its generator goes on
+        before = state(session)
+        numbers = weakref.ref(session.workspace.data)
+        session.put_away()
+        session.put_away()
+        assert numbers() is None
+        assert session.moment == before[0]
+        other = session.branch(session.changes)
+        assert session._away is not None  # neither that nor its history needs the numbers
+        other.seek(session.moment)
+        assert state(other)[:-2] == before[:-2]
+        assert state(session) == before
+        session.put_away()
+        session.seek(Moment(4, phase, 3))
+        ahead = state(session)
+        session.seek(moment)
+        session.seek(Moment(4, phase, 3))
+        assert state(session)[:-2] == ahead[:-2]
+
+
+def test_a_run_that_was_put_away_at_a_fault_stands_at_it_again() -> None:
+    session = Session(Config(learning_rate=5.0), load_docs())
+    with pytest.raises(NumericFault) as fault:
+        session.run(10)
+    before = state(session)
+    session.put_away()
+    assert state(session) == before
+    with pytest.raises(NumericFault) as again:
+        session.run(10)
+    assert str(again.value) == str(fault.value)
+
+
+def test_what_a_workspace_lets_go_of_is_as_new() -> None:
+    session = Session(tiny(), DOCS)
+    twin = session.replay_copy()
+    twin.seek(Moment(1, Phase.UPDATE, 3))
+    twin.workspace.let_go()
+    new = Workspace.beside(session.recording, session.loops)
+    for name in ("data", "grad", "child"):
+        assert (getattr(twin.workspace, name) == getattr(new, name)).all()
+
+
+def test_what_a_copy_of_the_order_needs_to_sort_with_is_its_own() -> None:
+    session = Session(tiny(), DOCS)
+    order = GradientOrder(session.recording, session.loops)
+    assert not np.shares_memory(order._turn, order.beside()._turn)
+
+
+def test_overrides_know_what_is_cut_by_edges_and_seeds() -> None:
+    op = np.ones(11, dtype=np.int8)
+    overrides = Overrides(op, {3: 0.0, 10: 0.0}, frozenset({3, 10}))
+    edges = np.array([-1 - row for row in range(11)] + list(range(22)), dtype=np.int32)
+    assert edges[~overrides.flows(edges)].tolist() == [6, 7, 20, 21]
+    assert [row for row in range(11) if overrides.cuts(row)] == [3, 10]
+    assert Overrides(op, {}, frozenset()).flows(edges).all()
