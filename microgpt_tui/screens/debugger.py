@@ -185,9 +185,12 @@ class DebuggerScreen(Screen[None]):
         self.show()
 
     def on_unmount(self) -> None:
-        """Stop the threads."""
-        self.what_if.halt()
+        """Stop the threads, and give back the memory of all runs of the screen: Textual lets go of it later."""
+        self.what_if.let_go_of_compared()
         self.motion.halt(wait=True)
+        self._copy = None
+        if not self.busy:
+            self.what_if.branches.put_away()
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so when there is not enough room to show anything honestly."""
