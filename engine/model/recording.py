@@ -30,6 +30,7 @@ from engine.errors import ConfigError, Stopped
 from engine.language.say import say
 from engine.model import gpt
 from engine.model.config import Config
+from engine.model.packed_graph import PackedGraph
 from engine.model.tensors import TensorSpec, tensor_specs
 
 Floats = npt.NDArray[np.float64]
@@ -143,6 +144,12 @@ class Recording:
     embed_rows: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from it
     nll_rows: Rows  # (block_size,): the row of log(p) of each position, whose child depends on the target
     probs: Rows  # (block_size, vocab_size): the rows that it may be
+    packed: PackedGraph | None = None  # of a large model: positions that are not reached have no op and no children yet
+
+    def reach(self, n: int) -> None:
+        """Have the graph of the first `n` positions."""
+        if self.packed is not None:
+            self.packed.unpack(n)
 
     def tensor_at(self, row: int) -> Tensor | None:
         """The tensor in whose making a row of a position or of a mean was made; None for all other rows."""
@@ -164,6 +171,7 @@ class Recording:
         """The rows that the first `n` positions make, in order."""
         (rows,), count = self._longest_rows, self.row_counts[n - 1]
         if len(rows) < count:
+            self.reach(n)
             self._longest_rows[0] = rows = self.computed(*self.positions[:n])
         return rows[:count]
 
@@ -207,7 +215,7 @@ class Recording:
         return len(self.op)
 
     def computed(self, *spans: Span) -> Rows:
-        """The rows of these spans that have to be computed, in the order in which the model makes them."""
+        """The rows of these spans, of positions that are reached, that have to be computed, in the model's order."""
         rows = np.concatenate([np.arange(s.first, s.last, dtype=np.int32) for s in spans])
         return rows[self.op[rows] != LEAF]  # type: ignore[no-any-return]
 
@@ -263,6 +271,7 @@ class Workspace:
 
     def _reach(self, n: int) -> None:
         """Have the children of the first `n` positions."""
+        self.recording.reach(n)
         whole, last = self.recording.child, self.recording.positions[n - 1].last
         if self.child is not whole and last > self._copied_to:
             new = slice(2 * self._copied_to, 2 * last)
@@ -460,9 +469,18 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
     if most_rows(config, vocab_size) < LARGE:
         return _record(config, vocab_size, progress)
     _give_back_large_arrays()
-    recording = _record(config, vocab_size, progress)
+    recording = _with_packed_graph(_record(config, vocab_size, progress))
     _ask_libc("malloc_trim", 0)  # what recording has used meanwhile
     return recording
+
+
+def _with_packed_graph(recording: Recording) -> Recording:
+    """The same, of which positions take no memory before a document reaches them."""
+    bounds = [*(span.first for span in recording.positions), recording.positions[-1].last]
+    packed = PackedGraph(recording.child, (recording.op, recording.live, recording.dots.ends), bounds)
+    op, live, ends = packed.marks
+    dots = replace(recording.dots, ends=ends)
+    return replace(recording, child=packed.child, op=op, live=live, dots=dots, packed=packed)
 
 
 def _record(config: Config, vocab_size: int, progress: Progress | None = None) -> Recording:

@@ -11,7 +11,8 @@ from engine import Config, Moment, NumericFault, Phase, Session, load_docs
 from engine.autograd.overrides import Overrides
 from engine.interventions.syntax import parse
 from engine.model.backward_order import GradientOrder
-from engine.model.recording import Workspace
+from engine.model.recording import Workspace, record
+from engine.run.health import Health
 from engine.timeline.events import PHASES
 from tests.support.float_bits import DOCS, tiny
 
@@ -118,3 +119,41 @@ def test_overrides_know_what_is_cut_by_edges_and_seeds() -> None:
     assert edges[~overrides.flows(edges)].tolist() == [6, 7, 20, 21]
     assert [row for row in range(11) if overrides.cuts(row)] == [3, 10]
     assert Overrides(op, {}, frozenset()).flows(edges).all()
+
+
+def test_a_packed_graph_has_the_rows_that_were_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny(n_layer=2, block_size=6)
+    whole = record(config, 5)
+    monkeypatch.setattr("engine.model.recording.LARGE", 0)
+    found = record(config, 5)
+    bounds, reached = [whole.positions[0].first, *(span.last for span in whole.positions)], 0
+    for n in (0, 1, 1, 3, 2, 6):
+        found.reach(n)
+        reached = max(reached, n)
+        end, last = bounds[reached], bounds[-1]
+        assert not found.child[2 * end : 2 * last].any()
+        assert not any(marks[end:last].any() for marks in (found.op, found.live, found.dots.ends))
+        for rows in (slice(0, end), slice(last, None)):
+            children = slice(rows.start * 2, None if rows.stop is None else rows.stop * 2)
+            assert found.child[children].tolist() == whole.child[children].tolist()
+            for name in ("op", "live"):
+                assert getattr(found, name)[rows].tolist() == getattr(whole, name)[rows].tolist()
+            assert found.dots.ends[rows].tolist() == whole.dots.ends[rows].tolist()
+    assert found.child.tolist() == whole.child.tolist()
+
+
+def test_a_run_on_a_packed_graph_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def travelled() -> list[tuple[object, ...]]:
+        session = Session(tiny(n_layer=2, block_size=6, val_fraction=0.3), [*DOCS, "abcabc", "cab"])
+        found = []
+        for moment in (Moment(1, Phase.BACKWARD, 30), Moment(6, Phase.UPDATE, 5), Moment(2, Phase.FORWARD, 50)):
+            session.seek(moment)
+            branch = session.branch([parse("layer1.head1@step=1", session.scope)])
+            branch.seek(moment)
+            found += [state(session), state(branch), tuple(session.sample(5))]
+            found += [tuple(finding.sentence for finding in Health(session.recording).look(session.view()))]
+        return found
+
+    plain = travelled()
+    monkeypatch.setattr("engine.model.recording.LARGE", 0)
+    assert travelled() == plain
