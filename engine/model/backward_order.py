@@ -57,7 +57,7 @@ class GradientOrder:
         for name, own in vars(self).items():
             if isinstance(own, np.ndarray | list) and name != "_turn":
                 setattr(other, name, own.copy())
-        other._turn = np.zeros_like(self._turn)
+        other._turn = np.zeros(len(self._turn), dtype=np.int8)
         return other
 
     def _forget(self) -> None:

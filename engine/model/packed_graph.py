@@ -31,7 +31,8 @@ class PackedGraph:
         self._packed = [
             (_packed(_differences(child[2 * a : 2 * b])), [_packed(its[a:b]) for its in marks]) for a, b in spans
         ]
-        self.child, self.marks = np.zeros_like(child), [np.zeros_like(its) for its in marks]
+        # Memory of `zeros` comes at the first touch; `zeros_like` would touch it.
+        self.child, self.marks = np.zeros(len(child), child.dtype), [np.zeros(len(its), its.dtype) for its in marks]
         for a, b in ((0, bounds[0]), (bounds[-1], len(marks[0]))):
             self.child[2 * a : 2 * b] = child[2 * a : 2 * b]
             for own, its in zip(self.marks, marks, strict=True):
