@@ -10,12 +10,14 @@ import bisect
 import ctypes
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +114,12 @@ class Span:
             stream.append(before)
 
 
+class LongTables(dict[str, Any]):
+    """What is known of a document that is as long as the tape, by what it is called."""
+
+    __slots__ = ("__weakref__",)
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """The graph of one configuration and alphabet.
@@ -166,6 +174,14 @@ class Recording:
         """The rows that a document of `n` positions has: parameters and positions, and the mean over these."""
         mean = self.losses[n - 1]
         return slice(0, self.positions[n - 1].last), slice(mean.first, mean.last)
+
+    def long_tables(self, document: Hashable) -> LongTables:
+        """What programs of the same document share: the same one for as long as somebody holds it."""
+        return self._long_tables.setdefault(document, LongTables())
+
+    @functools.cached_property
+    def _long_tables(self) -> WeakValueDictionary[Hashable, LongTables]:
+        return WeakValueDictionary()
 
     def rows_of(self, n: int) -> Rows:
         """The rows that the first `n` positions make, in order."""

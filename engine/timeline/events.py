@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -20,9 +20,11 @@ from engine.autograd.dot_products import Mask
 from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX, POW
 from engine.autograd.tape import Rows, Tensor
 from engine.model.backward_order import GradientOrder, Route
-from engine.model.recording import Floats, Span, Workspace
+from engine.model.recording import Floats, LongTables, Span, Workspace
 from engine.model.tensors import PARAMETER, TensorSpec
 from engine.model.tokenizer import Tokenizer
+
+T = TypeVar("T")
 
 
 class Phase(StrEnum):
@@ -244,6 +246,9 @@ class StepProgram(Protocol):
     @cached_property
     def _ticks_into_parameters(self) -> tuple[Rows, Rows]:
         """The backward ticks that add to gradients of parameters, sorted by these; and the parameters."""
+        return self._find_ticks_into_parameters()
+
+    def _find_ticks_into_parameters(self) -> tuple[Rows, Rows]:
         ticks, rows = self._into_parameters()
         order = np.argsort(rows, kind="stable")
         return ticks[order], rows[order]
@@ -331,9 +336,6 @@ def first_and_last(
     return first, last
 
 
-LONG = ("rows", "edges", "touched", "_ticks_into_parameters")  # what a `TapeProgram` keeps that is as long as the tape
-
-
 class TapeProgram(StepProgram):
     """The program of a step of the GPT, read from its recording and the workspace that holds the document's tokens.
 
@@ -350,13 +352,22 @@ class TapeProgram(StepProgram):
         workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
         self._order = order
+        self._long: LongTables | None = None  # those of the document, once one is wanted
         self.mean: Span = recording.losses[self.n - 1]
         self.mean_rows: Rows = recording.mean_rows[self.n - 1]
 
     def let_go(self) -> None:
         """Give back the memory of what is as long as the tape: the run stands in another step."""
-        for name in LONG:
-            self.__dict__.pop(name, None)
+        self._long = LongTables()
+
+    def _kept(self, name: str, find: Callable[[], T]) -> T:
+        """What is as long as the tape; programs of the same document share it."""
+        if self._long is None:
+            self._long = self.recording.long_tables((tuple(self.inputs), tuple(self.targets)))
+        found: T | None = self._long.get(name)
+        if found is None:
+            found = self._long[name] = find()
+        return found
 
     @cached_property
     def tokens(self) -> list[int]:  # type: ignore[override]  # found when they are asked for
@@ -411,15 +422,24 @@ class TapeProgram(StepProgram):
         """How many forward ticks the positions take; the mean over them comes after."""
         return self.recording.row_counts[self.n - 1]
 
-    @cached_property
+    @property
     def rows(self) -> Rows:
         """The row that each forward tick makes."""
-        return np.concatenate([self.recording.rows_of(self.n), self.mean_rows])
+        return self._kept("rows", lambda: np.concatenate([self.recording.rows_of(self.n), self.mean_rows]))
 
-    @cached_property
+    @property
     def edges(self) -> Rows:
         """The edge of the graph that each backward tick goes along, as an index into `child`; -1 - row sets a seed."""
-        return self._order.edges(self.route, self.child)
+        return self._kept("edges", lambda: self._order.edges(self.route, self.child))
+
+    @property
+    def touched(self) -> tuple[Rows, Rows]:
+        """For every row, the first and the last backward tick that adds to its gradient; 0 if none does."""
+        return self._kept("touched", lambda: first_and_last(self.receivers_between, self.route.ticks, self.n_rows))
+
+    @property
+    def _ticks_into_parameters(self) -> tuple[Rows, Rows]:
+        return self._kept("into parameters", self._find_ticks_into_parameters)
 
     def ticks(self, phase: Phase) -> int:
         """How many ticks the phase has."""

@@ -114,16 +114,24 @@ class WhatIfController:
 
     def enter(self, name: str | None, moment: Moment | None = None) -> bool:
         """Go to a moment of another run; whether it is on its way."""
-        return name != self.branch and self._enter_run(partial(self.branches.session, name), moment)
+        return name != self.branch and self._go_to(partial(self.branches.session, name), moment)
+
+    def _go_to(self, make: Callable[[], Run], moment: Moment | None = None) -> bool:
+        """Have a run made and shown. The one that is shown puts its numbers away first: a run takes much memory."""
+        shown = branching(self._state.session)
+
+        def put_away_and_make() -> Run:
+            shown.put_away()
+            return make()
+
+        return self._enter_run(put_away_and_make, moment)
 
     def entered(self, session: Run) -> bool:
         """The thread has come with a run: show it. Returns whether it is another one; if not, no change was made."""
         announcement, self._announcement = self._announcement, ""
-        before = self._state.session
-        if session is before:
+        if session is self._state.session:
             return False
         self._state.take_run(session)
-        branching(before).put_away()
         if announcement:
             self._notify(announcement, timeout=6, markup=False)
         return True
@@ -136,7 +144,7 @@ class WhatIfController:
         here = self.branch
         if not changes and here is not None:
             self.remove(here, what)
-        elif self._enter_run(lambda: self.branches.session(self.branches.change(here, changes).name), None):
+        elif self._go_to(lambda: self.branches.session(self.branches.change(here, changes).name)):
             self._announcement = say("debugger.what_if.changed", what=what)
 
     def remove(self, name: str, why: str = "") -> None:

@@ -52,7 +52,25 @@ def test_moving_a_copy_takes_nothing_from_the_program_of_the_run() -> None:
     edges = session.program.edges
     session.replay_copy().seek(Moment(5))
     session.step_copy().seek(Moment(2, Phase.UPDATE, 1))
-    assert vars(session.program)["edges"] is edges
+    assert session.program.edges is edges
+
+
+def test_programs_of_one_document_share_what_is_long() -> None:
+    session = Session(tiny(), DOCS)
+    session.seek(Moment(2, Phase.BACKWARD, 7))
+    same = session.branch([parse("learning_rate@step=2 = 0.5", session.scope)])
+    same.seek(Moment(2, Phase.BACKWARD, 7))
+    other = session.replay_copy()
+    other.seek(Moment(1, Phase.BACKWARD, 7))
+    assert same.program.doc == session.program.doc != other.program.doc
+    for name in ("rows", "edges", "touched"):
+        assert getattr(same.program, name) is getattr(session.program, name)
+    assert other.program.touched[0].tolist() != session.program.touched[0].tolist()
+    edges = weakref.ref(session.program.edges)
+    session.seek(Moment(3))
+    assert edges() is same.program.edges
+    same.seek(Moment(3))
+    assert edges() is None
 
 
 @pytest.mark.parametrize("phase", PHASES)
