@@ -23,7 +23,8 @@ FAST = 1  # zlib's level
 class PackedGraph:
     """`child`, two a row, and `marks`, arrays of a byte a row, which at first have no rows of any position.
 
-    Position p has the rows from `bounds[p]` up to `bounds[p + 1]`. `unpack` writes them; several threads may call it.
+    Position p has the rows from `bounds[p]` up to `bounds[p + 1]`. `unpack` writes them, `unpack_marks` all but their
+    children. Several threads may call these.
     """
 
     def __init__(self, child: Rows, marks: Sequence[Marks], bounds: Sequence[int]) -> None:
@@ -37,21 +38,31 @@ class PackedGraph:
             self.child[2 * a : 2 * b] = child[2 * a : 2 * b]
             for own, its in zip(self.marks, marks, strict=True):
                 own[a:b] = its[a:b]
-        self._unpacked = 0
+        self._with_child = self._with_marks = 0  # positions
         self._lock = threading.Lock()
 
     def unpack(self, n: int) -> None:
         """Have the rows of the first `n` positions."""
-        if n <= self._unpacked:
-            return
-        with self._lock:
-            for place in range(self._unpacked, n):
-                (a, b), (child, marks) = self._spans[place], self._packed[place]
-                self.child[2 * a : 2 * b] = _sums(_unpacked(child, self.child))
-                for own, packed in zip(self.marks, marks, strict=True):
-                    own[a:b] = _unpacked(packed, own)
-                self._packed[place] = (b"", [])
-            self._unpacked = max(self._unpacked, n)
+        self.unpack_marks(n)
+        if n > self._with_child:
+            with self._lock:
+                self.write_child(self.child, self._with_child, n)
+                self._with_child = max(self._with_child, n)
+
+    def unpack_marks(self, n: int) -> None:
+        """Have the rows of the first `n` positions, but for their children."""
+        if n > self._with_marks:
+            with self._lock:
+                for place in range(self._with_marks, n):
+                    (a, b), (_, packed) = self._spans[place], self._packed[place]
+                    for own, its in zip(self.marks, packed, strict=True):
+                        own[a:b] = _unpacked(its, own)
+                self._with_marks = max(self._with_marks, n)
+
+    def write_child(self, child: Rows, first: int, last: int) -> None:
+        """Write the children of the positions `first` to `last` to an array of the whole graph's length."""
+        for (a, b), (packed, _) in zip(self._spans[first:last], self._packed[first:last], strict=True):
+            child[2 * a : 2 * b] = _sums(_unpacked(packed, child))
 
 
 def _packed(numbers: npt.NDArray[Any]) -> bytes:

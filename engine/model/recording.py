@@ -159,6 +159,15 @@ class Recording:
         if self.packed is not None:
             self.packed.unpack(n)
 
+    def copy_graph(self, child: Rows, first: int, last: int) -> None:
+        """Write the children of the positions `first` to `last` to a workspace's own graph."""
+        if self.packed is not None:
+            self.packed.unpack_marks(last)
+            self.packed.write_child(child, first, last)
+        elif first < last:
+            rows = slice(2 * self.positions[first].first, 2 * self.positions[last - 1].last)
+            child[rows] = self.child[rows]
+
     def tensor_at(self, row: int) -> Tensor | None:
         """The tensor in whose making a row of a position or of a mean was made; None for all other rows."""
         firsts, tensors = self._tensors_by_row
@@ -254,10 +263,10 @@ class Workspace:
         recording, own_graph = self.recording, self._own_graph
         self.child: Rows = np.zeros(len(recording.child), dtype=np.int32) if own_graph else recording.child
         self._child = _unsigned(self.child)
-        self._copied_to = 0  # the row up to which its children are there, but for what comes after the positions
+        self._reached = 0  # how many positions a graph of its own has
         if own_graph:
-            after = 2 * recording.positions[-1].last
-            self.child[after:] = recording.child[after:]
+            first, after = 2 * recording.positions[0].first, 2 * recording.positions[-1].last
+            self.child[:first], self.child[after:] = recording.child[:first], recording.child[after:]
         self.data: Floats = np.zeros(len(recording))
         self.grad: Floats = np.zeros(len(recording))
         rows, values = recording.constants
@@ -287,12 +296,11 @@ class Workspace:
 
     def _reach(self, n: int) -> None:
         """Have the children of the first `n` positions."""
-        self.recording.reach(n)
-        whole, last = self.recording.child, self.recording.positions[n - 1].last
-        if self.child is not whole and last > self._copied_to:
-            new = slice(2 * self._copied_to, 2 * last)
-            self.child[new] = whole[new]
-            self._copied_to = last
+        if not self._own_graph:
+            self.recording.reach(n)
+        elif n > self._reached:
+            self.recording.copy_graph(self.child, self._reached, n)
+            self._reached = n
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""

@@ -349,6 +349,7 @@ class TapeProgram(StepProgram):
         self.n = min(recording.config.block_size, self.n_tokens - 1)
         read = self.first_tokens(self.n + 1)
         self.inputs, self.targets = read[:-1], read[1:]
+        recording.reach(self.n)
         workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
         self._order = order
