@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine import NumericFault, Run
+from engine.run.capabilities import branching
 from engine.timeline.events import Moment
 from engine.timeline.view import View
 from microgpt_tui.debugger.run_controller import RunController, Start
@@ -44,8 +45,16 @@ class ComparedRun:
     def let_go(self) -> None:
         """Stop the thread, and give back the memory of the copy; when `at` is called again, another one is made."""
         if self._aim is not None:
+            before = self._motion
             self.halt()
             self._begin()
+            if not before.busy:  # else this is done when it arrives
+                self._put_away(before)
+
+    def _put_away(self, motion: RunController) -> None:
+        """Textual holds what a thread has worked on for some time, so it is not enough to forget it."""
+        if motion.session is not self._original:
+            branching(motion.session).put_away()
 
     def at(self, moment: Moment) -> View | str | None:
         """The view of the copy at a moment; why it cannot be there, in words; or None while it is on its way."""
@@ -85,6 +94,7 @@ class ComparedRun:
             return
         motion.settle()
         if motion is not self._motion:  # the copy was let go of meanwhile
+            self._put_away(motion)
             return
         if message.fault is not None and self._aim is not None:
             self._fault = self._aim, str(message.fault)

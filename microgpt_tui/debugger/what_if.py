@@ -82,18 +82,13 @@ class WhatIfController:
         branches, changes = self.branches, self.branches.changes(name)
         source = name, changes, branches
         if self._compared is None or self._compared[0] != source:
-            self.halt()
+            self.let_go_of_compared()
             make = partial(branches.copy, name, changes)
             on_arrival, label = self._state.on_change, name or ORIGINAL
             words = in_words(changes)
             run = ComparedRun(label, branches.original, make, self._start, self._call_later, on_arrival, words)
             self._compared = source, run
         return self._compared[1]
-
-    def halt(self) -> None:
-        """Stop the thread that moves the compared run."""
-        if self._compared is not None:
-            self._compared[1].halt()
 
     def let_go_of_compared(self) -> None:
         """Nothing shows the compared run: give back its memory."""
