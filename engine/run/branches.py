@@ -13,7 +13,7 @@ from itertools import count
 from engine.errors import ChangeError
 from engine.interventions.syntax import Change
 from engine.language.say import say
-from engine.run.capabilities import BranchingRun, branching
+from engine.run.capabilities import branching, can_branch
 from engine.text import shortened_repr
 from engine.timeline.events import Moment
 from engine.timeline.run import Run
@@ -79,7 +79,7 @@ class Branches:
     def put_away(self) -> None:
         """Let every run that there is give back the memory of its numbers, until they are wanted."""
         for run in (self.original, *self._sessions.values()):
-            if isinstance(run, BranchingRun):
+            if can_branch(run):
                 run.put_away()
 
     def left_at(self, name: str | None) -> Moment:

@@ -9,9 +9,11 @@ import pytest
 
 from engine import Config, Moment, NumericFault, Phase, Session, load_docs
 from engine.autograd.overrides import Overrides
+from engine.checkpoint.checkpoint import snapshot
 from engine.interventions.syntax import parse
 from engine.model.backward_order import GradientOrder
 from engine.model.recording import Workspace, record
+from engine.run.capabilities import branching, can_repeat, on_tape, sampling, savable
 from engine.run.health import Health
 from engine.timeline.events import PHASES
 from tests.support.float_bits import DOCS, tiny
@@ -90,7 +92,10 @@ def test_a_run_that_was_put_away_is_the_same_when_it_is_looked_at_again(phase: P
         assert numbers() is None
         assert session.moment == before[0]
         other = session.branch(session.changes)
-        assert session._away is not None  # neither that nor its history needs the numbers
+        assert savable(branching(sampling(on_tape(session)))) is session
+        assert can_repeat(session)
+        snapshot(session, None)
+        assert session._away is not None  # nothing of that needs its numbers
         other.seek(session.moment)
         assert state(other)[:-2] == before[:-2]
         assert state(session) == before
