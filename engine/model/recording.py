@@ -10,6 +10,8 @@ import bisect
 import ctypes
 import functools
 import itertools
+import threading
+import weakref
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,7 +19,6 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -114,6 +115,28 @@ class Span:
             stream.append(before)
 
 
+class Loan:
+    """Who has something that only one may have at a time. Who is gone has it no more; several threads may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder: weakref.ref[object] | None = None
+
+    def begin(self, who: object) -> bool:
+        """Have it, if nobody else does; whether that is so."""
+        with self._lock:
+            holder = None if self._holder is None else self._holder()
+            if holder is None:
+                self._holder = weakref.ref(who)
+            return holder is None or holder is who
+
+    def end(self, who: object) -> None:
+        """Have it no more, if one has it."""
+        with self._lock:
+            if self._holder is not None and self._holder() is who:
+                self._holder = None
+
+
 class LongTables(dict[str, Any]):
     """What is known of a document that is as long as the tape, by what it is called."""
 
@@ -159,6 +182,17 @@ class Recording:
         if self.packed is not None:
             self.packed.unpack(n)
 
+    @functools.cached_property
+    def graph_loan(self) -> Loan:
+        """Which workspace patches the children of the recording itself."""
+        return Loan()
+
+    def start_of_graph(self) -> Rows:
+        """A graph for a workspace of its own, in which the positions are lacking."""
+        child, first, after = np.zeros(len(self.child), np.int32), self.positions[0].first, self.positions[-1].last
+        child[: 2 * first], child[2 * after :] = self.child[: 2 * first], self.child[2 * after :]
+        return child
+
     def copy_graph(self, child: Rows, first: int, last: int) -> None:
         """Write the children of the positions `first` to `last` to a workspace's own graph."""
         if self.packed is not None:
@@ -189,8 +223,8 @@ class Recording:
         return self._long_tables.setdefault(document, LongTables())
 
     @functools.cached_property
-    def _long_tables(self) -> WeakValueDictionary[Hashable, LongTables]:
-        return WeakValueDictionary()
+    def _long_tables(self) -> weakref.WeakValueDictionary[Hashable, LongTables]:
+        return weakref.WeakValueDictionary()
 
     def rows_of(self, n: int) -> Rows:
         """The rows that the first `n` positions make, in order."""
@@ -248,25 +282,22 @@ class Recording:
 class Workspace:
     """Numbers on a recording: `data` and `grad`, one double a row, and the children patched for the present tokens.
 
-    The first one patches the recording's own children. Each further one is made by `beside`, with a copy of them that
-    comes as far as it has read. What no document has reached takes no memory: the system gives it at the first touch.
+    One at a time patches the recording's own children: the first that reads while no other has them. Each further one
+    has a copy of them that comes as far as it has read. What no document has reached takes no memory: the system gives
+    it at the first touch.
     """
 
-    def __init__(self, recording: Recording, loops: Kernels, own_graph: bool = False) -> None:
+    def __init__(self, recording: Recording, loops: Kernels) -> None:
         self.recording, self.loops = recording, loops
-        self._own_graph = own_graph
         self.overrides: Overrides | None = None  # what is otherwise than the model makes it
         self.let_go()
 
     def let_go(self) -> None:
-        """Forget what was read and computed, so that it takes no memory."""
-        recording, own_graph = self.recording, self._own_graph
-        self.child: Rows = np.zeros(len(recording.child), dtype=np.int32) if own_graph else recording.child
-        self._child = _unsigned(self.child)
+        """Forget what was read and computed, so that it takes no memory; another workspace may have the graph then."""
+        recording = self.recording
+        recording.graph_loan.end(self)
+        self.child: Rows = np.empty(0, dtype=np.int32)  # until something is read
         self._reached = 0  # how many positions a graph of its own has
-        if own_graph:
-            first, after = 2 * recording.positions[0].first, 2 * recording.positions[-1].last
-            self.child[:first], self.child[after:] = recording.child[:first], recording.child[after:]
         self.data: Floats = np.zeros(len(recording))
         self.grad: Floats = np.zeros(len(recording))
         rows, values = recording.constants
@@ -279,7 +310,7 @@ class Workspace:
         need, free = len(recording) * BYTES_A_TWIN, psutil.virtual_memory().available
         if need > free:
             raise ConfigError(say("model.recording.no_room", need=_size(need), free=_size(free)))
-        return cls(recording, loops, own_graph=True)
+        return cls(recording, loops)
 
     @property
     def params(self) -> Floats:
@@ -296,10 +327,14 @@ class Workspace:
 
     def _reach(self, n: int) -> None:
         """Have the children of the first `n` positions."""
-        if not self._own_graph:
-            self.recording.reach(n)
+        r = self.recording
+        if not len(self.child):
+            self.child = r.child if r.graph_loan.begin(self) else r.start_of_graph()
+            self._child = _unsigned(self.child)
+        if self.child is r.child:
+            r.reach(n)
         elif n > self._reached:
-            self.recording.copy_graph(self.child, self._reached, n)
+            r.copy_graph(self.child, self._reached, n)
             self._reached = n
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
