@@ -239,18 +239,19 @@ class MicrogptApp(ThemedApp):
     @on(LoadingScreen.Ready)
     async def ready(self, message: LoadingScreen.Ready) -> None:
         """Show the debugger, with its saved session; or the lecture that the run is for."""
-        settle()
         self._warn(message.warning)
         if message.loops is not None:
             self.call_after_refresh(self._compile, message.loops)
         if self._lecture is not None:
+            settle()
             await self.give(self._lecture, message.session)
             return
         if self.debugger is not None:
             if self._next is None:
                 return  # it was for a lecture, or another run, that was cancelled at this moment
             await self._leave_run(self.debugger)
-            self.start, self._next = self._next, None
+            self.start, self._next, self.debugger = self._next, None, None
+        settle()
         self.debugger = screen = DebuggerScreen(message.session)
         if isinstance(self.start, ScriptStart):
             await self.push_screen(screen)
@@ -488,10 +489,11 @@ class MicrogptApp(ThemedApp):
 def settle() -> None:
     """Exclude all objects from garbage collection: walking a run's recording delays keys.
 
-    To be called before a screen is made, since these objects are never collected; earlier garbage is collected first.
-    Garbage collection is on from then on.
+    To be called before a screen is made, since these objects are not collected until it is called again, for another
+    run. Garbage collection is on from then on.
     """
     if gc.get_freeze_count():
+        gc.unfreeze()
         gc.collect()
     gc.freeze()
     gc.enable()

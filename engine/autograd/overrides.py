@@ -14,6 +14,7 @@ import numpy.typing as npt
 from engine.autograd.kernels import EXP
 from engine.autograd.tape import Rows
 
+PIECE = 2**18  # edges that are looked at at once: what numpy makes on the way stays small
 Floats = npt.NDArray[np.float64]
 
 
@@ -23,10 +24,9 @@ class Overrides:
     def __init__(self, op: npt.NDArray[np.int8], values: Mapping[int, float], cut: frozenset[int]) -> None:
         self.rows: Rows = np.array(sorted(values), dtype=np.int32)
         self.values: Floats = np.array([values[row] for row in self.rows.tolist()], dtype=np.float64)
-        # By edge, two a row; seeds of the backward phase are negative, and so are looked up in a last third.
-        self._flows = np.ones(3 * len(op), dtype=np.bool_)
-        for row in cut:
-            self._flows[2 * row : 2 * row + 2] = False
+        # Seeds of the backward phase are negative edges, and so are looked up in the second half.
+        self._cut = np.zeros(2 * len(op), dtype=np.bool_)
+        self._cut[list(cut)] = True
         self._set = np.zeros(len(op), dtype=np.bool_)
         self._set[self.rows] = True
         # An exponential is its own slope, so what it was when it was made is needed later on.
@@ -40,7 +40,7 @@ class Overrides:
 
     def cuts(self, row: int) -> bool:
         """Whether no gradient flows on from this row."""
-        return not self._flows[2 * row]
+        return bool(self._cut[row])
 
     def ticks(self, rows: Rows, first: int, last: int) -> Iterator[tuple[int, int, float]]:
         """Index in `rows`, which ascend, row and value of each that is among `rows[first:last]`, in order."""
@@ -51,7 +51,11 @@ class Overrides:
 
     def flows(self, edges: Rows) -> npt.NDArray[np.bool_]:
         """Along which of these edges gradients flow."""
-        return self._flows[edges]
+        flows = np.empty(len(edges), dtype=np.bool_)
+        for at in range(0, len(edges), PIECE):
+            piece = slice(at, at + PIECE)
+            np.logical_not(self._cut[edges[piece] >> 1], out=flows[piece])
+        return flows
 
     def flowing(self, edges: Rows) -> Rows:
         """Those of these edges along which gradients flow."""

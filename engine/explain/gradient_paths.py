@@ -19,7 +19,7 @@ from engine.explain.scalar import handed_on
 from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.recording import Floats
-from engine.timeline.events import PIECE, StepProgram
+from engine.timeline.events import PIECE, StepProgram, TapeProgram
 from engine.timeline.explainer import Explainer
 from engine.timeline.view import TapeView, View
 
@@ -70,7 +70,8 @@ class GradientPaths:
         self._best = np.zeros(self.program.n_rows)
         self._local: Floats | None = None
         if isinstance(view, TapeView):
-            self._workspace, self._params, self._walked = view.workspace, view.passed_params.copy(), view.program.edges
+            self._tape: TapeProgram = weakref.proxy(view.program)
+            self._workspace, self._params = view.workspace, view.passed_params.copy()
             self._find_best(view)
         else:
             self._local = self._handed_on(view)
@@ -125,7 +126,7 @@ class GradientPaths:
         overrides = self._workspace.overrides
         if overrides is not None and overrides.cuts(source):
             return None
-        return Edge(tick, source, handed_on(self._workspace, self._params, int(self._walked[tick - 1]), 1.0))
+        return Edge(tick, source, handed_on(self._workspace, self._params, int(self._tape.edges[tick - 1]), 1.0))
 
     def strongest(self, row: int, count: int) -> list[GradientPath]:
         """At most `count` paths of a scalar, the largest |product| first; none whose product is 0."""

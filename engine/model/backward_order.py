@@ -55,9 +55,9 @@ class GradientOrder:
         """Another one of the same recording, for another thread, that has all pieces which this one has made."""
         other = copy.copy(self)
         for name, own in vars(self).items():
-            if isinstance(own, np.ndarray | list):
+            if isinstance(own, np.ndarray | list) and name != "_turn":
                 setattr(other, name, own.copy())
-        other._turn[:] = 0
+        other._turn = np.zeros(len(self._turn), dtype=np.int8)
         return other
 
     def _forget(self) -> None:

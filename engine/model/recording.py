@@ -10,12 +10,15 @@ import bisect
 import ctypes
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+import threading
+import weakref
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +33,7 @@ from engine.errors import ConfigError, Stopped
 from engine.language.say import say
 from engine.model import gpt
 from engine.model.config import Config
+from engine.model.packed_graph import PackedGraph
 from engine.model.tensors import TensorSpec, tensor_specs
 
 Floats = npt.NDArray[np.float64]
@@ -111,6 +115,34 @@ class Span:
             stream.append(before)
 
 
+class Loan:
+    """Who has something that only one may have at a time. Who is gone has it no more; several threads may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder: weakref.ref[object] | None = None
+
+    def begin(self, who: object) -> bool:
+        """Have it, if nobody else does; whether that is so."""
+        with self._lock:
+            holder = None if self._holder is None else self._holder()
+            if holder is None:
+                self._holder = weakref.ref(who)
+            return holder is None or holder is who
+
+    def end(self, who: object) -> None:
+        """Have it no more, if one has it."""
+        with self._lock:
+            if self._holder is not None and self._holder() is who:
+                self._holder = None
+
+
+class LongTables(dict[str, Any]):
+    """What is known of a document that is as long as the tape, by what it is called."""
+
+    __slots__ = ("__weakref__",)
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """The graph of one configuration and alphabet.
@@ -141,6 +173,33 @@ class Recording:
     embed_rows: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from it
     nll_rows: Rows  # (block_size,): the row of log(p) of each position, whose child depends on the target
     probs: Rows  # (block_size, vocab_size): the rows that it may be
+    packed: PackedGraph | None = None  # of a large model: positions that are not reached have no op and no children yet
+    known_dots: Dots | None = None  # where the graph is packed: they cannot be looked for in it
+
+    def reach(self, n: int) -> None:
+        """Have the graph of the first `n` positions."""
+        if self.packed is not None:
+            self.packed.unpack(n)
+
+    @functools.cached_property
+    def graph_loan(self) -> Loan:
+        """Which workspace patches the children of the recording itself."""
+        return Loan()
+
+    def start_of_graph(self) -> Rows:
+        """A graph for a workspace of its own, in which the positions are lacking."""
+        child, first, after = np.zeros(len(self.child), np.int32), self.positions[0].first, self.positions[-1].last
+        child[: 2 * first], child[2 * after :] = self.child[: 2 * first], self.child[2 * after :]
+        return child
+
+    def copy_graph(self, child: Rows, first: int, last: int) -> None:
+        """Write the children of the positions `first` to `last` to a workspace's own graph."""
+        if self.packed is not None:
+            self.packed.unpack_marks(last)
+            self.packed.write_child(child, first, last)
+        elif first < last:
+            rows = slice(2 * self.positions[first].first, 2 * self.positions[last - 1].last)
+            child[rows] = self.child[rows]
 
     def tensor_at(self, row: int) -> Tensor | None:
         """The tensor in whose making a row of a position or of a mean was made; None for all other rows."""
@@ -159,6 +218,8 @@ class Recording:
 
         Which tokens are read and judged changes nothing about them.
         """
+        if self.known_dots is not None:
+            return self.known_dots
         rows, numbers = self.constants
         ends = [span.last for span in self.positions]
         return find_dots(self.op, self.child, self.live, rows[numbers == 0.0], ends)
@@ -173,10 +234,19 @@ class Recording:
         mean = self.losses[n - 1]
         return slice(0, self.positions[n - 1].last), slice(mean.first, mean.last)
 
+    def long_tables(self, document: Hashable) -> LongTables:
+        """What programs of the same document share: the same one for as long as somebody holds it."""
+        return self._long_tables.setdefault(document, LongTables())
+
+    @functools.cached_property
+    def _long_tables(self) -> weakref.WeakValueDictionary[Hashable, LongTables]:
+        return weakref.WeakValueDictionary()
+
     def rows_of(self, n: int) -> Rows:
         """The rows that the first `n` positions make, in order."""
         (rows,), count = self._longest_rows, self.row_counts[n - 1]
         if len(rows) < count:
+            self.reach(n)
             self._longest_rows[0] = rows = self.computed(*self.positions[:n])
         return rows[:count]
 
@@ -219,7 +289,7 @@ class Recording:
         return len(self.op)
 
     def computed(self, *spans: Span) -> Rows:
-        """The rows of these spans that have to be computed, in the order in which the model makes them."""
+        """The rows of these spans, of positions that are reached, that have to be computed, in the model's order."""
         rows = np.concatenate([np.arange(s.first, s.last, dtype=np.int32) for s in spans])
         return rows[self.op[rows] != LEAF]  # type: ignore[no-any-return]
 
@@ -227,23 +297,26 @@ class Recording:
 class Workspace:
     """Numbers on a recording: `data` and `grad`, one double a row, and the children patched for the present tokens.
 
-    The first one patches the recording's own children. Each further one is made by `beside`, with a copy of them that
-    comes as far as it has read. What no document has reached takes no memory: the system gives it at the first touch.
+    One at a time patches the recording's own children: the first that reads while no other has them. Each further one
+    has a copy of them that comes as far as it has read. What no document has reached takes no memory: the system gives
+    it at the first touch.
     """
 
-    def __init__(self, recording: Recording, loops: Kernels, own_graph: bool = False) -> None:
+    def __init__(self, recording: Recording, loops: Kernels) -> None:
         self.recording, self.loops = recording, loops
-        self.child: Rows = np.zeros(len(recording.child), dtype=np.int32) if own_graph else recording.child
-        self._child = _unsigned(self.child)
-        self._copied_to = 0  # the row up to which its children are there, but for what comes after the positions
-        if own_graph:
-            after = 2 * recording.positions[-1].last
-            self.child[after:] = recording.child[after:]
+        self.overrides: Overrides | None = None  # what is otherwise than the model makes it
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Forget what was read and computed, so that it takes no memory; another workspace may have the graph then."""
+        recording = self.recording
+        recording.graph_loan.end(self)
+        self.child: Rows = np.empty(0, dtype=np.int32)  # until something is read
+        self._reached = 0  # how many positions a graph of its own has
         self.data: Floats = np.zeros(len(recording))
         self.grad: Floats = np.zeros(len(recording))
         rows, values = recording.constants
         self.data[rows] = values
-        self.overrides: Overrides | None = None  # what is otherwise than the model makes it
         self._made: dict[int, float] = {}  # what the scalars that were set were before
 
     @classmethod
@@ -252,7 +325,7 @@ class Workspace:
         need, free = len(recording) * BYTES_A_TWIN, psutil.virtual_memory().available
         if need > free:
             raise ConfigError(say("model.recording.no_room", need=_size(need), free=_size(free)))
-        return cls(recording, loops, own_graph=True)
+        return cls(recording, loops)
 
     @property
     def params(self) -> Floats:
@@ -269,11 +342,15 @@ class Workspace:
 
     def _reach(self, n: int) -> None:
         """Have the children of the first `n` positions."""
-        whole, last = self.recording.child, self.recording.positions[n - 1].last
-        if self.child is not whole and last > self._copied_to:
-            new = slice(2 * self._copied_to, 2 * last)
-            self.child[new] = whole[new]
-            self._copied_to = last
+        r = self.recording
+        if not len(self.child):
+            self.child = r.child if r.graph_loan.begin(self) else r.start_of_graph()
+            self._child = _unsigned(self.child)
+        if self.child is r.child:
+            r.reach(n)
+        elif n > self._reached:
+            r.copy_graph(self.child, self._reached, n)
+            self._reached = n
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
@@ -466,9 +543,18 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
     if most_rows(config, vocab_size) < LARGE:
         return _record(config, vocab_size, progress)
     _give_back_large_arrays()
-    recording = _record(config, vocab_size, progress)
+    recording = _with_packed_graph(_record(config, vocab_size, progress))
     _ask_libc("malloc_trim", 0)  # what recording has used meanwhile
     return recording
+
+
+def _with_packed_graph(recording: Recording) -> Recording:
+    """The same, of which positions take no memory before a document reaches them."""
+    bounds = [*(span.first for span in recording.positions), recording.positions[-1].last]
+    packed = PackedGraph(recording.child, (recording.op, recording.live, recording.dots.ends), bounds)
+    op, live, ends = packed.marks
+    dots = replace(recording.dots, ends=ends)
+    return replace(recording, child=packed.child, op=op, live=live, packed=packed, known_dots=dots)
 
 
 def _record(config: Config, vocab_size: int, progress: Progress | None = None) -> Recording:

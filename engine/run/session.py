@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -77,7 +78,9 @@ class Session:
         self.recording: Recording = record(
             config, self.tokenizer.vocab_size, progress and (lambda share: progress(apart + share * (1 - apart)))
         )
-        self.workspace = Workspace(self.recording, self.loops)
+        self._start: Keyframe | None = None  # what the present step started from, once the update has begun
+        self._away: Keyframe | None = None  # the start of the present step, if the numbers are put away
+        self._workspace = Workspace(self.recording, self.loops)
         self._order = GradientOrder(self.recording, self.loops)
         self._validator = self._new_validator()
         params = self.workspace.params
@@ -87,7 +90,8 @@ class Session:
         self.history = History(Keyframes(most_kept(len(params))), self._no_figures())
         self._altered = InterventionPlan(self.recording)
         self._generator_state = self.generator.getstate()
-        self._passed = Passed()
+        self._passed = Passed(self.history.keyframes.most // 2)
+        self._program = self._program_of(0)
         self._begin(0)
 
     # What a run looks like from outside.
@@ -101,6 +105,20 @@ class Session:
     def step(self) -> int:
         """The training step that the run stands in, counted from 0: as many steps are finished."""
         return self._moment.step
+
+    @property
+    def workspace(self) -> Workspace:
+        """The numbers of the present moment. If they were put away, they are computed again."""
+        if self._away is not None:
+            self._come_back(self._away)
+        return self._workspace
+
+    @property
+    def program(self) -> TapeProgram:
+        """What the present step does."""
+        if self._away is not None:
+            self._come_back(self._away)
+        return self._program
 
     @cached_property
     def scope(self) -> Scope:
@@ -236,8 +254,9 @@ class Session:
 
     def view(self) -> TapeView:
         """What can be seen at this moment, and nothing that is not yet computed."""
+        program, workspace = self.program, self.workspace
         return TapeView(
-            self.config_now, self.program, self.workspace, self._moment, self._start, (self._m, self._v),
+            self.config_now, program, workspace, self._moment, self._start, (self._m, self._v),
             self._adam_rates(), self.history, TapeExplainer, source_line,
         )  # fmt: skip
 
@@ -283,12 +302,13 @@ class Session:
     def _unplaced_copy(self) -> Session:
         twin = copy.copy(self)
         twin.generator = random.Random()
-        twin.workspace = Workspace.beside(self.recording, self.loops)
+        twin._away = None
+        twin._workspace = Workspace.beside(self.recording, self.loops)
         twin._order = self._order.beside()
         twin._m, twin._v = np.zeros_like(self._m), np.zeros_like(self._v)
         twin._altered = self._altered.taking_on(self.changes)
         twin.history = self.history.reader()
-        twin._passed = Passed()
+        twin._passed = Passed(self.history.keyframes.most // 2)
         return twin
 
     def restart_copy(self) -> Session:
@@ -331,10 +351,30 @@ class Session:
         """
         return lru_cache(maxsize=1)(self.replay_copy()._program_of)  # the graph is patched for a program's document
 
+    def put_away(self) -> None:
+        """Give back the memory of all numbers but those that the present step started from, until they are wanted.
+
+        The run stays at its moment. What was made from it before, such as a view or a program, is not valid any more.
+        """
+        if self._away is None:
+            start = self.start_of_step()
+            self._program.let_go()
+            self._workspace.let_go()
+            self._start, self._passed, self._away = None, Passed(self.history.keyframes.most // 2), start
+
+    def _come_back(self, start: Keyframe) -> None:
+        """Compute again what was put away."""
+        moment, self._away = self._moment, None
+        with suppress(NumericFault):  # the run stands at the fault again
+            self._restore(moment.step, start)
+            self.seek(moment)
+
     # Saved work.
 
     def start_of_step(self) -> Keyframe:
         """What the present step started from, and the generator as it is now."""
+        if self._away is not None:
+            return replace(self._away, generator=self.generator.getstate())
         start = self._keyframe()
         return start if self._start is None else replace(self._start, generator=start.generator)
 
@@ -353,13 +393,15 @@ class Session:
     def _begin(self, step: int) -> None:
         """Stand at the start of a step whose parameters and moments are in place."""
         self._moment = Moment(step)
-        self._start: Keyframe | None = None
+        self._start = None
         if self.history.wants(step):
             self.history.keyframes.add(step, self._keyframe())  # what runs share that differ from this step on
         if self._passed.wants(step):
             self._passed.add(step, self._copy())
         self._altered.set_parameters(self.workspace.params, step)
-        self.program = self._program_of(step)
+        if self._program.child is self.workspace.child:  # else it is that of the run of which this is a copy
+            self._program.let_go()
+        self._program = self._program_of(step)
         self._prepare(step)
 
     def _prepare(self, step: int) -> None:

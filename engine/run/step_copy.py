@@ -9,7 +9,7 @@ import numpy as np
 from engine.errors import EngineError
 from engine.immutable import immutable
 from engine.model.recording import Floats
-from engine.run.capabilities import RepeatableRun
+from engine.run.capabilities import RepeatableRun, can_repeat
 from engine.timeline.events import Event, Moment, Phase
 from engine.timeline.run import Run
 
@@ -103,7 +103,7 @@ class StepCopy:
 
 def step_copy_of(run: Run) -> StepCopy | None:
     """The copy of a run's step; None for a run whose steps cannot be repeated beside it."""
-    return StepCopy(run) if isinstance(run, RepeatableRun) else None
+    return StepCopy(run) if can_repeat(run) else None
 
 
 def _extents_of(run: RepeatableRun, events: list[Event]) -> dict[str, Extent]:

@@ -90,7 +90,7 @@ class View(Protocol):
         tick = max(self.moment.tick - 1, 0)
         if self.moment.phase is Phase.FORWARD:
             return int(self.program.rows[tick])
-        return int(self.program.receivers[tick]) if self.moment.phase is Phase.BACKWARD else tick
+        return self.program.receiver_of(tick + 1) if self.moment.phase is Phase.BACKWARD else tick
 
     def explainer(self) -> Explainer:
         """What explains single scalars at this moment."""
@@ -425,7 +425,7 @@ class TapeView(View):
         flows = None if overrides is None else overrides.flows(self.program.edges)
         if flows is None:
             return self.program.contributions
-        return self.program.contributions_of(np.flatnonzero(flows))
+        return self.program.contributions_flowing(flows)
 
     @cached_property
     def _touched(self) -> tuple[Rows, Rows]:
@@ -434,8 +434,7 @@ class TapeView(View):
         flows = None if overrides is None else overrides.flows(program.edges)
         if flows is None or flows.all():
             return program.touched
-        ticks = np.flatnonzero(flows).astype(np.int32) + 1
-        return first_and_last(program.receivers[flows], program.n_rows, ticks)
+        return first_and_last(program.receivers_between, len(flows), program.n_rows, flows)
 
     def contributed(self, event: Event, rows: Rows) -> Reading:
         """What a forward event's products have added so far to these gradients: the other factor times the gradient."""

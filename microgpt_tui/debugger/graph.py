@@ -79,7 +79,7 @@ class GraphBuilder:
         if frame.backward and frame.moment.tick:
             tick = frame.moment.tick
             source = frame.program.source_of(tick)
-            self._edge = None if source is None else (int(frame.program.receivers[tick - 1]), source)
+            self._edge = None if source is None else (frame.program.receiver_of(tick), source)
 
     def sides(self, row: int) -> tuple[bool, bool]:
         """Whether a scalar has children, and whether it has users."""

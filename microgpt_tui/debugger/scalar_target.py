@@ -116,7 +116,7 @@ class Scalar:
     @staticmethod
     def _row(program: StepProgram, phase: Phase, tick: int) -> int:
         if phase is Phase.BACKWARD:
-            return int(program.receivers[tick - 1])
+            return program.receiver_of(tick)
         return int(program.rows[tick - 1]) if phase is Phase.FORWARD else tick - 1
 
 

@@ -85,7 +85,7 @@ class WhatIfController:
         branches, changes = self.branches, self.branches.changes(name)
         source = name, changes, branches
         if self._compared is None or self._compared[0] != source:
-            self.halt()
+            self.let_go_of_compared()
             make = partial(branches.copy, name, changes)
             on_arrival, label = self._state.on_change, name or ORIGINAL
             words = in_words(changes)
@@ -93,10 +93,10 @@ class WhatIfController:
             self._compared = source, run
         return self._compared[1]
 
-    def halt(self) -> None:
-        """Stop the thread that moves the compared run."""
+    def let_go_of_compared(self) -> None:
+        """Nothing shows the compared run: give back its memory."""
         if self._compared is not None:
-            self._compared[1].halt()
+            self._compared[1].let_go()
 
     def snapshot(self, path: str | None, split: str = SYLLABLES) -> Checkpoint:
         """The original and its branches, to be saved."""
@@ -114,7 +114,17 @@ class WhatIfController:
 
     def enter(self, name: str | None, moment: Moment | None = None) -> bool:
         """Go to a moment of another run; whether it is on its way."""
-        return name != self.branch and self._enter_run(partial(self.branches.session, name), moment)
+        return name != self.branch and self._go_to(partial(self.branches.session, name), moment)
+
+    def _go_to(self, make: Callable[[], Run], moment: Moment | None = None) -> bool:
+        """Have a run made and shown. The one that is shown puts its numbers away first: a run takes much memory."""
+        shown = branching(self._state.session)
+
+        def put_away_and_make() -> Run:
+            shown.put_away()
+            return make()
+
+        return self._enter_run(put_away_and_make, moment)
 
     def entered(self, session: Run) -> bool:
         """The thread has come with a run: show it. Returns whether it is another one; if not, no change was made."""
@@ -134,7 +144,7 @@ class WhatIfController:
         here = self.branch
         if not changes and here is not None:
             self.remove(here, what)
-        elif self._enter_run(lambda: self.branches.session(self.branches.change(here, changes).name), None):
+        elif self._go_to(lambda: self.branches.session(self.branches.change(here, changes).name)):
             self._announcement = say("debugger.what_if.changed", what=what)
 
     def remove(self, name: str, why: str = "") -> None:

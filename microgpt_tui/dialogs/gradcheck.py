@@ -89,9 +89,12 @@ class GradCheckScreen(Modal[int | None]):
         self._check(many=False)
 
     def on_unmount(self) -> None:
-        """Stop the worker."""
+        """Stop the worker, and let go of the run that it moves."""
         self._ended.set()
         self._job += 1
+        if self._turn.acquire(blocking=False):  # else the worker does
+            self._checker = None
+            self._turn.release()
 
     # Work, in threads.
 
@@ -125,6 +128,9 @@ class GradCheckScreen(Modal[int | None]):
                 self.post_message(self.Checked(job, summary))
             except EngineError as error:
                 self.post_message(self.Checked(job, error))
+            finally:
+                if self._ended.is_set():
+                    self._checker = None
 
     # What is shown.
 

@@ -190,9 +190,12 @@ class DebuggerScreen(Screen[None]):
             self.call_later(self._import_rest, modules)
 
     def on_unmount(self) -> None:
-        """Stop the threads."""
-        self.what_if.halt()
+        """Stop the threads, and give back the memory of all runs of the screen: Textual lets go of it later."""
+        self.what_if.let_go_of_compared()
         self.motion.halt(wait=True)
+        self._copy = None
+        if not self.busy:
+            self.what_if.branches.put_away()
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so when there is not enough room to show anything honestly."""
@@ -287,8 +290,14 @@ class DebuggerScreen(Screen[None]):
         self.grid.lacking = registry.lacking(frame.view)
         self.navigator.tell_of_script()
         self.grid.place()
+        self._let_go_of_hidden()
         for pane in self.panes:
             pane.show(self._staged(frame) if isinstance(pane, Stage) else frame)
+
+    def _let_go_of_hidden(self) -> None:
+        """The run that is compared takes as much memory as the one that is shown: keep it only while it is shown."""
+        if not self.grid.shows("comparison"):
+            self.what_if.let_go_of_compared()
 
     def _play_change(self) -> None:
         """Play what was made since something was last shown; on the way back only the frame of what was made last."""
@@ -454,6 +463,7 @@ class DebuggerScreen(Screen[None]):
     @on(PaneGrid.Changed)
     def hint(self) -> None:
         """Another pane is chosen, or none: say what the keys do there."""
+        self._let_go_of_hidden()
         if self.whole and not self.busy:
             frame = self.frame
             self.query_one(HintLine).show(frame)

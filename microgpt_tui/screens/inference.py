@@ -95,7 +95,9 @@ class InferenceScreen(Passing[None]):
         self.show()
 
     def on_unmount(self) -> None:
-        self._documents.stop()
+        """Give back the memory of what was drawn from: Textual lets go of the screen later."""
+        self._documents.end()
+        self._sampler.let_go()
 
     def show(self) -> None:
         self._waiting = False

@@ -25,6 +25,7 @@ from microgpt_tui.inference.state import InferenceState
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.page import Course, Train
 from microgpt_tui.lectures.player import LecturePlayer, Press
+from microgpt_tui.lectures.quotes import put_away
 from microgpt_tui.lectures.rendered_page import RenderedPage, render_pages
 from microgpt_tui.lectures.speaker_notes import SharedNotes
 from microgpt_tui.panes import registry
@@ -181,8 +182,9 @@ class LectureScreen(DebuggerScreen):
         """In a thread: the pages with their numbers, from a run of their own."""
         for rendered in render_pages(self.player.bound_pages, self._quoted):
             if self._gone:
-                return
+                break
             self.post_message(self.Prepared(rendered))
+        put_away(self._quoted)
 
     @on(Prepared)
     def prepared(self, message: Prepared) -> None:
