@@ -1,7 +1,7 @@
-"""`Overrides`: scalars that take another value as soon as they are computed.
+"""`Overrides`: scalars that take another value as soon as they are computed, and operands that are others.
 
 A scalar that is set keeps its local derivatives, as a `Value` does whose `data` is written to. One that is cut is a
-constant instead: no gradient flows on from it.
+constant instead: no gradient flows on from it. A scalar whose operand is another is computed from that.
 """
 
 from __future__ import annotations
@@ -14,13 +14,21 @@ import numpy.typing as npt
 from engine.autograd.kernels import EXP
 from engine.autograd.tape import Rows
 
+NONE: Rows = np.empty(0, dtype=np.int32)
 Floats = npt.NDArray[np.float64]
 
 
 class Overrides:
-    """The values that some rows of a tape take; `cut` are those of them from which no gradient flows on."""
+    """The values that some rows of a tape take; `cut` are those of them from which no gradient flows on.
 
-    def __init__(self, op: npt.NDArray[np.int8], values: Mapping[int, float], cut: frozenset[int]) -> None:
+    The `edges`, places among the children of the tape, lead to the rows `operands` instead of those recorded there.
+    """
+
+    def __init__(
+        self, op: npt.NDArray[np.int8], values: Mapping[int, float], cut: frozenset[int], edges: Rows = NONE,
+        operands: Rows = NONE,
+    ) -> None:  # fmt: skip
+        self.edges, self.operands = edges, operands
         self.rows: Rows = np.array(sorted(values), dtype=np.int32)
         self.values: Floats = np.array([values[row] for row in self.rows.tolist()], dtype=np.float64)
         # By edge, two a row; seeds of the backward phase are negative, and so are looked up in a last third.

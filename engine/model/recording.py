@@ -23,7 +23,7 @@ import psutil
 
 from engine.autograd.dot_products import Dots, Mask, find_dots
 from engine.autograd.jit import Kernels
-from engine.autograd.kernels import FINE, LEAF, LOG, NEG_MAX
+from engine.autograd.kernels import ADD, FINE, LEAF, LOG, MUL, NEG_MAX
 from engine.autograd.overrides import Overrides
 from engine.autograd.tape import Lines, Matrix, Rows, Tape, Tensor, Value
 from engine.errors import ConfigError, Stopped
@@ -126,6 +126,7 @@ class Recording:
     child: Rows  # two a row; the few that depend on tokens are patched by the workspace that holds them
     args: Rows
     constants: tuple[Rows, Floats]  # the LEAF rows that are not parameters, and their values
+    neutral: dict[int, int]  # by op code, ADD or MUL: the row of the constant that changes no number
     line: Lines  # of `model`
     model: Path  # the file of the model
     matrices: dict[str, Rows]
@@ -231,7 +232,7 @@ class Workspace:
         self.grad: Floats = np.zeros(len(recording))
         rows, values = recording.constants
         self.data[rows] = values
-        self.overrides: Overrides | None = None  # what is otherwise than the model makes it
+        self._overrides: Overrides | None = None
         self._made: dict[int, float] = {}  # what the scalars that were set were before
 
     @classmethod
@@ -241,6 +242,29 @@ class Workspace:
         if need > free:
             raise ConfigError(say("model.recording.no_room", need=_size(need), free=_size(free)))
         return cls(recording, loops, own_graph=True)
+
+    @property
+    def overrides(self) -> Overrides | None:
+        """What is otherwise than the model makes it. Other operands need a graph of its own: a workspace `beside`."""
+        return self._overrides
+
+    @overrides.setter
+    def overrides(self, overrides: Overrides | None) -> None:
+        if self._overrides is not None:
+            edges = self._overrides.edges
+            self.child[edges] = self.recording.child[edges]
+        self._overrides = overrides
+        self._rewire()
+
+    def _rewire(self) -> None:
+        if self._overrides is not None and len(self._overrides.edges):
+            assert self.child is not self.recording.child, "the recording's own graph stays as it was recorded"
+            self.child[self._overrides.edges] = self._overrides.operands
+
+    @property
+    def sets_scalars(self) -> bool:
+        """Whether some scalars take another value than they are computed to."""
+        return self._overrides is not None and len(self._overrides.rows) > 0
 
     @property
     def params(self) -> Floats:
@@ -262,6 +286,7 @@ class Workspace:
             new = slice(2 * self._copied_to, 2 * last)
             self.child[new] = whole[new]
             self._copied_to = last
+            self._rewire()
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
@@ -284,10 +309,12 @@ class Workspace:
     def forward_whole(self, n: int, keep: bool = True) -> int:
         """Compute all that `n` positions and their mean make, with the same bits and faults as `forward`.
 
-        Unless `keep`, what dot products are made of is left out. Not for a workspace with overrides.
+        Unless `keep`, what dot products are made of is left out, if no scalars are set.
         """
         r = self.recording
         last, mean = r.row_counts[n - 1], r.mean_rows[n - 1]
+        if self.sets_scalars:
+            return self.forward(np.concatenate([r.rows_of(n), mean]), 0, last + len(mean))
         fault = self.loops.forward_whole(
             r.op, self._child, r.args, self.data, _unsigned(r.rows_of(n)), 0, last, r.dots.starts, r.dots.terms,
             r.dots.counts, r.dots.ends, 0, r.dot_counts[n - 1], keep,
@@ -299,7 +326,7 @@ class Workspace:
 
     def backward(self, edges: Rows, first: int, last: int) -> None:
         """Run the chain rule over `edges[first:last]`."""
-        if self.overrides is None:
+        if self.overrides is None or not self.sets_scalars:
             self._backward(edges, first, last)
             return
         edges = self.overrides.flowing(edges[first:last])
@@ -315,14 +342,21 @@ class Workspace:
 
     def _backward(self, edges: Rows, first: int, last: int) -> None:
         self.loops.backward(self.recording.op, self._child, self.data, self.grad, edges, first, last, 0)
+        self._clear_operands()
+
+    def _clear_operands(self) -> None:
+        """Constants that stand for what is left out have no gradients, whatever was handed to them."""
+        if self._overrides is not None:
+            self.grad[self._overrides.operands] = 0.0
 
     def backward_whole(self, edges: Rows, terms: Rows, segments: Rows, keep: bool = True) -> None:
         """Run the chain rule over segments of a route, with the same bits as `backward` over its edges one by one.
 
-        Unless `keep`, dot products have no gradients afterwards.
+        Unless `keep`, dot products have no gradients afterwards. Not for a workspace that sets scalars.
         """
         r = self.recording
         self.loops.backward_whole(r.op, self._child, self.data, self.grad, edges, terms, segments, r.dots.ends, keep)
+        self._clear_operands()
 
     def clear_grad(self, n: int, kept: bool = True) -> None:
         """Set to 0 the gradients of all that a document of `n` positions has; of dot products, if they were kept."""
@@ -462,8 +496,9 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
 def _record(config: Config, vocab_size: int, progress: Progress | None = None) -> Recording:
     tape = Tape()
     w = {name: Matrix(name, tape, shape) for name, shape in config.matrices(vocab_size).items()}
-    for number in (0.0, -1.0):  # used everywhere; made here, they belong to no tensor
+    for number in (0.0, -1.0, 1.0):  # used everywhere; made here, they belong to no tensor
         tape.constant(number)
+    neutral = {ADD: tape.leaf(-0.0).row, MUL: tape.constant(1.0)}  # 0.0 would make 0.0 of -0.0
     positions, samplers, all_logits, losses = [], [], [], []
     keys: gpt.KVCache = [[] for _ in range(config.n_layer)]
     values: gpt.KVCache = [[] for _ in range(config.n_layer)]
@@ -486,7 +521,7 @@ def _record(config: Config, vocab_size: int, progress: Progress | None = None) -
         first = tape.mark()
         gpt.next_token(logits, reciprocal)
         samplers.append(_span(tape, first))
-    return _freeze(config, vocab_size, tape, w, (positions, means, samplers), reciprocal)
+    return _freeze(config, vocab_size, tape, w, (positions, means, samplers), reciprocal, neutral)
 
 
 @functools.lru_cache(8)
@@ -514,8 +549,9 @@ def _log_in(op: npt.NDArray[np.int8], tensor: Tensor) -> int:
 
 
 def _freeze(
-    config: Config, vocab_size: int, tape: Tape, w: dict[str, Matrix], spans: tuple[list[Span], ...], reciprocal: Value
-) -> Recording:
+    config: Config, vocab_size: int, tape: Tape, w: dict[str, Matrix], spans: tuple[list[Span], ...], reciprocal: Value,
+    neutral: dict[int, int],
+) -> Recording:  # fmt: skip
     positions, losses, samplers = map(tuple, spans)
     op = np.frombuffer(tape.op, dtype=np.int8)
     bounds = np.cumsum([0, *(matrix.rows.size for matrix in w.values())], dtype=np.int32)
@@ -536,6 +572,7 @@ def _freeze(
         child=child,
         args=np.frombuffer(tape.args, dtype=np.int32),
         constants=(constants, numbers),
+        neutral=neutral,
         line=tape.lines(),
         model=Path(gpt.__file__),
         matrices=matrices,
