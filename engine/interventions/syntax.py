@@ -25,8 +25,8 @@ MEAN = re.compile(r"mean:(\d{1,6})")
 RATES = ("learning_rate", "beta1", "beta2", "temperature")
 SCALAR = "scalar"  # as a name: any scalar, by its tick in the forward phase
 EXAMPLES = (
-    "layer0.attn_wq[3, 5] = 0, q[0, 3]@pos=2,step=5 = 0.1, layer0.head2, layer0.mlp = mean:20, residual, "
-    "beta1@step=9 = 0.9"
+    "layer0.attn_wq[3, 5] = 0, q[0, 3]@pos=2,step=5 = 0.1, layer0.head2, layer0.mlp = mean:20, beta1@step=9 = 0.9, "
+    "residual = off"
 )
 
 

@@ -185,14 +185,16 @@ def _rows(frame: Frame, a: UpdateStep | None, waits: bool) -> list[_Row]:
         loss = say(f"panes.adam.loss_falls_if_weight.{way}")
     else:
         loss = say("panes.adam.nothing_pushes")
+    began = say("panes.adam.began_at_0") if a.corrected else ""
+    hat = WORDS["m_hat"][0] if a.corrected else say("panes.adam.not_corrected")
     rate = plain(a.learning_rate)
     kept = say("panes.adam.not_moved", unmoved=a.unmoved) if a.unmoved and not waits else ""
     return [
         _Row(*WORDS["g"], None, a.g, loss, "", "g"),
         _Row(*WORDS["m"], a.m_before, a.m, f"= {a.beta1:g}·m + {1 - a.beta1:.3g}·g", shares[0], "m"),
         _Row(*WORDS["v"], a.v_before, a.v, f"= {a.beta2:g}·v + {1 - a.beta2:.3g}·g²", f"√v = {_root(a.v)}", "v"),
-        _Row(*WORDS["m_hat"], None, a.m_hat, f"= m / {a.fix1:.4g}", say("panes.adam.began_at_0"), "m_hat"),
-        _Row(*WORDS["v_hat"], None, a.v_hat, f"= v / {a.fix2:.4g}", "", "v_hat"),
+        _Row(hat, _SIGNS["m_hat"], None, a.m_hat, f"= {a.m_hat_formula}", began, "m_hat"),
+        _Row(*WORDS["v_hat"], None, a.v_hat, f"= {a.v_hat_formula}", "", "v_hat"),
         _Row(*WORDS["delta"], None, 0.0 - a.delta, f"= −{rate}·m^ / (√v^ + 1e-8)", say("panes.adam.rate", rate=rate),
              "delta"),
         _Row(*WORDS["p"], a.p_before, a.p, "" if kept else f"= {WORDS['p'][0]} + {WORDS['delta'][0]}", kept, "p",
