@@ -78,14 +78,15 @@ class InterventionPlan:
             rows = self.rows(change, program)
             values |= dict.fromkeys(rows, change.value)
             cut -= set(rows)
-        return Overrides(self._recording.op, values, frozenset(cut), *self._operands(off))
+        r = self._recording
+        return Overrides(r.op, values, frozenset(cut), r.group_of, *self._operands(off))
 
     def in_samples(self, step: int) -> Overrides | None:
         """What is otherwise in samples drawn in a step: all that is switched off in it; None if nothing is."""
         off = self._off(step)
         if off != self._latest[0]:
-            values, (edges, operands) = self._constants(off), self._operands(off)
-            found = Overrides(self._recording.op, values, frozenset(values), edges, operands)
+            r, values, (edges, operands) = self._recording, self._constants(off), self._operands(off)
+            found = Overrides(r.op, values, frozenset(values), r.group_of, edges, operands)
             self._latest = off, found if values or len(edges) else None
         return self._latest[1]
 

@@ -191,6 +191,28 @@ class Recording:
                         until[first] = max(until[first], tensor.last)
         return until
 
+    def group_of(self, row: int) -> int:
+        """A number that rows share if the same operation is the first one to read them, which none of them is made in.
+
+        An element of a tensor that is made of others of its elements, and what is none, has a number of its own.
+        """
+        tensor = self.tensor_at(row)
+        reader = None if tensor is None or row not in tensor.rows else self._first_readers.get(tensor.first)
+        return -1 - row if reader is None else reader
+
+    @functools.cached_property
+    def _first_readers(self) -> dict[int, int]:
+        """By the first row of each tensor that is not made of itself: the first row of what reads it first."""
+        firsts, tensors = self._tensors_by_row
+        readers: dict[int, int] = {}
+        for tensor in tensors:
+            for rows in tensor.operation.operands.values():
+                for at in sorted(set(np.searchsorted(firsts, rows, side="right").ravel().tolist())):
+                    if at:  # 0: a parameter
+                        readers.setdefault(firsts[at - 1], tensor.first)
+        of_itself = {t.first for t in tensors if np.isin(self.child[2 * t.first : 2 * t.last], t.rows).any()}
+        return {first: reader for first, reader in readers.items() if first not in of_itself}
+
     def matrix_of(self, row: int) -> tuple[str, int, int] | None:
         """The name of the matrix that a row belongs to, and its place there, row and column; None if it is none."""
         if not 0 <= row < self.n_params:
@@ -233,7 +255,7 @@ class Workspace:
         rows, values = recording.constants
         self.data[rows] = values
         self._overrides: Overrides | None = None
-        self._made: dict[int, float] = {}  # what the scalars that were set were before
+        self._made: Floats = np.zeros(len(recording))  # what the scalars that were set were before
 
     @classmethod
     def beside(cls, recording: Recording, loops: Kernels) -> Workspace:
@@ -290,17 +312,20 @@ class Workspace:
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
-        for tick, row, value in self.overrides.ticks(rows, first, last) if self.overrides else ():
-            fault = self._forward(rows, first, tick + 1)
+        overrides = self.overrides if self.sets_scalars else None
+        for ticks, own, values in overrides.groups(rows, first, last) if overrides else ():
+            end = int(ticks[-1]) + 1
+            fault = self._forward(rows, first, end)
+            made = slice(len(own) if fault == FINE else int(np.searchsorted(ticks, fault)))
+            self._made[own[made]], self.data[own[made]] = self.data[own[made]], values[made]
             if fault != FINE:
                 return fault
-            self._made[row], self.data[row] = float(self.data[row]), value
-            first = tick + 1
+            first = end
         return self._forward(rows, first, last)
 
     def made(self, row: int) -> float:
         """What a scalar was when it was made, before it was set to something else, if it was."""
-        return self._made[row] if self.overrides and row in self.overrides else float(self.data[row])
+        return float((self._made if self.overrides and row in self.overrides else self.data)[row])
 
     def _forward(self, rows: Rows, first: int, last: int) -> int:
         r = self.recording
@@ -334,7 +359,7 @@ class Workspace:
         for at in self.overrides.own_slopes(edges):
             row = int(edges[at]) >> 1
             self._backward(edges, first, at)
-            now, self.data[row] = float(self.data[row]), self._made[row]
+            now, self.data[row] = float(self.data[row]), float(self._made[row])
             self._backward(edges, at, at + 1)
             self.data[row] = now
             first = at + 1
