@@ -120,10 +120,13 @@ class Ablation:
         layer = "" if self.layer is None else f"layer{self.layer}."
         return f"{layer}{self.kind}{'' if self.number is None else self.number}"
 
-    def leaves_out(self, part: str, layer: int | None = None) -> bool:
-        """Whether it leaves out an operand of this kind, in a layer."""
-        kinds = RESIDUALS if self.kind == "residual" else (self.kind,)
-        return part in kinds and self.layer in (None, layer)
+    def leaves_out(self, kind: str, layer: int | None = None) -> bool:
+        """Whether it leaves out an operand of this kind, in a layer or in all."""
+        return kind in (self.kind, *(RESIDUALS if self.kind == "residual" else ())) and self.layer in (None, layer)
+
+    def switches_off(self, part: Ablation) -> bool:
+        """Whether that part is off with this one."""
+        return self.part == part.part or (not PARTS[part.kind].constant and self.leaves_out(part.kind, part.layer))
 
     @property
     def text(self) -> str:

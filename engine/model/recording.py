@@ -207,9 +207,9 @@ class Recording:
         readers: dict[int, int] = {}
         for tensor in tensors:
             for rows in tensor.operation.operands.values():
-                for at in sorted(set(np.searchsorted(firsts, rows, side="right").ravel().tolist())):
-                    if at:  # 0: a parameter
-                        readers.setdefault(firsts[at - 1], tensor.first)
+                made = rows[rows >= self.n_params]
+                for at in sorted(set(np.searchsorted(firsts, made, side="right").tolist())):
+                    readers.setdefault(firsts[at - 1], tensor.first)
         of_itself = {t.first for t in tensors if np.isin(self.child[2 * t.first : 2 * t.last], t.rows).any()}
         return {first: reader for first, reader in readers.items() if first not in of_itself}
 

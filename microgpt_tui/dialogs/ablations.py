@@ -63,7 +63,7 @@ class PartsScreen(Modal[Ablation | None]):
         self._parts = all_parts(frame.config, frame.program.n, frame.moment.step)
         here = in_question(frame)
         self._first = next((i for i, part in enumerate(self._parts) if here and part.part == here.part), 0)
-        self._off = {c.part: c for c in changes if isinstance(c, Ablation) and c.step <= frame.moment.step}
+        self._off = [c for c in changes if isinstance(c, Ablation) and c.step <= frame.moment.step]
         self._tokens = [frame.token(pos) for pos in range(frame.program.n)]
 
     def compose(self) -> ComposeResult:
@@ -78,7 +78,7 @@ class PartsScreen(Modal[Ablation | None]):
         self.query_one(OptionList).highlighted = self._first
 
     def _line(self, part: Ablation) -> Text:
-        off = self._off.get(part.part)
+        off = next((change for change in reversed(self._off) if change.switches_off(part)), None)
         state = "on" if off is None else "off_at_mean" if off.mean_of else "off"
         words = say(
             f"dialogs.ablations.part.{part.kind}",
