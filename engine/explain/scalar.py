@@ -69,7 +69,7 @@ class TapeExplainer(Explainer):
             return f"{matrix}[{i},{j}]"
         tensor = self.tensor(row)
         if tensor is None:
-            return f"{self.recording_constant(row):g}"
+            return f"{self.recording_constant(row) + 0.0:g}"  # -0.0, which changes no sum, is 0 to the reader
         label = self._label(tensor, row)
         if label:
             return label

@@ -26,8 +26,8 @@ import psutil
 
 from engine.autograd.dot_products import Dots, Mask, find_dots
 from engine.autograd.jit import Kernels
-from engine.autograd.kernels import FINE, LEAF, LOG, NEG_MAX
-from engine.autograd.overrides import Overrides
+from engine.autograd.kernels import ADD, FINE, LEAF, LOG, MUL, NEG_MAX
+from engine.autograd.overrides import NONE, Overrides
 from engine.autograd.tape import Lines, Matrix, Rows, Tape, Tensor, Value
 from engine.errors import ConfigError, Stopped
 from engine.language.say import say
@@ -158,6 +158,7 @@ class Recording:
     child: Rows  # two a row; the few that depend on tokens are patched by the workspace that holds them
     args: Rows
     constants: tuple[Rows, Floats]  # the LEAF rows that are not parameters, and their values
+    neutral: dict[int, int]  # by op code, ADD or MUL: the row of the constant that changes no number
     line: Lines  # of `model`
     model: Path  # the file of the model
     matrices: dict[str, Rows]
@@ -272,6 +273,30 @@ class Recording:
         np.maximum.at(until, places, ends)
         return dict(zip(firsts, until.tolist(), strict=True))
 
+    def group_of(self, row: int) -> int:
+        """A number that rows share if the same operation is the first one to read them, which none of them is made in.
+
+        An element of a tensor that is made of others of its elements, and what is none, has a number of its own.
+        """
+        tensor = self.tensor_at(row)
+        reader = None if tensor is None or row not in tensor.rows else self._first_readers.get(tensor.first)
+        return -1 - row if reader is None else reader
+
+    @functools.cached_property
+    def _first_readers(self) -> dict[int, int]:
+        """By the first row of each tensor that is not made of itself: the first row of what reads it first."""
+        firsts, tensors = self._tensors_by_row
+        readers: dict[int, int] = {}
+        for tensor in tensors:
+            for rows in tensor.operation.operands.values():
+                made = rows[rows >= self.n_params]
+                for at in sorted(set(np.searchsorted(firsts, made, side="right").tolist())):
+                    readers.setdefault(firsts[at - 1], tensor.first)
+        self.reach(1)  # the others of a name are made alike
+        looked_at = {t.name: t for span in (*self.losses, self.positions[0]) for t in span.tensors}
+        of_itself = {t.name for t in looked_at.values() if np.isin(self.child[2 * t.first : 2 * t.last], t.rows).any()}
+        return {t.first: readers[t.first] for t in tensors if t.first in readers and t.name not in of_itself}
+
     def matrix_of(self, row: int) -> tuple[str, int, int] | None:
         """The name of the matrix that a row belongs to, and its place there, row and column; None if it is none."""
         if not 0 <= row < self.n_params:
@@ -304,7 +329,7 @@ class Workspace:
 
     def __init__(self, recording: Recording, loops: Kernels) -> None:
         self.recording, self.loops = recording, loops
-        self.overrides: Overrides | None = None  # what is otherwise than the model makes it
+        self._overrides: Overrides | None = None
         self.let_go()
 
     def let_go(self) -> None:
@@ -312,12 +337,13 @@ class Workspace:
         recording = self.recording
         recording.graph_loan.end(self)
         self.child: Rows = np.empty(0, dtype=np.int32)  # until something is read
-        self._reached = 0  # how many positions a graph of its own has
+        self._reached = 0  # how many positions it has
         self.data: Floats = np.zeros(len(recording))
         self.grad: Floats = np.zeros(len(recording))
         rows, values = recording.constants
         self.data[rows] = values
-        self._made: dict[int, float] = {}  # what the scalars that were set were before
+        self._displaced = np.empty(0, dtype=np.int32)  # the operands in whose place the overrides have others, so far
+        self._made: Floats = np.zeros(len(recording))  # what the scalars that were set were before
 
     @classmethod
     def beside(cls, recording: Recording, loops: Kernels) -> Workspace:
@@ -326,6 +352,50 @@ class Workspace:
         if need > free:
             raise ConfigError(say("model.recording.no_room", need=_size(need), free=_size(free)))
         return cls(recording, loops)
+
+    @property
+    def overrides(self) -> Overrides | None:
+        """What is otherwise than the model makes it. Other operands stand in a graph of its own."""
+        return self._overrides
+
+    @overrides.setter
+    def overrides(self, overrides: Overrides | None) -> None:
+        if self._overrides is not None:
+            self.child[self._overrides.edges[: len(self._displaced)]] = self._displaced
+            self._displaced = self._displaced[:0]
+        self._overrides = overrides
+        if len(self.other_edges) and self.child is self.recording.child:
+            self._leave_shared_graph()
+        self._rewire()
+
+    @property
+    def other_edges(self) -> Rows:
+        """The edges that lead to other operands than the model's."""
+        return NONE if self._overrides is None else self._overrides.edges
+
+    def _leave_shared_graph(self) -> None:
+        """Go on with a copy of it as it stands, patched for what was read."""
+        own, last = self.recording.start_of_graph(), self._last_reached
+        own[: 2 * last] = self.child[: 2 * last]
+        self.recording.graph_loan.end(self)
+        self.child, self._child = own, _unsigned(own)
+
+    @property
+    def _last_reached(self) -> int:
+        return self.recording.positions[self._reached - 1].last if self._reached else 0
+
+    def _rewire(self) -> None:
+        """Let the edges of positions that were reached since lead to other operands."""
+        if self._overrides is not None and len(self.other_edges):
+            edges, done = self.other_edges, len(self._displaced)  # ascending
+            new = slice(done, max(done, int(np.searchsorted(edges, 2 * self._last_reached))))
+            self._displaced = np.concatenate([self._displaced, self.child[edges[new]]])
+            self.child[edges[new]] = self._overrides.operands[new]
+
+    @property
+    def sets_scalars(self) -> bool:
+        """Whether some scalars take another value than they are computed to."""
+        return self._overrides is not None and len(self._overrides.rows) > 0
 
     @property
     def params(self) -> Floats:
@@ -344,27 +414,32 @@ class Workspace:
         """Have the children of the first `n` positions."""
         r = self.recording
         if not len(self.child):
-            self.child = r.child if r.graph_loan.begin(self) else r.start_of_graph()
+            shared = not len(self.other_edges) and r.graph_loan.begin(self)
+            self.child = r.child if shared else r.start_of_graph()
             self._child = _unsigned(self.child)
         if self.child is r.child:
             r.reach(n)
         elif n > self._reached:
             r.copy_graph(self.child, self._reached, n)
-            self._reached = n
+        self._reached = max(self._reached, n)
+        self._rewire()
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
-        for tick, row, value in self.overrides.ticks(rows, first, last) if self.overrides else ():
-            fault = self._forward(rows, first, tick + 1)
+        overrides = self.overrides if self.sets_scalars else None
+        for ticks, own, values in overrides.groups(rows, first, last) if overrides else ():
+            end = int(ticks[-1]) + 1
+            fault = self._forward(rows, first, end)
+            made = slice(len(own) if fault == FINE else int(np.searchsorted(ticks, fault)))
+            self._made[own[made]], self.data[own[made]] = self.data[own[made]], values[made]
             if fault != FINE:
                 return fault
-            self._made[row], self.data[row] = float(self.data[row]), value
-            first = tick + 1
+            first = end
         return self._forward(rows, first, last)
 
     def made(self, row: int) -> float:
         """What a scalar was when it was made, before it was set to something else, if it was."""
-        return self._made[row] if self.overrides and row in self.overrides else float(self.data[row])
+        return float((self._made if self.overrides and row in self.overrides else self.data)[row])
 
     def _forward(self, rows: Rows, first: int, last: int) -> int:
         r = self.recording
@@ -373,10 +448,12 @@ class Workspace:
     def forward_whole(self, n: int, keep: bool = True) -> int:
         """Compute all that `n` positions and their mean make, with the same bits and faults as `forward`.
 
-        Unless `keep`, what dot products are made of is left out. Not for a workspace with overrides.
+        Unless `keep`, what dot products are made of is left out, if no scalars are set.
         """
         r = self.recording
         last, mean = r.row_counts[n - 1], r.mean_rows[n - 1]
+        if self.sets_scalars:
+            return self.forward(np.concatenate([r.rows_of(n), mean]), 0, last + len(mean))
         fault = self.loops.forward_whole(
             r.op, self._child, r.args, self.data, _unsigned(r.rows_of(n)), 0, last, r.dots.starts, r.dots.terms,
             r.dots.counts, r.dots.ends, 0, r.dot_counts[n - 1], keep,
@@ -388,7 +465,7 @@ class Workspace:
 
     def backward(self, edges: Rows, first: int, last: int) -> None:
         """Run the chain rule over `edges[first:last]`."""
-        if self.overrides is None:
+        if self.overrides is None or not self.sets_scalars:
             self._backward(edges, first, last)
             return
         edges = self.overrides.flowing(edges[first:last])
@@ -396,7 +473,7 @@ class Workspace:
         for at in self.overrides.own_slopes(edges):
             row = int(edges[at]) >> 1
             self._backward(edges, first, at)
-            now, self.data[row] = float(self.data[row]), self._made[row]
+            now, self.data[row] = float(self.data[row]), float(self._made[row])
             self._backward(edges, at, at + 1)
             self.data[row] = now
             first = at + 1
@@ -404,14 +481,21 @@ class Workspace:
 
     def _backward(self, edges: Rows, first: int, last: int) -> None:
         self.loops.backward(self.recording.op, self._child, self.data, self.grad, edges, first, last, 0)
+        self._clear_operands()
+
+    def _clear_operands(self) -> None:
+        """Constants that stand for what is left out have no gradients, whatever was handed to them."""
+        if self._overrides is not None:
+            self.grad[self._overrides.operands] = 0.0
 
     def backward_whole(self, edges: Rows, terms: Rows, segments: Rows, keep: bool = True) -> None:
         """Run the chain rule over segments of a route, with the same bits as `backward` over its edges one by one.
 
-        Unless `keep`, dot products have no gradients afterwards.
+        Unless `keep`, dot products have no gradients afterwards. Not for a workspace that sets scalars.
         """
         r = self.recording
         self.loops.backward_whole(r.op, self._child, self.data, self.grad, edges, terms, segments, r.dots.ends, keep)
+        self._clear_operands()
 
     def clear_grad(self, n: int, kept: bool = True) -> None:
         """Set to 0 the gradients of all that a document of `n` positions has; of dot products, if they were kept."""
@@ -560,8 +644,9 @@ def _with_packed_graph(recording: Recording) -> Recording:
 def _record(config: Config, vocab_size: int, progress: Progress | None = None) -> Recording:
     tape = Tape()
     w = {name: Matrix(name, tape, shape) for name, shape in config.matrices(vocab_size).items()}
-    for number in (0.0, -1.0):  # used everywhere; made here, they belong to no tensor
+    for number in (0.0, -1.0, 1.0):  # used everywhere; made here, they belong to no tensor
         tape.constant(number)
+    neutral = {ADD: tape.leaf(-0.0).row, MUL: tape.constant(1.0)}  # 0.0 would make 0.0 of -0.0
     positions, samplers, all_logits, losses = [], [], [], []
     keys: gpt.KVCache = [[] for _ in range(config.n_layer)]
     values: gpt.KVCache = [[] for _ in range(config.n_layer)]
@@ -584,7 +669,7 @@ def _record(config: Config, vocab_size: int, progress: Progress | None = None) -
         first = tape.mark()
         gpt.next_token(logits, reciprocal)
         samplers.append(_span(tape, first))
-    return _freeze(config, vocab_size, tape, w, (positions, means, samplers), reciprocal)
+    return _freeze(config, vocab_size, tape, w, (positions, means, samplers), reciprocal, neutral)
 
 
 @functools.lru_cache(8)
@@ -612,8 +697,9 @@ def _log_in(op: npt.NDArray[np.int8], tensor: Tensor) -> int:
 
 
 def _freeze(
-    config: Config, vocab_size: int, tape: Tape, w: dict[str, Matrix], spans: tuple[list[Span], ...], reciprocal: Value
-) -> Recording:
+    config: Config, vocab_size: int, tape: Tape, w: dict[str, Matrix], spans: tuple[list[Span], ...], reciprocal: Value,
+    neutral: dict[int, int],
+) -> Recording:  # fmt: skip
     positions, losses, samplers = map(tuple, spans)
     op = np.frombuffer(tape.op, dtype=np.int8)
     bounds = np.cumsum([0, *(matrix.rows.size for matrix in w.values())], dtype=np.int32)
@@ -633,6 +719,7 @@ def _freeze(
         child=child,
         args=np.frombuffer(tape.args, dtype=np.int32),
         constants=(constants, numbers),
+        neutral=neutral,
         line=tape.lines(),
         model=Path(gpt.__file__),
         matrices=matrices,

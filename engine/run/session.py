@@ -257,7 +257,7 @@ class Session:
         program, workspace = self.program, self.workspace
         return TapeView(
             self.config_now, program, workspace, self._moment, self._start, (self._m, self._v),
-            self._adam_rates(), self.history, TapeExplainer, source_line,
+            self._adam_rates(), self._corrects_bias, self.history, TapeExplainer, source_line,
         )  # fmt: skip
 
     def replay_copy(self) -> Session:
@@ -407,7 +407,6 @@ class Session:
     def _prepare(self, step: int) -> None:
         """Take what is taken as a step begins. After a fault in it, the run comes here again before it goes on."""
         self._ready = False
-        self.workspace.overrides = None  # those of another run, of which this was made as a branch
         if self.changes:
             self._altered.take_means(step, self.loops, self.workspace.params, self._tokens_of)
             self.workspace.overrides = self._altered.overrides(self.program)
@@ -420,6 +419,7 @@ class Session:
         return FigureTable(np.empty((0, len(self.recording.matrices), 3)))
 
     def _program_of(self, step: int) -> TapeProgram:
+        self.workspace.overrides = self._altered.in_samples(step)  # the graph of the step
         return TapeProgram(self.workspace, self._order, self.tokenizer, step, self.docs[step % len(self.docs)])
 
     def _tokens_of(self, step: int) -> list[int]:
@@ -477,7 +477,7 @@ class Session:
         if not self._ready:
             self._prepare(self.step)
         w, route = self.workspace, self.program.route
-        if w.overrides is not None:
+        if w.sets_scalars:
             return False
         if w.forward_whole(self.program.n, keep=False) == FINE:
             w.backward_whole(route.edges, route.terms, route.segments, keep=False)
@@ -502,7 +502,7 @@ class Session:
 
     def _forward(self, first: int, last: int) -> None:
         program, w = self.program, self.workspace
-        whole = first == 0 and last == program.ticks(Phase.FORWARD) and w.overrides is None
+        whole = first == 0 and last == program.ticks(Phase.FORWARD)
         at = w.forward_whole(program.n) if whole else w.forward(program.rows, first, last)
         if at != FINE:
             self._moment = Moment(self.step, Phase.FORWARD, at)
@@ -510,7 +510,7 @@ class Session:
 
     def _backward(self, first: int, last: int) -> None:
         route = self.program.route
-        if first == 0 and last == route.ticks and self.workspace.overrides is None:
+        if first == 0 and last == route.ticks and not self.workspace.sets_scalars:
             self.workspace.backward_whole(route.edges, route.terms, route.segments)
         else:
             self.workspace.backward(self.program.edges, first, last)
@@ -529,10 +529,14 @@ class Session:
         band, scratch = power_band(self.loops), np.empty(2 * ADAM_BLOCK)
         return self.loops.adam(w.data, w.grad, self._m, self._v, first, last, *self._adam_rates(), band, scratch)
 
+    @property
+    def _corrects_bias(self) -> bool:
+        return self._altered.corrects_bias(self.step)
+
     def _adam_rates(self) -> tuple[float, ...]:
         """The numbers that every parameter's update of this step shares, as `kernels.adam_step` takes them."""
         c, step = self.config_now, self.step
-        fixes = (1 - c.beta1 ** (step + 1), 1 - c.beta2 ** (step + 1))
+        fixes = (1 - c.beta1 ** (step + 1), 1 - c.beta2 ** (step + 1)) if self._corrects_bias else (1.0, 1.0)
         return c.learning_rate_at(step), c.beta1, c.beta2, *fixes, SQUARE, ROOT, EPS_ADAM
 
     def _fault(self, moment: Moment, row: int) -> NumericFault:

@@ -72,7 +72,8 @@ class Event:
     parameters, () for a loss. `block` is the function of the model that
     named the tensor, `line` the line that did, `kind` the operation that made it, `operands` and `parts` the rows
     that it worked on and made on the way, `matrix` the parameter matrix it used. `formula` is how its elements are
-    made, in one line, or what holds a parameter; empty where the kind or the name says it all.
+    made, in one line, or what holds a parameter; empty where the kind or the name says it all. `left_out` are the rows
+    that the operation would work on as well, if a change did not leave them out.
     """
 
     index: int
@@ -92,6 +93,7 @@ class Event:
     parts: dict[str, Rows]
     matrix: str | None
     formula: str = field(default="", kw_only=True)
+    left_out: Mapping[str, Rows] = field(default_factory=dict, kw_only=True)
 
     @property
     def place(self) -> EventKey:
@@ -353,6 +355,7 @@ class TapeProgram(StepProgram):
         recording.reach(self.n)
         workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
+        self._other_edges = workspace.other_edges.tobytes()
         self._order = order
         self._long: LongTables | None = None  # those of the document, once one is wanted
         self.mean: Span = recording.losses[self.n - 1]
@@ -365,7 +368,7 @@ class TapeProgram(StepProgram):
     def _kept(self, name: str, find: Callable[[], T]) -> T:
         """What is as long as the tape; programs of the same document share it."""
         if self._long is None:
-            self._long = self.recording.long_tables((tuple(self.inputs), tuple(self.targets)))
+            self._long = self.recording.long_tables((tuple(self.inputs), tuple(self.targets), self._other_edges))
         found: T | None = self._long.get(name)
         if found is None:
             found = self._long[name] = find()
@@ -549,7 +552,17 @@ class TapeProgram(StepProgram):
         operands = t.operation.operands
         if t.pos is not None and t is self.recording.positions[t.pos].embedding:
             operands = operands | {"token": self.recording.matrices[self.recording.token_matrix][self.inputs[t.pos]]}
+        left_out = self._left_out(t)
         return Event(
             index, phase, t.name, t.pos, t.layer, t.head, first, last, t.rows, t.shape, t.block, t.line,
-            t.operation.kind, operands, t.parts, t.operation.matrix,
+            t.operation.kind, {name: rows for name, rows in operands.items() if name not in left_out}, t.parts,
+            t.operation.matrix, left_out=left_out,
         )  # fmt: skip
+
+    def _left_out(self, t: Tensor) -> dict[str, Rows]:
+        """The operand that a tensor is recorded to be made of, where its graph has a constant in place of that."""
+        edge = 2 * int(t.rows[0]) + 1
+        if self.child[edge] == self.recording.child[edge]:
+            return {}
+        rows = self.recording.child[2 * t.rows + 1]
+        return {next((n for n, own in t.operation.operands.items() if np.array_equal(own, rows)), "scale"): rows}

@@ -63,6 +63,7 @@ class AdamStep(UpdateStep):
     beta2: float
     fix1: float
     fix2: float
+    corrected: bool  # whether the moments are divided by these
 
     @property
     def terms(self) -> tuple[UpdateTerm, ...]:
@@ -71,11 +72,21 @@ class AdamStep(UpdateStep):
             UpdateTerm("g", None, self.g, say("timeline.update.gradient")),
             UpdateTerm("m", self.m_before, self.m, f"{self.beta1:g}·m + {1 - self.beta1:.3g}·g"),
             UpdateTerm("v", self.v_before, self.v, f"{self.beta2:g}·v + {1 - self.beta2:.3g}·g²"),
-            UpdateTerm("m_hat", None, self.m_hat, f"m / {self.fix1:.4g}"),
-            UpdateTerm("v_hat", None, self.v_hat, f"v / {self.fix2:.4g}"),
+            UpdateTerm("m_hat", None, self.m_hat, self.m_hat_formula),
+            UpdateTerm("v_hat", None, self.v_hat, self.v_hat_formula),
             UpdateTerm("delta", None, self.delta, f"{self.learning_rate:.4g}·m_hat / (√v_hat + 1e-8)"),
             UpdateTerm("p", self.p_before, self.p, "p − Δ"),
         )
+
+    @property
+    def m_hat_formula(self) -> str:
+        """What the first moment becomes before it is used."""
+        return f"m / {self.fix1:.4g}" if self.corrected else "m"
+
+    @property
+    def v_hat_formula(self) -> str:
+        """What the second moment becomes before it is used."""
+        return f"v / {self.fix2:.4g}" if self.corrected else "v"
 
     @property
     def unmoved(self) -> str | None:

@@ -58,6 +58,7 @@ class View(Protocol):
 
     config: Config
     moment: Moment
+    corrects_bias: bool = True  # whether the optimizer does, if it is one that has moments
     replays: bool = True  # whether the past can be looked at by running it again beside this run
     changeable: bool = False  # whether scalars can be set to other values, for what if and gradient checks
     _pos: int | None = None  # the position that is spoken of, where it is not the event's
@@ -310,6 +311,7 @@ class TapeView(View):
         start: Keyframe | None,
         moments: tuple[Floats, Floats],
         adam_rates: tuple[float, ...],
+        corrects_bias: bool,
         history: History,
         explain_with: Callable[[TapeView], Explainer],
         source_with: Callable[[TapeView, Event | None], SourceLine],
@@ -320,7 +322,7 @@ class TapeView(View):
         self.recording = workspace.recording
         self._start = start
         self._m, self._v = moments
-        self.adam_rates = adam_rates
+        self.adam_rates, self.corrects_bias = adam_rates, corrects_bias
         self._history = history
 
     @property
@@ -420,10 +422,14 @@ class TapeView(View):
             known |= self.independent(rows) & self.used(rows)
         return Reading(self.workspace.grad[rows], known)
 
+    def arrived(self, rows: Rows) -> Mask:
+        """As every view's; a constant in the place of what is left out gets nothing, though ticks lead to it."""
+        return super().arrived(rows) & self.live(rows)
+
     def _contributions(self) -> Rows:
         overrides = self.workspace.overrides
         flows = None if overrides is None else overrides.flows(self.program.edges)
-        if flows is None:
+        if flows is None or flows.all():
             return self.program.contributions
         return self.program.contributions_flowing(flows)
 
@@ -468,7 +474,7 @@ class TapeView(View):
         g = float(self.workspace.grad[row])
         before = float(start.m[row]), float(start.v[row]), float(start.params[row])
         after = kernels.adam_step(g, *before, *self.adam_rates)
-        return AdamStep(g, *before, *after, lr, beta1, beta2, fix1, fix2)
+        return AdamStep(g, *before, *after, lr, beta1, beta2, fix1, fix2, self.corrects_bias)
 
     def update_maps(self, rows: Rows) -> dict[str, Reading]:
         """Gradient, moments, corrected moments, step and parameter of a whole matrix: g, m, v, m_hat, v_hat, delta, p.

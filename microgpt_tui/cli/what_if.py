@@ -80,7 +80,7 @@ def what_if(
 def _read(config: Config, docs: list[str], edits: tuple[str, ...], ablated: tuple[str, ...], until: int) -> list[Any]:
     from engine.errors import ChangeError
     from engine.expressions.scope import Scope
-    from engine.interventions.syntax import Ablation, SetHyperparameter, parse
+    from engine.interventions.syntax import Ablation, parse
     from engine.model.tokenizer import Tokenizer
 
     scope, changes = Scope(config, Tokenizer(docs)), []
@@ -93,9 +93,9 @@ def _read(config: Config, docs: list[str], edits: tuple[str, ...], ablated: tupl
             if isinstance(change, Ablation) != (flag == "--ablate"):
                 other = "--edit" if flag == "--ablate" else "--ablate"
                 raise Failure(say("cli.what_if.other_option", flag=flag, text=text, other=other))
-            # A hyperparameter of training has an effect from the step's update on.
-            training = isinstance(change, SetHyperparameter) and change.name != "temperature"
-            if change.step + training > until:
+            # What only the update reads has an effect from the step's end on.
+            of_update = change.text.partition("@")[0] in ("learning_rate", "beta1", "beta2", "bias_correction")
+            if change.step + of_update > until:
                 raise Failure(say("cli.what_if.too_late", flag=flag, text=text, until=until))
             changes.append(change)
     return changes

@@ -214,10 +214,10 @@ class WhatIfController:
         """Switch a part off or to its mean, or on again."""
         session = self._state.session
         changes = branching(session).changes
-        off = [c for c in changes if isinstance(c, Ablation) and c.part == part.part and c.step <= session.step]
+        off = [c for c in changes if isinstance(c, Ablation) and c.switches_off(part) and c.step <= session.step]
         rest = tuple(change for change in changes if change not in off)
         if off and part.mean_of in (0, off[-1].mean_of):
-            self.change(rest, say("debugger.what_if.on_again_all_steps", part=part.part))
+            self.change(rest, say("debugger.what_if.on_again_all_steps", part=off[-1].part))
         else:
             to = "at_its_mean" if part.mean_of else "off"
             said = say(f"debugger.what_if.from_step.{to}", part=part.part, mean_of=part.mean_of, step=part.step)

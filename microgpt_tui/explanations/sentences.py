@@ -72,9 +72,21 @@ def _text_of(frame: Frame) -> Text:
     whole = frame.backward and frame.event.is_parameter and not frame.stepping_inside
     operation = frame.operation
     kind = "parameter" if whole else "formula" if is_formula(operation) else operation.kind
+    if not whole and left_out_of(frame):
+        kind = f"without_{left_out_of(frame)}"
     if frame.phase is Phase.UPDATE and frame.view.optimizer != ADAM:
         kind = "generic"
     return kinds[kind if kind in kinds else "generic"]
+
+
+def left_out_of(frame: Frame) -> str:
+    """What a change leaves out of the operation on the stage, by its kind, or of the update; empty if nothing."""
+    if frame.phase is Phase.UPDATE:
+        return "" if frame.view.corrects_bias else "bias_correction"
+    return _LEFT_OUT.get(frame.operation.kind, "") if frame.operation.left_out else ""
+
+
+_LEFT_OUT = {"add": "residual", "scores": "score_scale"}
 
 
 def is_formula(operation: Event) -> bool:

@@ -15,6 +15,7 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.explanations.sentences import left_out_of
 from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.texts.say import say
 
@@ -85,9 +86,17 @@ def draw(frame: Frame, width: int, height: int) -> Picture:
     """The operation of this frame, in so many cells (more lines if it must, never wider)."""
     drawing = drawing_of(frame)
     board = Board(frame, width, height, drawing.legend(frame).scale)
+    _tell_of_left_out(board)
     _tell_of_set(board)
     drawing.draw(board)
     return board.picture.within(width)
+
+
+def _tell_of_left_out(board: Board) -> None:
+    """Say what a change leaves out of the operation; of an update, the title does."""
+    part = left_out_of(board.frame)
+    if part and not board.frame.operation.is_parameter:
+        board.note(say(f"operations.registry.left_out.{part}"), theme.WARNING)
 
 
 def _tell_of_set(board: Board) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.autograd.tape import Tensor
+from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar, heat_row, heat_size_for, window
@@ -43,11 +44,14 @@ def _scale(frame: Frame, stages: Sequence[Tensor]) -> float:
     return max((frame.scale(s.rows, frame.backward, s.name) for s in stages), default=0.0)
 
 
-def _label(stage: Tensor, layers: int, roomy: bool) -> str:
-    """What a stage is called in the picture of a model with so many layers; short where it is not `roomy`."""
+def _label(frame: Frame, stage: Tensor, roomy: bool) -> str:
+    """What a stage is called: = where it is the block's result alone, else + where it is not `roomy`."""
     if stage.layer is None:
         return stage.name if roomy else stage.name.split("_")[-1]
-    name = stage.name if roomy else f"+{stage.name.split('_')[0]}"
+    layers, name = frame.config.n_layer, stage.name if roomy else f"+{stage.name.split('_')[0]}"
+    event = frame.program.find(Phase.FORWARD, (stage.name, frame.pos, stage.layer, None))
+    if event is not None and event.left_out:
+        name = f"={stage.name.split('_')[0]}"
     return f"L{stage.layer} {name}" if layers > 1 else name
 
 
@@ -71,7 +75,7 @@ def _at_work(frame: Frame, stages: Sequence[Tensor]) -> int | None:
 def _stream(board: Board, stages: Sequence[Tensor]) -> None:
     frame = board.frame
     n, roomy = len(stages[0].rows), board.width >= ROOMY
-    labels = [_label(stage, frame.config.n_layer, roomy) for stage in stages]
+    labels = [_label(frame, stage, roomy) for stage in stages]
     label = max(map(len, labels)) + (3 if frame.backward else 2)
     room = board.width - label - NORM
     state = STATE if frame.backward and room - STATE >= min(n, 16) else 0

@@ -17,8 +17,9 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.highlighting import CodeStyles, highlighted
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.explanations.sentences import pane_title
+from microgpt_tui.explanations.sentences import left_out_of, pane_title
 from microgpt_tui.panes.base import Pane, says, top_of
+from microgpt_tui.texts.say import say
 
 AROUND = 4  # lines before and after the one at work that are seen with it
 ROOMY = 70  # cells from which the code stands as far to the right as in its file
@@ -286,6 +287,8 @@ class Source(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         source = frame.source
         stops, hint = frozenset(_stops(frame, code_of(source))), frame.around.lines_hint
+        if part := left_out_of(frame):
+            hint = " ".join(filter(None, (say(f"operations.registry.left_out.{part}"), hint)))
         lines, focus = _drawn(source, stops, hint, width, height, theme.CODE, _styles())
         return Picture(list(lines), focus)
 

@@ -708,12 +708,8 @@ class DebuggerScreen(Screen[None]):
         """List everything that can be switched off."""
         from microgpt_tui.dialogs.ablations import PartsScreen
 
-        if not self._can(branching):
-            return
-        if self.session.config.n_layer:
+        if self._can(branching):
             self.ask(PartsScreen(self.frame, self.what_if.changes), self.what_if.toggle)
-        else:
-            self.app.notify(say("screens.debugger.no_layers"))
 
     def action_compare(self) -> None:
         """Show this moment here and in the run that it is compared with, or no longer."""

@@ -107,6 +107,28 @@ def test_a_run_that_was_put_away_is_the_same_when_it_is_looked_at_again(phase: P
         assert state(session)[:-2] == ahead[:-2]
 
 
+def test_other_operands_never_stand_in_the_graph_that_runs_share() -> None:
+    """Whoever has it: here the branch, before it leaves something out."""
+    moments = Moment(1, Phase.BACKWARD, 30), Moment(3, Phase.BACKWARD, 30), Moment(0, Phase.UPDATE, 3)
+    expected = []
+    for texts in ((), ("residual@step=2", "score_scale@step=3")):
+        session = Session(tiny(n_layer=2), DOCS)
+        run = session.branch([parse(text, session.scope) for text in texts])
+        for moment in moments:
+            run.seek(moment)
+            expected.append(state(run))
+    session = Session(tiny(n_layer=2), DOCS)
+    session.put_away()
+    branch = session.branch([parse(text, session.scope) for text in texts])
+    for moment, plain, other in zip(moments, expected[:3], expected[3:], strict=True):
+        session.put_away()
+        branch.seek(moment)
+        assert state(branch) == other
+        session.seek(moment)
+        assert state(session) == plain
+        assert state(branch) == other
+
+
 def test_a_run_that_was_put_away_at_a_fault_stands_at_it_again() -> None:
     session = Session(Config(learning_rate=5.0), load_docs())
     with pytest.raises(NumericFault) as fault:
@@ -137,11 +159,11 @@ def test_what_a_copy_of_the_order_needs_to_sort_with_is_its_own() -> None:
 
 def test_overrides_know_what_is_cut_by_edges_and_seeds() -> None:
     op = np.ones(11, dtype=np.int8)
-    overrides = Overrides(op, {3: 0.0, 10: 0.0}, frozenset({3, 10}))
+    overrides = Overrides(op, {3: 0.0, 10: 0.0}, frozenset({3, 10}), lambda row: row)
     edges = np.array([-1 - row for row in range(11)] + list(range(22)), dtype=np.int32)
     assert edges[~overrides.flows(edges)].tolist() == [6, 7, 20, 21]
     assert [row for row in range(11) if overrides.cuts(row)] == [3, 10]
-    assert Overrides(op, {}, frozenset()).flows(edges).all()
+    assert Overrides(op, {}, frozenset(), lambda row: row).flows(edges).all()
 
 
 def test_a_packed_graph_has_the_rows_that_were_reached(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +193,8 @@ def test_a_run_on_a_packed_graph_computes_the_same(monkeypatch: pytest.MonkeyPat
         found = []
         for moment in (Moment(1, Phase.BACKWARD, 30), Moment(6, Phase.UPDATE, 5), Moment(2, Phase.FORWARD, 50)):
             session.seek(moment)
-            branch = session.branch([parse("layer1.head1@step=1", session.scope)])
+            texts = "layer1.head1@step=1", "residual@step=1", "score_scale@step=2"
+            branch = session.branch([parse(text, session.scope) for text in texts])
             branch.seek(moment)
             found += [state(session), state(branch), tuple(session.sample(5))]
             found += [tuple(finding.sentence for finding in Health(session.recording).look(session.view()))]
