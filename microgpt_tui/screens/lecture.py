@@ -171,7 +171,7 @@ class LectureScreen(DebuggerScreen):
 
     def _show_status(self) -> None:
         """Show the line below the page, and share the speaker notes; both do nothing where nothing has changed."""
-        if self.is_current:
+        if self.is_current and self.whole:  # the clock may ask while the screen is taken apart
             self.query_one(Footing).show_status(self.player.status())
         if self._shared is not None:
             self._shared.share(self.player.notes(self.blank))
