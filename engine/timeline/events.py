@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -304,6 +304,11 @@ class StepProgram(Protocol):
         return events[bisect.bisect_left(events, moment.tick, key=lambda s: s.last)]
 
     @cached_property
+    def found(self) -> dict[Any, Any]:
+        """What others have found out about the step, by what it is; it goes when the run leaves the step."""
+        return {}
+
+    @cached_property
     def _places(self) -> dict[Phase, dict[EventKey, Event]]:
         return {}  # filled by `find`, a phase at a time: the backward phase's events take long
 
@@ -364,6 +369,7 @@ class TapeProgram(StepProgram):
     def let_go(self) -> None:
         """Give back the memory of what is as long as the tape: the run stands in another step."""
         self._long = LongTables()
+        self.__dict__.pop("found", None)
 
     def _kept(self, name: str, find: Callable[[], T]) -> T:
         """What is as long as the tape; programs of the same document share it."""

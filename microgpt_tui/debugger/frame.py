@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ from engine.model.recording import Span
 from engine.model.tensors import AttentionNames, attention_names
 from engine.model.tokenizer import Tokenizer
 from engine.run.step_copy import StepCopy
-from engine.timeline.events import Event, EventKey, Moment, Phase, StepProgram
+from engine.timeline.events import Event, EventKey, Moment, Phase
 from engine.timeline.explainer import SourceLine
 from engine.timeline.update import UpdateStep
 from engine.timeline.view import GradientState, Reading, View
@@ -564,14 +563,12 @@ class Frame:
         return token_name(self.program.tokenizer, token_id)
 
 
-_PATHS: WeakKeyDictionary[StepProgram, GradientPaths] = WeakKeyDictionary()
-
-
 def _paths_of(view: View) -> GradientPaths:
     """The gradient paths of a step: they follow from its values alone, so they are found once for all its moments."""
-    known = _PATHS.get(view.program)
-    if known is None or view.loss is None:
-        known = _PATHS[view.program] = GradientPaths(view)
+    found = view.program.found
+    if GradientPaths not in found or view.loss is None:
+        found[GradientPaths] = GradientPaths(view)
+    known: GradientPaths = found[GradientPaths]
     return known
 
 
