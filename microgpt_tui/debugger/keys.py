@@ -1,6 +1,7 @@
 """Every key of the debugger and of lectures, once: for the bindings, the help and the command palette.
 
-The keys that choose a pane stand in `panes.registry`, which has all of them in order.
+The keys that choose a pane stand in `panes.registry`, which has all of them in order; those that a pane or a dialog has
+for itself stand with it.
 """
 
 from __future__ import annotations
