@@ -21,7 +21,7 @@ from microgpt_tui.texts.say import say
 class Key:
     """A binding: its keys, what it does, and how it is shown.
 
-    Its texts are those of its id. An id of three parts, such as page.digit.3, is one of several keys with one text.
+    Its texts are those of the first two parts of its id; a third, such as the 3 of page.digit.3, is filled in there.
     One with `priority` is seen to before what is typed after it, and before the widget that has the focus: it brings up
     a screen that later keys are meant for, or means something else than it does in that widget.
     """

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 from engine.interventions.syntax import PARTS, Ablation, Change, all_parts
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.modal import Modal
 from microgpt_tui.widgets.textual_fixes import SafeOptionList
@@ -48,15 +49,10 @@ class PartsScreen(Modal[Ablation | None]):
     """Returns the part that is to be switched: off, to its mean, or on again if it is off."""
 
     CSS = "PartsScreen .box { width: 64; }"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,X", "close", say("dialogs.keys.close"), tooltip=say("dialogs.ablations.switch_nothing")),
-        Binding(
-            "m",
-            "mean",
-            say("dialogs.ablations.mean"),
-            tooltip=say("dialogs.ablations.let_be_its_mean", mean_of=MEAN_OF),
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        Key("parts.close", "escape,q,X", "close"),
+        Key(f"parts.mean.{MEAN_OF}", "m", "mean"),
+    )
 
     def __init__(self, frame: Frame, changes: Iterable[Change]) -> None:
         super().__init__()

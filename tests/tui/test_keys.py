@@ -242,8 +242,7 @@ def test_every_binding_is_that_of_a_key_and_every_text_of_a_key_belongs_to_one()
     for kind, bindings in bound().items():
         for binding in bindings:
             assert isinstance(binding, Binding), kind
-            if binding.id is None:
-                continue
+            assert binding.id, f"{kind} binds {binding.key} by hand; declare a Key"
             assert binding.description, binding
             assert binding.tooltip, binding
             asked.add("_".join(binding.id.split(".")[:2]))
