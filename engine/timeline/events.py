@@ -446,7 +446,7 @@ class TapeProgram(StepProgram):
 
     @property
     def _ticks_into_parameters(self) -> tuple[Rows, Rows]:
-        return self._kept("into parameters", self._find_ticks_into_parameters)
+        return self._kept("into_parameters", self._find_ticks_into_parameters)
 
     def ticks(self, phase: Phase) -> int:
         """How many ticks the phase has."""
