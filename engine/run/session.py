@@ -90,7 +90,7 @@ class Session:
         self.history = History(Keyframes(most_kept(len(params))), self._no_figures())
         self._altered = InterventionPlan(self.recording)
         self._generator_state = self.generator.getstate()
-        self._passed = Passed(self.history.keyframes.most // 2)
+        self._passed = Passed(self.history.keyframes.most // 3)
         self._program = self._program_of(0)
         self._begin(0)
 
@@ -308,7 +308,7 @@ class Session:
         twin._m, twin._v = np.zeros_like(self._m), np.zeros_like(self._v)
         twin._altered = self._altered.taking_on(self.changes)
         twin.history = self.history.reader()
-        twin._passed = Passed(self.history.keyframes.most // 2)
+        twin._passed = Passed(self.history.keyframes.most // 3)
         return twin
 
     def restart_copy(self) -> Session:
@@ -360,7 +360,7 @@ class Session:
             start = self.start_of_step()
             self._program.let_go()
             self._workspace.let_go()
-            self._start, self._passed, self._away = None, Passed(self.history.keyframes.most // 2), start
+            self._start, self._passed, self._away = None, Passed(self.history.keyframes.most // 3), start
 
     def _come_back(self, start: Keyframe) -> None:
         """Compute again what was put away."""

@@ -10,9 +10,9 @@ from engine.immutable import immutable_by_identity
 from engine.model.recording import Floats
 
 SPACING = 20  # steps from keyframe to keyframe in a run that is not long
-MOST, LEAST = 256, 8  # how many are kept of a small model, and of a large one
+MOST, LEAST = 256, 6  # how many are kept of a small model, and of a large one
 LATEST = 2  # steps just run whose starts are kept besides
-BUDGET = 48e6  # bytes for all of them, if that is at least LEAST
+BUDGET = 40e6  # bytes for all of them, if that is at least LEAST
 
 
 @immutable_by_identity
