@@ -65,7 +65,7 @@ if TYPE_CHECKING:  # imported where a copy of microgpt.py is opened, or a dialog
     from microgpt_tui.dialogs.branches import Wish
 
 SMALLEST = (80, 24)
-OTHER_CHANGES = "learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"  # examples, as they are typed
+OTHER_CHANGES = "learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0, residual = off"  # examples, as they are typed
 MAX_COMPARED_STEPS = 3  # earlier steps offered again as columns in the names view
 P = ParamSpec("P")
 Action = Callable[Concatenate["DebuggerScreen", P], None]
