@@ -84,8 +84,8 @@ NO_TEXTS = {  # by file: what only looks like text
     "microgpt_tui/lectures/file_map.py": {"class {}"},  # as Python says it
     "microgpt_tui/lectures/speaker_notes.py": {"Audience"},  # the name of a type
     "microgpt_tui/module_path.py": {  # a program
-        "import sys; sys.path.insert(0, {}); from microgpt_tui.__main__ import main; "
-        "sys.path.append(sys.path.pop(0)); main()"
+        "import sys; sys.path.insert(0, {}); from microgpt_tui.module_path import run_module; "
+        "sys.path.append(sys.path.pop(0)); run_module({})"
     },
     "microgpt_tui/operations/attention.py": {"  exp({} − {}) = "},  # formulas, here and below
     "microgpt_tui/operations/loss.py": {" = −log(", "−log p"},
