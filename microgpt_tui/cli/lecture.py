@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from click.core import ParameterSource
@@ -12,15 +13,17 @@ from click.exceptions import Exit
 
 from engine.language.chosen import language
 from engine.model.config import Config
+from microgpt_tui.cli._audience import audience_of, audience_options, refuse_network
 from microgpt_tui.cli._exit import BAD, Failure, print_result
 from microgpt_tui.cli._options import FilePath, LecturePath, examples, theme_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import compile_loops, open_session
-from microgpt_tui.cli.open import in_terminal, open_debugger
+from microgpt_tui.cli.open import in_terminal, need_terminal, open_debugger
 from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from engine.run.session import Session
+    from microgpt_tui.audience.audience import LiveAudience
     from microgpt_tui.lectures.outline import CodeFinder
 
 INSTEAD = say("cli.panel.instead")
@@ -35,6 +38,7 @@ INSTEAD = say("cli.panel.instead")
         "microgpt-tui lecture --check my_course.md",
         "microgpt-tui lecture attention --handout .",
         "microgpt-tui lecture --notes",
+        "microgpt-tui lecture attention --audience",
     ),
 )
 @click.argument("wanted", type=LecturePath(), required=False, metavar="[NAME|FILE.md]")
@@ -44,6 +48,7 @@ INSTEAD = say("cli.panel.instead")
 @click.option("--big", is_flag=True, help=say("cli.lecture.big"))
 @click.option("--source", type=FilePath(), metavar="FILE", help=say("cli.lecture.source"))
 @theme_option
+@audience_options
 @click.option("--list", "listed", is_flag=True, help=say("cli.lecture.list"), panel=INSTEAD)
 @click.option(
     "--check",
@@ -67,6 +72,7 @@ INSTEAD = say("cli.panel.instead")
 @click.pass_context
 def lecture(
     ctx: click.Context,
+    /,
     wanted: str | None,
     page: int,
     big: bool,
@@ -76,8 +82,12 @@ def lecture(
     check: bool,
     handout: Path | None,
     notes: bool,
+    audience: bool,
+    **network: Any,
 ) -> None:
     """`microgpt-tui lecture`; its help is the text cli.lecture.help."""
+    if not audience:
+        refuse_network(ctx)
     if notes:
         allowed = ("notes", "theme")
         if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params.keys() - allowed):
@@ -100,10 +110,21 @@ def lecture(
     else:
         if big and ctx.get_parameter_source("theme") is ParameterSource.DEFAULT:
             theme = "contrast"
-        _give(wanted, page, theme, big, source)
+        open_audience = None
+        if audience:
+            need_terminal()
+            open_audience = audience_of(ctx, **network)
+        _give(wanted, page, theme, big, source, open_audience)
 
 
-def _give(wanted: str | None, page: int, theme: str, big: bool, source: Path | None) -> None:
+def _give(
+    wanted: str | None,
+    page: int,
+    theme: str,
+    big: bool,
+    source: Path | None,
+    open_audience: AbstractContextManager[LiveAudience] | None,
+) -> None:
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.library import find
     from microgpt_tui.panes.registry import screen_names
@@ -114,7 +135,12 @@ def _give(wanted: str | None, page: int, theme: str, big: bool, source: Path | N
     if page > pages:
         raise Failure(say("cli.lecture.no_page", page=page, title=lecture.chapter.title, pages=pages))
     lecture.page, lecture.code = page - 1, _code(source)
-    open_debugger(Start(*lecture.run(screen_names())), lecture, theme)
+    start = Start(*lecture.run(screen_names()))
+    if open_audience is None:
+        open_debugger(start, lecture, theme)
+    else:
+        with open_audience as audience:
+            open_debugger(start, lecture, theme, audience)
 
 
 def _code(source: Path | None) -> CodeFinder:

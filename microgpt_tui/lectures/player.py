@@ -243,11 +243,15 @@ class LecturePlayer:
 
     # What is shown besides the page.
 
-    def status(self) -> LectureStatus:
+    def status(self, viewers: int | None = None) -> LectureStatus:
+        """The line below the lecture; `viewers` are those who watch, None where nobody can."""
         words, keys, press = self.lecture.words, {key.id: key for key in IN_LECTURE}, self.next
         count = f"{self.lecture.page + 1}/{len(self.bound_pages)}  {minutes(self.lecture.seconds)}"
         if self.lecture.hidden:
             count = ""
+        if viewers is not None:
+            watching = words["watching"].format(n=viewers)
+            count = f"{watching}  {count}" if count else watching
         if self.exploring:
             both = ((keys["page.chapters"], self._return()), (keys["page.leave"], words["leave"]))
             return LectureStatus(words["exploring"], both, count, urgent=True)

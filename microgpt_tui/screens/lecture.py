@@ -15,6 +15,8 @@ from textual.message import Message
 from engine import EngineError, Moment, Run
 from engine.sampling.stepper import SampleStepper
 from engine.timeline.events import Phase
+from microgpt_tui.audience.audience import LiveAudience
+from microgpt_tui.audience.screen_frame import Changes
 from microgpt_tui.debugger.completion import LineError
 from microgpt_tui.debugger.goto import OtherData
 from microgpt_tui.debugger.keys import IN_LECTURE
@@ -67,13 +69,16 @@ class LectureScreen(DebuggerScreen):
         """Raises LineError: a chapter speaks of the documents that it names."""
         raise LineError(say("screens.lecture.chapter_has_its_own"))
 
-    def __init__(self, session: Run, lecture: Lecture, shared: SharedNotes | None = None) -> None:
+    def __init__(
+        self, session: Run, lecture: Lecture, shared: SharedNotes | None = None, audience: LiveAudience | None = None
+    ) -> None:
         super().__init__(session)
         self.player = LecturePlayer(lecture, self.stops.scope, registry.screen_names())
         self.navigator.diverted = lambda: self.player.aim is not None
         self.after_show = self._light_panes
         self.lines = lecture.code.own
         self._shared = shared  # notes, for other terminals
+        self._audience = audience
         self._quoted = session.restart_copy()  # the numbers that pages quote are read from this run
         self._gone = False
 
@@ -171,9 +176,21 @@ class LectureScreen(DebuggerScreen):
     def _show_status(self) -> None:
         """Show the line below the page, and share the speaker notes; both do nothing where nothing has changed."""
         if self.is_current:
-            self.query_one(Footing).show_status(self.player.status())
+            viewers = None if self._audience is None else self._audience.viewers
+            self.query_one(Footing).show_status(self.player.status(viewers))
         if self._shared is not None:
             self._shared.share(self.player.notes(self.blank))
+
+    # The audience.
+
+    def for_audience(self) -> Changes:
+        """What the audience gets of the lecture besides the screen."""
+        return {"blank": self.blank}
+
+    def hear_audience(self) -> None:
+        """Show how many there are."""
+        if self.whole:
+            self._show_status()
 
     # Pages.
 

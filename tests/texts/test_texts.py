@@ -58,7 +58,8 @@ NO_TEXTS = {  # by file: what only looks like text
     "microgpt_tui/__init__.py": {"module {} has no attribute {}"},
     "microgpt_tui/cli/_film.py": {"microgpt-tui: {} – {}"},
     "microgpt_tui/cli/main.py": {"microgpt-tui {}"},
-    "microgpt_tui/cli/serve.py": {"microgpt-tui {}", "--public-url: {}"},
+    "microgpt_tui/cli/serve.py": {"microgpt-tui {}"},
+    "microgpt_tui/cli/_network.py": {"--public-url: {}"},
     "microgpt_tui/cli/train.py": {"break {}", "at {}", "--break: {}", "--break-at: {}"},  # ids, and options
     "microgpt_tui/debugger/goto.py": {  # as they are typed
         "step 500   +50   pos 3   logits   wte[5, 3]   99 backward q@pos=1   next q[3]   loss < 2",

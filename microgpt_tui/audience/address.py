@@ -1,0 +1,65 @@
+"""`JoinAddress`: where an audience finds the lecture; and its QR code, drawn in half blocks."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""Those of a code: none that looks like another one."""
+LENGTH = 6  # of a code
+QUIET = 4, 2  # modules around a QR code: as the standard wants it, and as readers still take it
+
+
+@dataclass(frozen=True, slots=True)
+class JoinAddress:
+    """The address of the page, and the code that it asks for, if it asks for one."""
+
+    url: str
+    code: str | None
+
+    @property
+    def link(self) -> str:
+        """The address with the code in it, for those who need not type it."""
+        return self.url if self.code is None else f"{self.url}?code={self.code}"
+
+
+def new_code() -> str:
+    """A code that nobody guesses in the time of a lecture."""
+    return "".join(secrets.choice(SIGNS) for _ in range(LENGTH))
+
+
+def qr_code(text: str, width: int, height: int) -> list[str]:
+    """The QR code of a text as lines in at most so many cells: dark is blank, light is a block, as large as it can be.
+
+    Empty where there is no room for it.
+    """
+    import segno
+
+    modules = [list(row) for row in segno.make(text, micro=False).matrix]
+    for quiet in QUIET:
+        size = len(modules) + 2 * quiet
+        scale = min(width // size, 2 * height // size)
+        if scale:
+            return list(_half_blocks(_scaled(modules, quiet, scale)))
+    return []
+
+
+def _scaled(modules: list[list[int]], quiet: int, scale: int) -> list[list[bool]]:
+    """Whether each point is light."""
+    size = len(modules) + 2 * quiet
+
+    def light(y: int, x: int) -> bool:
+        inside = quiet <= y < size - quiet and quiet <= x < size - quiet
+        return not (inside and modules[y - quiet][x - quiet])
+
+    return [[light(y // scale, x // scale) for x in range(size * scale)] for y in range(size * scale)]
+
+
+def _half_blocks(points: list[list[bool]]) -> Iterator[str]:
+    """Two rows of points a line."""
+    if len(points) % 2:
+        points = [*points, [False] * len(points[0])]
+    for upper, lower in zip(points[::2], points[1::2], strict=True):
+        yield "".join(" ▄▀█"[2 * a + b] for a, b in zip(upper, lower, strict=True))

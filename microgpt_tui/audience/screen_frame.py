@@ -1,0 +1,100 @@
+"""`ScreenFrame`: what stands on the screen, line by line, for viewers elsewhere; `Paced` says when to look at it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from rich.segment import Segment
+from rich.style import Style
+from textual._context import visible_screen_stack
+from textual.app import App
+from textual.geometry import Size
+from textual.strip import Strip
+
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.look import Look
+from microgpt_tui.drawing.terminal_text import printable
+from microgpt_tui.drawing.theme import Colours
+
+INTERVAL = 0.05  # seconds at least between two frames
+Changes = dict[str, Any]
+"""Values for JSON by key; None for a key that is gone."""
+
+
+class ScreenFrame:
+    """The screen of an app as it was seen last."""
+
+    def __init__(self) -> None:
+        self._size = Size()
+        self._strips: list[Strip] = []
+        self._colours: Colours | None = None
+
+    def changes(self, app: App[Any]) -> Changes:
+        """What the top screen shows other than it did last time: its `size`, and each `row/N` as runs of one style.
+
+        To be called in the app's thread. Only what is painted already is read; nothing is drawn for it.
+        """
+        visible_screen_stack.set(list(app._background_screens))  # which are seen through a dialog
+        size, colours = app.size, theme.THEMES.get(app.theme, theme.DARK)
+        strips = app.screen._compositor.render_strips(size)
+        found: Changes = {}
+        if size != self._size:
+            found["size"] = [size.width, size.height]
+            found |= {f"row/{y}": None for y in range(len(strips), len(self._strips))}
+        known = self._strips if colours is self._colours else []
+        for y, strip in enumerate(strips):
+            if y >= len(known) or strip != known[y]:
+                found[f"row/{y}"] = runs(strip, colours)
+        self._size, self._strips, self._colours = size, strips, colours
+        return found
+
+
+def runs(line: Iterable[Segment], colours: Colours) -> list[list[str]]:
+    """A line as texts with their styles; neighbours of one style are one text."""
+    found: list[list[str]] = []
+    for text, style, control in line:
+        if control or not text:
+            continue
+        written = style_text(style, colours)
+        if found and found[-1][1] == written:
+            found[-1][0] += text
+        else:
+            found.append([text, written])
+    for run in found:
+        run[0] = printable(run[0])
+    return found
+
+
+@lru_cache(4096)
+def style_text(style: Style | None, colours: Colours) -> str:
+    """A style as `#rrggbb/#rrggbb/biu`: text, background, and whether it is bold, italic, underlined."""
+    look = Look.of(style or Style(), colours)
+    flags = "b" * look.bold + "i" * look.italic + "u" * look.underlined
+    return f"{look.colour}/{look.background}/{flags}"
+
+
+class Paced:
+    """Calls something soon after the screen was painted, at most once in INTERVAL; never while it is painted."""
+
+    def __init__(self, called: Callable[[], None]) -> None:
+        self._called = called
+        self._last = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def painted(self) -> None:
+        """The screen was painted. To be called in the app's thread."""
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, self._last + INTERVAL - loop.time()), self._call)
+
+    def stop(self) -> None:
+        """Call nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _call(self) -> None:
+        self._last, self._timer = asyncio.get_running_loop().time(), None
+        self._called()
