@@ -465,6 +465,7 @@ class MicrogptApp(ThemedApp):
             self._show_error(f"{error}.")
         else:
             await self.push_screen(screen)
+            screen.welcome()
 
     async def on_lecture_screen_chapter_left(self, message: LectureScreen.ChapterLeft) -> None:
         """Go from a chapter to another one, or to the debugger that it was called from, or exit."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from rich.style import Style
 
 SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Those of a code: none that looks like another one."""
 LENGTH = 6  # of a code
-QUIET = 4, 2  # modules around a QR code: as the standard wants it, and as readers still take it
+LIGHT = Style(color="#ffffff", bgcolor="#000000")  # of a QR code, whatever the theme: readers want dark on light
+QUIET = 4, 3, 2  # modules around a QR code: as many as the standard wants, and fewer, which readers take as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +40,17 @@ def qr_code(text: str, width: int, height: int) -> list[str]:
     """
     import segno
 
-    modules = [list(row) for row in segno.make(text, micro=False).matrix]
-    for quiet in QUIET:
+    modules = segno.make(text, micro=False).matrix
+
+    def scale(quiet: int) -> int:
         size = len(modules) + 2 * quiet
-        scale = min(width // size, 2 * height // size)
-        if scale:
-            return list(_half_blocks(_scaled(modules, quiet, scale)))
-    return []
+        return min(width // size, 2 * height // size)
+
+    quiet = max(QUIET, key=scale)
+    return list(_half_blocks(_scaled(modules, quiet, scale(quiet)))) if scale(quiet) else []
 
 
-def _scaled(modules: list[list[int]], quiet: int, scale: int) -> list[list[bool]]:
+def _scaled(modules: Sequence[Sequence[int]], quiet: int, scale: int) -> list[list[bool]]:
     """Whether each point is light."""
     size = len(modules) + 2 * quiet
 
@@ -60,6 +64,6 @@ def _scaled(modules: list[list[int]], quiet: int, scale: int) -> list[list[bool]
 def _half_blocks(points: list[list[bool]]) -> Iterator[str]:
     """Two rows of points a line."""
     if len(points) % 2:
-        points = [*points, [False] * len(points[0])]
+        points = [*points, [True] * len(points[0])]
     for upper, lower in zip(points[::2], points[1::2], strict=True):
         yield "".join(" ▄▀█"[2 * a + b] for a, b in zip(upper, lower, strict=True))

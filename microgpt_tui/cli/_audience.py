@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import reduce
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
@@ -14,6 +15,7 @@ from click.core import ParameterSource
 from engine.language.chosen import language
 from microgpt_tui.cli._exit import Failure, print_result
 from microgpt_tui.cli._network import only_here, parse_public, url_of
+from microgpt_tui.cli._options import FilePath
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.storage.paths import in_browser
 from microgpt_tui.texts.say import say
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 NETWORK = ("host", "port", "viewers", "visitors", "public_url")  # the options that go with --audience
 NEEDED = ("textual_serve", "aiohttp", "segno")  # the packages of the extra
+QR_LINES = 30  # of the QR code that is printed, at most
 PANEL = say("cli.panel.audience")
 
 
@@ -62,24 +65,36 @@ def audience_options(command: F) -> F:
             panel=PANEL,
         ),
         click.option("--public-url", metavar="URL", help=say("cli.lecture.public_url"), panel=PANEL),
+        click.option(
+            "--results", type=FilePath(written=True), metavar="FILE", help=say("cli.lecture.results"), panel=PANEL
+        ),
     )
     return reduce(lambda made, option: option(made), reversed(options), command)
 
 
 def refuse_network(ctx: click.Context) -> None:
-    """Raise UsageError for an option that goes with --audience, which is not given."""
+    """Raise UsageError for an option that goes with --audience, which is not given; --results is also of handouts."""
     for option in ctx.command.params:
         if option.name in NETWORK and ctx.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(say("cli.lecture.goes_with_audience", option=option.opts[0]), ctx)
+    if ctx.params["results"] is not None and ctx.params["handout"] is None:
+        raise click.UsageError(say("cli.lecture.results_go_with"), ctx)
 
 
 @contextmanager
 def audience_of(
-    ctx: click.Context, *, host: str, port: int, viewers: int, visitors: int, public_url: str | None
+    ctx: click.Context,
+    *,
+    host: str,
+    port: int,
+    viewers: int,
+    visitors: int,
+    public_url: str | None,
+    results: Path | None,
 ) -> Iterator[LiveAudience]:
     """A context in which an audience can follow; it prints where, and at the end how many did.
 
-    Raises Failure, UsageError or AudienceError.
+    Raises Failure, UsageError, or the errors of `LiveAudience`.
     """
     if in_browser() or any(find_spec(package) is None for package in NEEDED):
         raise Failure(say("cli.lecture.not_installed"))
@@ -93,7 +108,7 @@ def audience_of(
     def address(bound: int) -> JoinAddress:
         return JoinAddress(url_of(host, bound) if public is None else str(public), code)
 
-    audience = LiveAudience(ServerOptions(host, port, code, viewers, visitors, public_url, language()))
+    audience = LiveAudience(ServerOptions(host, port, code, viewers, visitors, public_url, language()), results)
     try:
         with Waiting(say("cli.lecture.starting")):
             audience.open(address)
@@ -109,3 +124,10 @@ def _print_address(address: JoinAddress) -> None:
     click.echo(
         say("cli.lecture.asks_no_code") if address.code is None else say("cli.lecture.asks_code", code=address.code)
     )
+    from rich.console import Console
+
+    from microgpt_tui.audience.address import LIGHT, qr_code
+
+    console = Console()
+    for line in qr_code(address.link, console.width, QR_LINES):
+        console.print(line, style=LIGHT, highlight=False, markup=False)

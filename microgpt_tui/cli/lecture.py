@@ -24,6 +24,7 @@ from microgpt_tui.texts.say import say
 if TYPE_CHECKING:
     from engine.run.session import Session
     from microgpt_tui.audience.audience import LiveAudience
+    from microgpt_tui.audience.results import Results
     from microgpt_tui.lectures.outline import CodeFinder
 
 INSTEAD = say("cli.panel.instead")
@@ -83,11 +84,15 @@ def lecture(
     handout: Path | None,
     notes: bool,
     audience: bool,
+    results: Path | None,
     **network: Any,
 ) -> None:
     """`microgpt-tui lecture`; its help is the text cli.lecture.help."""
     if not audience:
         refuse_network(ctx)
+    for flag, instead in (("--list", listed), ("--check", check), ("--handout", handout)):
+        if audience and instead:
+            raise click.UsageError(say("cli.lecture.audience_alone", flag=flag), ctx)
     if notes:
         allowed = ("notes", "theme")
         if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params.keys() - allowed):
@@ -106,14 +111,14 @@ def lecture(
     elif check:
         _check(wanted, source)
     elif handout is not None:
-        _hand_out(wanted, handout, source)
+        _hand_out(wanted, handout, source, results)
     else:
         if big and ctx.get_parameter_source("theme") is ParameterSource.DEFAULT:
             theme = "contrast"
         open_audience = None
         if audience:
             need_terminal()
-            open_audience = audience_of(ctx, **network)
+            open_audience = audience_of(ctx, results=results, **network)
         _give(wanted, page, theme, big, source, open_audience)
 
 
@@ -192,7 +197,17 @@ def _check(wanted: str | None, source: Path | None) -> None:
         raise Exit(BAD)
 
 
-def _hand_out(wanted: str | None, folder: Path, source: Path | None) -> None:
+def _read_results(path: Path | None) -> Results | None:
+    """The results in a file, if there is one. Raises ResultsError; Failure if there is no such file."""
+    from microgpt_tui.audience.results import Results
+
+    try:
+        return None if path is None else Results.read(path)
+    except FileNotFoundError:
+        raise Failure(say("cli.lecture.no_results", path=path)) from None
+
+
+def _hand_out(wanted: str | None, folder: Path, source: Path | None, results: Path | None) -> None:
     import asyncio
 
     from engine.atomic_write import write_whole
@@ -201,8 +216,11 @@ def _hand_out(wanted: str | None, folder: Path, source: Path | None) -> None:
     from microgpt_tui.lectures.library import find
     from microgpt_tui.panes.registry import screen_names
 
+    votes = _read_results(results)
     course, place = find(wanted, language())
     places = range(len(course.chapters)) if wanted is None or Path(wanted).is_dir() else [place]
+    if votes is not None and not any(votes.has(course.chapters[each].name) for each in places):
+        raise Failure(say("cli.lecture.other_results", path=results))
     code = _code(source)
     lectures = [Lecture(course, place, clock=lambda: 0.0, code=code) for place in places]
     runs = [lecture.run(screen_names()) for lecture in lectures]  # raises for mistakes before anything is drawn
@@ -217,7 +235,7 @@ def _hand_out(wanted: str | None, folder: Path, source: Path | None) -> None:
     target = folder / f"{name}-{first.chapter.language}.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(target, handout(title, first.chapter.language, first.words, chapters).encode())
+        write_whole(target, handout(title, first.chapter.language, first.words, chapters, votes).encode())
     except OSError as error:
         raise Failure(say("cli.lecture.unwritable", target=target, strerror=error.strerror)) from None
     print_result(str(target))

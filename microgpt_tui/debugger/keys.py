@@ -143,6 +143,7 @@ IN_LECTURE = (
     Key("page.chapters", "l", "chapters"),
     Key("page.why", "w", "why"),
     Key("page.hide", "h", "hide"),
+    Key("page.address", "at", "address", "@"),
     *(
         Key(f"page.pick.{letter}", letter, f"pick({place})") for place, letter in enumerate(OPTIONS)
     ),

@@ -84,10 +84,15 @@ class LecturePlayer:
         return self.rendered_pages[self.lecture.page] if self.lecture.page < len(self.rendered_pages) else None
 
     @property
-    def shown(self) -> RenderedPage | None:
-        """The page as far as it has come; the end of its act is not shown before the run is there."""
+    def told(self) -> RenderedPage | None:
+        """The page as far as it has come; the end of its act is not told before the run is there."""
         done = self.done and self.aim is None
-        shown = self.rendered and replace(self.rendered, done=done, chosen=self.predicted, unfolded=self.unfolded)
+        return self.rendered and replace(self.rendered, done=done, chosen=self.predicted, unfolded=self.unfolded)
+
+    @property
+    def shown(self) -> RenderedPage | None:
+        """What is on the screen of the page as far as it has come."""
+        shown = self.told
         if shown and self.takes_turns and not self.text_alone and not self.unfolded:
             return replace(shown, body="", figure="", code=(), map=None)
         return shown
@@ -258,7 +263,8 @@ class LecturePlayer:
         if self.aim is not None:
             hint = words["on_the_way"].format(step=f"{self.aim.step:,}")
             return LectureStatus(hint, tuple((keys[f"page.{name}"], words[name]) for name in ("next", "back")), count)
-        named = ((keys[f"page.{name}"], words[name]) for name in ("back", "explore", "chapters", "blank", "leave"))
+        names = ("back", "explore", "chapters", "blank", "leave", *(["address"] if viewers is not None else []))
+        named = ((keys[f"page.{name}"], words[name]) for name in names)
         hint, act, expected = "", self.bound.page.act, self.bound.expected
         if press in (Press.REMIND, Press.GO_ON) and expected is not None:
             hint = words["waiting" if press is Press.REMIND else "reminded"].format(what=expected.in_words(words))

@@ -46,11 +46,15 @@ class LecturePage(PictureView):
             return picture
         page = self.rendered
         if page.unfolded and self.lines_needed(width) > height:  # the reasons alone
-            page = replace(page, body="", question="", options=(), then="", figure="", code=(), map=None)
+            page = replace(page, body="", question="", options=(), poll=None, then="", figure="", code=(), map=None)
         picture.lines += _title(self.chapter, page.title, width)
         picture.line()
-        lines, figure = page_lines(page, width), FIGURE if page.figure else 0
+        figure = FIGURE if page.figure else 0
         room = height - picture.height - figure - len(page_lines(page.revealed(), width))
+        if page.poll is not None and room < min(LEAST_CODE, sum(len(block.lines) for block in page.code)):
+            page = replace(page, poll=replace(page.poll, bars=False))
+            room = height - picture.height - figure - len(page_lines(page.revealed(), width))
+        lines = page_lines(page, width)
         code = code_lines(page, width, room)
         picture.lines += code
         if code and len(code) < room:
