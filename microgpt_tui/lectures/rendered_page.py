@@ -150,8 +150,12 @@ def _question(page: RenderedPage, width: int) -> list[Text]:
     lines = prose(f"**{page.question}**", width) if page.question else []
     options = [_option(page, place, words) for place, words in enumerate(page.options)]
     poll = page.poll
+    if poll is not None and lines and lines[-1].cell_len + 3 + cell_len(poll.answered) <= width:
+        lines[-1] = Text.assemble(lines[-1], "   ", (poll.answered, theme.DIM))
+    elif poll is not None:
+        lines.append(Text(poll.answered, theme.DIM))
     if poll is not None and poll.bars and (page.done or not poll.hidden):
-        return [*lines, *_bars(page, options, poll.counts, width), Text(poll.answered, theme.DIM)]
+        return [*lines, *_bars(page, options, poll.counts, width)]
     line = Text()
     for place, option in enumerate(options):
         if poll is not None and (page.done or not poll.hidden):
@@ -160,9 +164,7 @@ def _question(page: RenderedPage, width: int) -> list[Text]:
             lines.append(line)
             line = Text()
         line.append("   " if line.cell_len else "").append_text(option)
-    if line.cell_len:
-        lines.append(line)
-    return lines if poll is None else [*lines, Text(poll.answered, theme.DIM)]
+    return [*lines, line] if line.cell_len else lines
 
 
 def _bars(page: RenderedPage, options: list[Text], counts: tuple[int, ...], width: int) -> Iterator[Text]:

@@ -50,11 +50,10 @@ class LecturePage(PictureView):
         picture.lines += _title(self.chapter, page.title, width)
         picture.line()
         figure = FIGURE if page.figure else 0
-        room = height - picture.height - figure - len(page_lines(page.revealed(), width))
-        if page.poll is not None and room < min(LEAST_CODE, sum(len(block.lines) for block in page.code)):
+        rest, least = height - picture.height - figure, min(LEAST_CODE, sum(len(block.lines) for block in page.code))
+        if page.poll is not None and rest - len(page_lines(page, width)) < least:
             page = replace(page, poll=replace(page.poll, bars=False))
-            room = height - picture.height - figure - len(page_lines(page.revealed(), width))
-        lines = page_lines(page, width)
+        lines, room = page_lines(page, width), rest - len(page_lines(page.revealed(), width))
         code = code_lines(page, width, room)
         picture.lines += code
         if code and len(code) < room:

@@ -360,7 +360,7 @@ async def test_a_flood_of_answers_leaves_the_keys_free(tmp_path: Path) -> None:
 async def test_options_without_room_for_bars_have_numbers(tmp_path: Path) -> None:
     options = ", ".join(f'"option {n}"' for n in range(7))
     pages = PAGES.replace('options: [a, b, "{target}"]', f'options: [{options}, "{{target}}"]')
-    pages = pages.replace("# A question\n", "# A question\n\nOne line.\n")
+    pages = pages.replace("# A question\n", "# A question\n\nOne line.\n\nAnother.\n")
     with stand_in() as server:
         async with given(tmp_path, server, pages, (80, 24)) as pilot:
             await pilot.press("right")
