@@ -76,6 +76,7 @@ def serve(
     from microgpt_tui.web.access import AccessControl, Public, host_name, is_loopback
     from microgpt_tui.web.connections import Connections, max_connections
     from microgpt_tui.web.reports import Reports
+    from microgpt_tui.web.secret import Token
     from microgpt_tui.web.server import Server, run_server
 
     try:
@@ -93,7 +94,8 @@ def serve(
         here = is_loopback(address) and (public is None or is_loopback(host_name(public.host)))
         token = None if here else secrets.token_urlsafe(16)
         _print_address(address, port, token, public)
-        server = Server(command, visitors, AccessControl(token, port, public), _notify_owner, public)
+        access = AccessControl(Token(token) if token else None, port, public)
+        server = Server(command, visitors, access, _notify_owner, public)
         run_server(server, listening, Connections(Reports(_notify_owner), most))
     _notify_owner(say("cli.serve.stopped"))
 

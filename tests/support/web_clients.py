@@ -16,7 +16,9 @@ from microgpt_tui.web import client_process
 from microgpt_tui.web.access import AccessControl, Public
 from microgpt_tui.web.connections import MOST, WHOLE, Connections
 from microgpt_tui.web.reports import PERIOD, Reports
-from microgpt_tui.web.server import Server, opened
+from microgpt_tui.web.secret import Token
+from microgpt_tui.web.server import Server
+from microgpt_tui.web.site import opened
 from tests.support.wait import PATIENCE
 
 ECHO = """
@@ -77,7 +79,9 @@ async def serving(
     address = None if public is None else Public.parse(public)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        server = Server(arguments, places, AccessControl(token, 0, address), reports.append, address)
+        server = Server(
+            arguments, places, AccessControl(Token(token) if token else None, 0, address), reports.append, address
+        )
         connections = Connections(Reports(reports.append, period), most, whole)
         async with opened(server, listening, connections), ClientSession(cookie_jar=None) as session:
             yield Serving(f"http://127.0.0.1:{port}", session, connections, reports)

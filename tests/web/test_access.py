@@ -8,7 +8,7 @@ import time
 import pytest
 from aiohttp import ClientSession, CookieJar, WSServerHandshakeError
 
-from microgpt_tui.web import access
+from microgpt_tui.web import secret
 from microgpt_tui.web.access import is_loopback
 from tests.support.web_clients import Serving, serving, shown, stand_in
 
@@ -86,7 +86,7 @@ async def test_the_printed_address_gives_access() -> None:
 async def test_the_answer_to_a_wrong_token_is_delayed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wrong: str
 ) -> None:
-    monkeypatch.setattr(access, "PAUSE", 0.05)
+    monkeypatch.setattr(secret, "PAUSE", 0.05)
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.CRITICAL, "aiohttp.access")
     async with serving(token=TOKEN) as there:

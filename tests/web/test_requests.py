@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from microgpt_tui.web import access, connections
+from microgpt_tui.web import access, connections, secret
 from microgpt_tui.web.reports import ReportHandler, Reports, logged_to
 from tests.support.wait import met
 from tests.support.web_clients import Serving, serving, shown, stand_in
@@ -71,7 +71,7 @@ async def test_malformed_requests_are_refused(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(access, "PAUSE", 0)
+    monkeypatch.setattr(secret, "PAUSE", 0)
     async with serving(token=TOKEN) as there:
         line = await answer(there, request_)
         assert line.split()[1:2] == ([] if status is None else [str(status).encode()])

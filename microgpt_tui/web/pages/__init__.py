@@ -14,10 +14,6 @@ from engine.language.chosen import language
 from microgpt_tui.texts.say import say
 
 # All addresses are relative: behind a proxy the page may be anywhere.
-ASK = (
-    '<form method="post" action="./"><input type="password" name="token" autofocus>'
-    f"<button>{say('web.pages.enter')}</button></form>"
-)
 ENTER = '<meta http-equiv="refresh" content="0; url=./">'
 AGAIN = f'<p><a href="./">{say("web.pages.try_again")}</a></p>'
 
@@ -44,9 +40,24 @@ def protector(public: str | None) -> Callable[[web.Request, web.StreamResponse],
         plain = sorted(host for host in hosts if re.fullmatch(r"[A-Za-z0-9.:_\[\]-]+", host))
         sockets = "".join(f" ws://{host} wss://{host}" for host in plain)
         for name, value in HEADERS.items():
-            response.headers[name] = value.format(sockets=sockets)
+            if name not in response.headers:
+                response.headers[name] = value.format(sockets=sockets)
 
     return protect
+
+
+def ask(field: str, hidden: bool) -> str:
+    """The form that asks for the secret of this name; `hidden`: not shown while it is typed."""
+    kind = 'type="password"' if hidden else 'autocapitalize="characters" autocomplete="off" spellcheck="false"'
+    return (
+        f'<form method="post" action="./"><input name="{field}" {kind} autofocus>'
+        f"<button>{say('web.pages.enter')}</button></form>"
+    )
+
+
+def no_websocket() -> web.Response:
+    """The page for one that asks for the address of a websocket as for a page."""
+    return note(say("web.server.address_websocket_no_page"), AGAIN, status=400)
 
 
 def terminal() -> web.Response:
