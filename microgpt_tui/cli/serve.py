@@ -75,6 +75,7 @@ def serve(
     from microgpt_tui.storage.threads import check_threads
     from microgpt_tui.web.access import AccessControl, Public, host_name, is_loopback
     from microgpt_tui.web.connections import Connections, max_connections
+    from microgpt_tui.web.listener import listen
     from microgpt_tui.web.reports import Reports
     from microgpt_tui.web.secret import Token
     from microgpt_tui.web.server import Server, run_server
@@ -83,12 +84,13 @@ def serve(
         public = None if public_url is None else Public.parse(public_url)
     except ValueError as error:
         raise click.UsageError(f"--public-url: {error}", ctx) from None
+    check_threads()
     try:
         most = max_connections(visitors)
+        listening = listen(host, port)
     except ValueError as error:
         raise Failure(str(error)) from None
-    check_threads()
-    with _listen(host, port) as listening:
+    with listening:
         compile_loops()  # once here, not in every client process
         address, port = listening.getsockname()[:2]
         here = is_loopback(address) and (public is None or is_loopback(host_name(public.host)))
@@ -136,16 +138,6 @@ def _check_served(ctx: click.Context, word: str, values: dict[str, Any]) -> None
     from microgpt_tui.panes.registry import screen_names
 
     Lecture(*find(values["wanted"], language())).run(screen_names())
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises Failure for an address that is taken or not of this computer."""
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address, family=family)
-    except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or say("cli.serve.no_address")
-        raise Failure(say("cli.serve.port_unusable", port=port, host=host, why=why)) from None
 
 
 def _print_address(address: str, port: int, token: str | None, public: Public | None) -> None:

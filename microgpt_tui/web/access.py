@@ -128,7 +128,8 @@ class AccessControl:
 
     async def _judge(self, request: web.Request, offered: str) -> bool:
         assert self._guesses is not None
-        return await self._guesses.right(offered, network_address(request.remote or ""), lambda: request.transport is None)
+        network = network_address(request.remote or "")
+        return await self._guesses.right(offered, network, lambda: request.transport is None)
 
     async def _offered(self, request: web.Request, secret: Token) -> web.Response | str | None:
         """What is offered as the secret; a response if the form cannot be read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from html import escape
@@ -10,7 +11,8 @@ from string import Template
 
 from aiohttp import web
 
-from engine.language.chosen import language
+from engine.language.catalog import read_part
+from engine.language.chosen import LANGUAGES, language
 from microgpt_tui.texts.say import say
 
 # All addresses are relative: behind a proxy the page may be anywhere.
@@ -64,6 +66,12 @@ def terminal() -> web.Response:
     """The page with the terminal, which connects to the websocket beside it."""
     words = {name: escape(say(f"web.terminal.{name}")) for name in ("opening", "ended", "again")}
     return _page("terminal.html", 200, **words)
+
+
+def audience() -> web.Response:
+    """The page that follows a lecture, with its words in all languages, since a lecture has a language of its own."""
+    words = {name: read_part("microgpt_tui.texts", name, "audience_page") for name in LANGUAGES}
+    return _page("audience.html", 200, words=json.dumps(words).replace("<", "\\u003c"))
 
 
 def note(sentence: str, more: str = "", *, status: int = 200) -> web.Response:
