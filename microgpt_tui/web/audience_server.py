@@ -7,7 +7,6 @@ import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from secrets import token_bytes, token_urlsafe
 from time import monotonic
 from typing import Any
@@ -29,16 +28,25 @@ AGE = 2  # seconds for which a proxy may hand out a difference again
 PRESENT = 40.0  # seconds for which a viewer without a stream counts as present after it was heard of
 MAX_ANSWER = 500  # bytes of an answer
 WHOLE_ANSWER = 10.0  # seconds until an answer is whole
-ANSWERS = 5  # answers in a second that a viewer may give in the long run, and at once
+ANSWERS = 4  # answers a second that are read of one viewer, and, times all places, of all together
 
 
-@dataclass
-class Viewer:
-    """One that has been heard of lately without a stream."""
+class Rate:
+    """Allows so many a second in the long run, and at once."""
 
-    heard: float
-    allowed: float = ANSWERS
-    """How many answers it may give now."""
+    def __init__(self, most: float) -> None:
+        self._most = self._left = most
+        self.last = monotonic()
+        """When it was asked last."""
+
+    def allows(self) -> bool:
+        """Whether one more is allowed now; it counts."""
+        now = monotonic()
+        self._left = min(self._most, self._left + self._most * (now - self.last))
+        self.last = now
+        allowed = self._left >= 1
+        self._left -= allowed
+        return allowed
 
 
 class AudienceServer(WebSite):
@@ -57,7 +65,9 @@ class AudienceServer(WebSite):
         self._stream, self._answers = FrameStream(), Answers(places)
         self._cookie, self._key = f"microgpt-tui-viewer-{port}", token_bytes(32)
         self._sockets: dict[web.WebSocketResponse, int] = {}  # and the version that each has taken
-        self._polling: dict[str, Viewer] = {}
+        self._polling: dict[str, float] = {}  # when those without a stream were heard of last
+        self._rates: dict[str, Rate] = {}  # of those who have answered lately
+        self._rate = Rate(ANSWERS * places)
         self._told = 0
         self._updated = monotonic()
 
@@ -126,6 +136,7 @@ class AudienceServer(WebSite):
         same = request.query.get("session") == self._stream.session
         after = request.query.get("after", "") if same else ""
         self._sockets[socket] = 0
+        self._polling.pop(self._viewer(request) or "", None)
         self._tell_viewers()
         sending = asyncio.create_task(self._send(socket, connection, int(after) if after.isdecimal() else 0))
         try:
@@ -144,8 +155,8 @@ class AudienceServer(WebSite):
             while await self._stream.newer(version):
                 difference, version = self._stream.difference(version), self._stream.version
                 try:
-                    await socket.send_bytes(difference)
                     async with asyncio.timeout(TAKEN):
+                        await socket.send_bytes(difference)
                         await connection.drained()
                     self._sockets[socket] = version
                 except TimeoutError:
@@ -181,24 +192,23 @@ class AudienceServer(WebSite):
         return answer
 
     async def _take_answer(self, request: web.Request) -> web.Response:
+        viewer = self._viewer(request)
+        if not self._rate.allows() or (viewer and not self._rates.setdefault(viewer, Rate(ANSWERS)).allows()):
+            return _refusal(429)
         try:
             async with asyncio.timeout(WHOLE_ANSWER):
-                body = await read_body(request, MAX_ANSWER)
-            said = json.loads(body)
+                said = json.loads(await read_body(request, MAX_ANSWER))
             question, option = said["question"], said["option"]
-        except (TimeoutError, web.RequestPayloadError, ValueError, RecursionError, KeyError, TypeError):
-            refused = web.json_response({"taken": False}, status=400)
-            refused.force_close()
-            return refused
-        viewer = self._viewer(request)
+        except (TimeoutError, web.RequestPayloadError, ValueError, RecursionError, LookupError, TypeError):
+            return _refusal(400)
         if viewer is None:  # it has to come again with the cookie, or one without cookies would count many times
-            unknown = web.json_response({"taken": False}, status=409)
+            unknown = _refusal(428)
             self._know(request, unknown)
             return unknown
-        taken = self._answers.answer(viewer, question, option)
-        if taken:
-            self._tell({"counts": {"question": self._answers.question, "counts": list(self._answers.counts)}})
-        return web.json_response({"taken": taken}, status=200 if taken else 409)
+        if not self._answers.answer(viewer, question, option):
+            return _refusal(409)
+        self._tell({"counts": {"question": self._answers.question, "counts": list(self._answers.counts)}})
+        return web.json_response({"taken": True})
 
     # Viewers.
 
@@ -220,14 +230,14 @@ class AudienceServer(WebSite):
         """Count one that asks for frames one by one; False if there is no place."""
         if viewer not in self._polling and self.viewers >= self._places:
             return False
-        self._polling[viewer] = Viewer(monotonic())
+        self._polling[viewer] = monotonic()
         self._tell_viewers()
         return True
 
     def _forget(self) -> None:
         now = monotonic()
-        for name in [name for name, viewer in self._polling.items() if now - viewer.heard > PRESENT]:
-            del self._polling[name]
+        self._polling = {name: heard for name, heard in self._polling.items() if now - heard <= PRESENT}
+        self._rates = {name: rate for name, rate in self._rates.items() if now - rate.last <= 1}
         self._tell_viewers()
 
     def _tell_viewers(self) -> None:
@@ -237,3 +247,9 @@ class AudienceServer(WebSite):
 
     def _full(self) -> web.Response:
         return web.json_response({"full": self._places}, status=503)
+
+
+def _refusal(status: int) -> web.Response:
+    refused = web.json_response({"taken": False}, status=status)
+    refused.force_close()  # whatever is left of its body
+    return refused

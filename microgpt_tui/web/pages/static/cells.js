@@ -1,5 +1,6 @@
 // A part of the lecturer's screen, drawn in cells that line up whatever the fonts are.
 const TALL = 2.1; // height of a row, in widths of a cell
+const LARGE = "1.15em"; // how much larger letters of two cells are made, which in most fonts are narrower than that
 const RULER = 100; // letters that are measured
 
 // Characters of two cells, and those that take none.
@@ -71,7 +72,9 @@ const drawn = (piece) => {
   const { colour, ground, bold, italic, underlined } = look(piece.style);
   const span = document.createElement("span");
   span.textContent = piece.text;
-  span.style.width = `${piece.width}ch`;
+  span.style.left = `calc(var(--cell) * ${piece.x})`;
+  span.style.width = `calc(var(--cell) * ${piece.width})`;
+  if (piece.unit === 2) span.style.fontSize = LARGE;
   const bar = filled(piece.text.codePointAt(0));
   if (bar) {
     span.style.color = "transparent";
@@ -127,7 +130,7 @@ export class View {
       if (known.row === row && known.left === left && known.width === width) return;
       Object.assign(known, { row, left, width });
       const parts = pieces(row).map((piece) => clipped(piece, left, left + width)).filter(Boolean);
-      known.element.replaceChildren(...parts.map(drawn));
+      known.element.replaceChildren(...parts.map((piece) => drawn({ ...piece, x: piece.x - left })));
     });
     if (this.size[0] !== width || this.size[1] !== shown.length) {
       this.size = [width, shown.length];
@@ -147,9 +150,11 @@ export class View {
     style.fontSize = `${(100 * cell) / cellWidth(this.inside)}px`;
     const row = Math.max(1, Math.round(TALL * cell * devicePixelRatio)) / devicePixelRatio;
     style.setProperty("--row", `${row}px`);
-    const real = cellWidth(this.inside) / cell; // above 1 where the browser makes no letters as small as that
-    style.width = `${Math.ceil(place * real) + 1}px`;
-    if (real > 1.01) style.transform = `scale(${1 / real}, 1)`;
+    const least = cellWidth(this.inside); // larger than a cell where the browser makes no letters as small as that
+    const real = least > 1.01 * cell ? least : cell;
+    style.setProperty("--cell", `${real}px`);
+    style.width = `${Math.ceil(columns * real)}px`;
+    if (real > cell) style.transform = `scale(${cell / real}, 1)`;
     this.element.style.height = `${lines * row}px`;
   }
 }

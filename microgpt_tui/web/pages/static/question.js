@@ -87,11 +87,8 @@ export class Question {
     this.tell("sending");
     try {
       let answer = await this.post(id, option);
-      if (answer.status === 409 && this.asked?.id === id && this.asked.open) {
-        await fetch("answer", { cache: "no-store" }); // makes this viewer known
-        answer = await this.post(id, option);
-        if (!answer.ok) return this.tell("cookies");
-      }
+      if (answer.status === 428) answer = await this.post(id, option); // the first answer made this viewer known
+      if (answer.status === 428) return this.tell("cookies");
       if (!answer.ok) return this.tell("failed");
       if (this.asked?.id === id) this.chosen = option;
       this.tell("");
