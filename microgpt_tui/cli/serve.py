@@ -76,21 +76,25 @@ def serve(
     from microgpt_tui.storage.threads import check_threads
     from microgpt_tui.web.access import AccessControl
     from microgpt_tui.web.connections import Connections, max_connections
+    from microgpt_tui.web.listener import listen
     from microgpt_tui.web.reports import Reports
+    from microgpt_tui.web.secret import Token
     from microgpt_tui.web.server import Server, run_server
 
     public = parse_public(public_url, ctx)
+    check_threads()
     try:
         most = max_connections(visitors)
+        listening = listen(host, port)
     except ValueError as error:
         raise Failure(str(error)) from None
-    check_threads()
-    with _listen(host, port) as listening:
+    with listening:
         compile_loops()  # once here, not in every client process
         address, port = listening.getsockname()[:2]
         token = None if only_here(address, public) else secrets.token_urlsafe(16)
         _print_address(address, port, token, public)
-        server = Server(command, visitors, AccessControl(token, port, public), _notify_owner, public)
+        access = AccessControl(Token(token) if token else None, port, public)
+        server = Server(command, visitors, access, _notify_owner, public)
         run_server(server, listening, Connections(Reports(_notify_owner), most))
     _notify_owner(say("cli.serve.stopped"))
 
@@ -131,16 +135,6 @@ def _check_served(ctx: click.Context, word: str, values: dict[str, Any]) -> None
     from microgpt_tui.panes.registry import screen_names
 
     Lecture(*find(values["wanted"], language())).run(screen_names())
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises Failure for an address that is taken or not of this computer."""
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address, family=family)
-    except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or say("cli.serve.no_address")
-        raise Failure(say("cli.serve.port_unusable", port=port, host=host, why=why)) from None
 
 
 def _print_address(address: str, port: int, token: str | None, public: Public | None) -> None:

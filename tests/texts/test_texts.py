@@ -17,7 +17,7 @@ from engine.language.chosen import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {"engine": ROOT / "engine" / "language", "microgpt_tui": ROOT / "microgpt_tui" / "texts"}
-READ_WHOLE = {"microgpt_tui": ("click", "events", "glossary", "lecture")}  # by other means than `say`
+READ_WHOLE = {"microgpt_tui": ("audience_page", "click", "events", "glossary", "lecture")}  # by other means than `say`
 
 WORDS = re.compile(r"[A-Za-z]{2,}[,.:;]? [A-Za-z({]|\ban? [a-z]{3,}")
 TAG = re.compile(r"<[^<>]*>")
@@ -97,6 +97,7 @@ NO_TEXTS = {  # by file: what only looks like text
     "microgpt_tui/screens/inference.py": {"names {}"},  # a seed
     "microgpt_tui/screens/lecture.py": {"Pane"},  # a selector of style sheets
     "microgpt_tui/web/access.py": {"Host", "Origin", "Strict", "Upgrade"},  # of HTTP
+    "microgpt_tui/web/audience_server.py": {"public, max-age={}, immutable", "public, max-age=1"},  # of HTTP
     "microgpt_tui/web/pages/__init__.py": {"Host"},
 }
 

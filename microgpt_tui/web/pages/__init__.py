@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from html import escape
@@ -10,14 +11,11 @@ from string import Template
 
 from aiohttp import web
 
-from engine.language.chosen import language
+from engine.language.catalog import read_part
+from engine.language.chosen import LANGUAGES, language
 from microgpt_tui.texts.say import say
 
 # All addresses are relative: behind a proxy the page may be anywhere.
-ASK = (
-    '<form method="post" action="./"><input type="password" name="token" autofocus>'
-    f"<button>{say('web.pages.enter')}</button></form>"
-)
 ENTER = '<meta http-equiv="refresh" content="0; url=./">'
 AGAIN = f'<p><a href="./">{say("web.pages.try_again")}</a></p>'
 
@@ -44,15 +42,36 @@ def protector(public: str | None) -> Callable[[web.Request, web.StreamResponse],
         plain = sorted(host for host in hosts if re.fullmatch(r"[A-Za-z0-9.:_\[\]-]+", host))
         sockets = "".join(f" ws://{host} wss://{host}" for host in plain)
         for name, value in HEADERS.items():
-            response.headers[name] = value.format(sockets=sockets)
+            if name not in response.headers:
+                response.headers[name] = value.format(sockets=sockets)
 
     return protect
+
+
+def ask(field: str, hidden: bool) -> str:
+    """The form that asks for the secret of this name; `hidden`: not shown while it is typed."""
+    kind = 'type="password"' if hidden else 'autocapitalize="characters" autocomplete="off" spellcheck="false"'
+    return (
+        f'<form method="post" action="./"><input name="{field}" {kind} autofocus>'
+        f"<button>{say('web.pages.enter')}</button></form>"
+    )
+
+
+def no_websocket() -> web.Response:
+    """The page for one that asks for the address of a websocket as for a page."""
+    return note(say("web.server.address_websocket_no_page"), AGAIN, status=400)
 
 
 def terminal() -> web.Response:
     """The page with the terminal, which connects to the websocket beside it."""
     words = {name: escape(say(f"web.terminal.{name}")) for name in ("opening", "ended", "again")}
     return _page("terminal.html", 200, **words)
+
+
+def audience() -> web.Response:
+    """The page that follows a lecture, with its words in all languages, since a lecture has a language of its own."""
+    words = {name: read_part("microgpt_tui.texts", name, "audience_page") for name in LANGUAGES}
+    return _page("audience.html", 200, words=json.dumps(words).replace("<", "\\u003c"))
 
 
 def note(sentence: str, more: str = "", *, status: int = 200) -> web.Response:

@@ -1,0 +1,255 @@
+"""The web server of an audience: frames go out to all viewers, and one answer of each comes in."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from secrets import token_bytes, token_urlsafe
+from time import monotonic
+from typing import Any
+
+from aiohttp import WSCloseCode, web
+
+from microgpt_tui.web import pages
+from microgpt_tui.web.access import AccessControl, Public, read_body
+from microgpt_tui.web.answers import Answers
+from microgpt_tui.web.connections import Connection
+from microgpt_tui.web.frame_stream import FrameStream
+from microgpt_tui.web.site import WebSite
+from microgpt_tui.web.visits import HEARTBEAT
+
+BEAT = 3.0  # seconds without a change until a version without changes says that the lecture goes on
+TAKEN = 8.0  # seconds in which a viewer must take what it is sent
+CLOSED = 0.5  # seconds for a viewer to answer that the stream is closed
+AGE = 2  # seconds for which a proxy may hand out a difference again
+PRESENT = 40.0  # seconds for which a viewer without a stream counts as present after it was heard of
+MAX_ANSWER = 500  # bytes of an answer
+WHOLE_ANSWER = 10.0  # seconds until an answer is whole
+ANSWERS = 4  # answers a second that are read of one viewer, and, times all places, of all together
+
+
+class Rate:
+    """Allows so many a second in the long run, and at once."""
+
+    def __init__(self, most: float) -> None:
+        self._most = self._left = most
+        self.last = monotonic()
+        """When it was asked last."""
+
+    def allows(self) -> bool:
+        """Whether one more is allowed now; it counts."""
+        now = monotonic()
+        self._left = min(self._most, self._left + self._most * (now - self.last))
+        self.last = now
+        allowed = self._left >= 1
+        self._left -= allowed
+        return allowed
+
+
+class AudienceServer(WebSite):
+    """Serves one lecture to at most `places` viewers. `tell` gets the number of viewers, and counts of answers."""
+
+    def __init__(
+        self,
+        places: int,
+        access: AccessControl,
+        tell: Callable[[Mapping[str, Any]], None],
+        port: int,
+        public: Public | None = None,
+    ) -> None:
+        super().__init__(access, public)
+        self._places, self._tell = places, tell
+        self._stream, self._answers = FrameStream(), Answers(places)
+        self._cookie, self._key = f"microgpt-tui-viewer-{port}", token_bytes(32)
+        self._sockets: dict[web.WebSocketResponse, int] = {}  # and the version that each has taken
+        self._polling: dict[str, float] = {}  # when those without a stream were heard of last
+        self._rates: dict[str, Rate] = {}  # of those who have answered lately
+        self._rate = Rate(ANSWERS * places)
+        self._told = 0
+        self._updated = monotonic()
+
+    def routes(self, prefix: str) -> Iterable[web.AbstractRouteDef]:
+        """The page, the two ways to the frames, and the way of the answers."""
+        return [
+            web.get(prefix, self._page),
+            web.get(f"{prefix}stream", self._send_frames),
+            web.get(f"{prefix}session", self._send_session),
+            web.get(f"{prefix}frames/{{session}}/{{version:[0-9]{{1,15}}}}", self._send_difference),
+            web.get(f"{prefix}answer", self._send_answer),
+            web.post(f"{prefix}answer", self._take_answer),
+        ]
+
+    def update(self, changes: Mapping[str, Any]) -> None:
+        """Pass changes on to all viewers."""
+        if "question" in changes:
+            self._answers.ask(changes["question"])
+        self._stream.update(changes)
+        self._updated = monotonic()
+
+    async def beat(self) -> None:
+        """Show that the lecture goes on, and forget who has not been heard of; until it is cancelled."""
+        while True:
+            await asyncio.sleep(max(0.0, self._updated + BEAT - monotonic()))
+            if monotonic() - self._updated >= BEAT:
+                self.update({})
+                self._forget()
+
+    async def last_seen(self, patience: float) -> None:
+        """Wait until all that take something have taken the last version, at most for so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while any(taken < self._stream.version for taken in self._sockets.values()):
+                    await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        """End all streams."""
+        self._stream.close()
+        await asyncio.gather(*(socket.close(code=WSCloseCode.GOING_AWAY) for socket in set(self._sockets)))
+
+    @property
+    def viewers(self) -> int:
+        """How many look on."""
+        return len(self._sockets) + len(self._polling)
+
+    async def _page(self, request: web.Request) -> web.Response:
+        page = pages.audience()
+        self._know(request, page)
+        return page
+
+    # Frames.
+
+    async def _send_frames(self, request: web.Request) -> web.StreamResponse:
+        """A websocket on which every frame goes out, and nothing may come in."""
+        if self.viewers >= self._places:
+            return self._full()
+        socket = web.WebSocketResponse(heartbeat=HEARTBEAT, timeout=CLOSED, max_msg_size=1, compress=False)
+        if not socket.can_prepare(request):
+            return pages.no_websocket()
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        connection.release()
+        await socket.prepare(request)
+        connection.hold_little()
+        same = request.query.get("session") == self._stream.session
+        after = request.query.get("after", "") if same else ""
+        self._sockets[socket] = 0
+        self._polling.pop(self._viewer(request) or "", None)
+        self._tell_viewers()
+        sending = asyncio.create_task(self._send(socket, connection, int(after) if after.isdecimal() else 0))
+        try:
+            await socket.receive()  # a message, which no page of this server sends; or the end
+        finally:
+            sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await sending
+            del self._sockets[socket]
+            self._tell_viewers()
+        await socket.close(code=WSCloseCode.POLICY_VIOLATION)
+        return socket
+
+    async def _send(self, socket: web.WebSocketResponse, connection: Connection, version: int) -> None:
+        with suppress(ConnectionError):
+            while await self._stream.newer(version):
+                difference, version = self._stream.difference(version), self._stream.version
+                try:
+                    async with asyncio.timeout(TAKEN):
+                        await socket.send_bytes(difference)
+                        await connection.drained()
+                    self._sockets[socket] = version
+                except TimeoutError:
+                    connection.drop()
+                    return
+
+    async def _send_session(self, request: web.Request) -> web.Response:
+        """The name under which the frames are asked for one by one."""
+        del request
+        return web.json_response({"session": self._stream.session})
+
+    async def _send_difference(self, request: web.Request) -> web.Response:
+        """What is newer than a version, as soon as there is something. A proxy may ask once for all viewers."""
+        version = int(request.match_info["version"])
+        if request.match_info["session"] != self._stream.session or not await self._stream.newer(version):
+            return web.Response(status=410, headers={"Cache-Control": "public, max-age=1"})
+        return web.Response(
+            body=self._stream.difference(version),
+            content_type="application/json",
+            headers={"Content-Encoding": "deflate", "Cache-Control": f"public, max-age={AGE}, immutable"},
+        )
+
+    # Answers.
+
+    async def _send_answer(self, request: web.Request) -> web.Response:
+        """What this viewer has answered; a sign of life of one without a stream."""
+        viewer = self._viewer(request)
+        if "present" in request.query and viewer is not None and not self._hear(viewer):
+            return self._full()
+        option = self._answers.of(viewer) if viewer else None
+        answer = web.json_response({"question": self._answers.question, "option": option})
+        self._know(request, answer)
+        return answer
+
+    async def _take_answer(self, request: web.Request) -> web.Response:
+        viewer = self._viewer(request)
+        if not self._rate.allows() or (viewer and not self._rates.setdefault(viewer, Rate(ANSWERS)).allows()):
+            return _refusal(429)
+        try:
+            async with asyncio.timeout(WHOLE_ANSWER):
+                said = json.loads(await read_body(request, MAX_ANSWER))
+            question, option = said["question"], said["option"]
+        except (TimeoutError, web.RequestPayloadError, ValueError, RecursionError, LookupError, TypeError):
+            return _refusal(400)
+        if viewer is None:  # it has to come again with the cookie, or one without cookies would count many times
+            unknown = _refusal(428)
+            self._know(request, unknown)
+            return unknown
+        if not self._answers.answer(viewer, question, option):
+            return _refusal(409)
+        self._tell({"counts": {"question": self._answers.question, "counts": list(self._answers.counts)}})
+        return web.json_response({"taken": True})
+
+    # Viewers.
+
+    def _viewer(self, request: web.Request) -> str | None:
+        """The viewer whose cookie it is; None if this server has not made it."""
+        name, _, sign = request.cookies.get(self._cookie, "").partition(".")
+        return name if hmac.compare_digest(sign.encode(errors="replace"), self._sign(name).encode()) else None
+
+    def _sign(self, name: str) -> str:
+        return hmac.digest(self._key, name.encode(errors="replace"), "sha256").hex()[:32]
+
+    def _know(self, request: web.Request, answer: web.StreamResponse) -> None:
+        """Give a viewer without a valid cookie one, which means nothing."""
+        if self._viewer(request) is None:
+            name = token_urlsafe(12)
+            self._access.set_cookie(request, answer, self._cookie, f"{name}.{self._sign(name)}")
+
+    def _hear(self, viewer: str) -> bool:
+        """Count one that asks for frames one by one; False if there is no place."""
+        if viewer not in self._polling and self.viewers >= self._places:
+            return False
+        self._polling[viewer] = monotonic()
+        self._tell_viewers()
+        return True
+
+    def _forget(self) -> None:
+        now = monotonic()
+        self._polling = {name: heard for name, heard in self._polling.items() if now - heard <= PRESENT}
+        self._rates = {name: rate for name, rate in self._rates.items() if now - rate.last <= 1}
+        self._tell_viewers()
+
+    def _tell_viewers(self) -> None:
+        if self.viewers != self._told:
+            self._told = self.viewers
+            self._tell({"viewers": self._told})
+
+    def _full(self) -> web.Response:
+        return web.json_response({"full": self._places}, status=503)
+
+
+def _refusal(status: int) -> web.Response:
+    refused = web.json_response({"taken": False}, status=status)
+    refused.force_close()  # whatever is left of its body
+    return refused

@@ -1,0 +1,190 @@
+// A part of the lecturer's screen, drawn in cells that line up whatever the fonts are.
+const TALL = 2.1; // height of a row, in widths of a cell
+const LARGE = "1.15em"; // how much larger letters of two cells are made, which in most fonts are narrower than that
+const RULER = 100; // letters that are measured
+
+// Characters of two cells, and those that take none.
+const WIDE = /[\u1100-\u115f\u231a\u231b\u2329\u232a\u23e9-\u23ec\u23f0\u23f3\u25fd\u25fe\u2614\u2615\u2630-\u2637\u2648-\u2653\u267f\u268a-\u268f\u2693\u26a1\u26aa\u26ab\u26bd\u26be\u26c4\u26c5\u26ce\u26d4\u26ea\u26f2\u26f3\u26f5\u26fa\u26fd\u2705\u270a\u270b\u2728\u274c\u274e\u2753-\u2755\u2757\u2795-\u2797\u27b0\u27bf\u2b1b\u2b1c\u2b50\u2b55\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6b\uff01-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
+const NONE = /[\p{Mn}\p{Me}\u200b-\u200f\ufe00-\ufe0f\u1160-\u11ff\ud7b0-\ud7ff]/u;
+export const cells = (character) => (character < "\u0300" ? 1 : NONE.test(character) ? 0 : WIDE.test(character) ? 2 : 1);
+
+// Lines of frames, by where from the middle of the cell they go; drawn, since in few fonts they meet.
+const LINES = {
+  "─": "lr", "│": "ud", "┌": "dr", "┐": "dl", "└": "ur", "┘": "ul", "╭": "dr", "╮": "dl", "╰": "ur", "╯": "ul",
+  "├": "udr", "┤": "udl", "┬": "dlr", "┴": "ulr", "┼": "udlr",
+};
+
+// Cuts runs of text into pieces that can be put into their cells: ASCII, or one other character, which may be repeated.
+export const pieces = (row) => {
+  const found = [];
+  let x = 0;
+  for (const [text, style] of row) {
+    let last = null;
+    for (const character of text) {
+      const width = cells(character);
+      if (width === 0 && last) {
+        last.text += character;
+        continue;
+      }
+      const plain = character >= " " && character <= "~";
+      const joins = character === "─" || !(character in LINES); // lines that go down stand in single cells
+      if (last && joins && width === 1 && last.unit === 1 && (plain ? last.plain : character === last.character)) {
+        last.text += character;
+        last.width += 1;
+      } else {
+        last = { text: character, character, plain, unit: width, width, style, x };
+        found.push(last);
+      }
+      x += width;
+    }
+  }
+  return found;
+};
+
+// The piece between two columns; nothing of a character that is cut in half.
+const clipped = (piece, from, to) => {
+  if (piece.x >= from && piece.x + piece.width <= to) return piece;
+  const start = Math.max(piece.x, from);
+  const width = Math.min(piece.x + piece.width, to) - start;
+  if (width <= 0) return null;
+  if (piece.unit !== 1 || piece.text.length !== piece.width) return { ...piece, text: " ".repeat(width), x: start, width };
+  return { ...piece, text: piece.text.substr(start - piece.x, width), x: start, width };
+};
+
+const look = (style) => {
+  const [colour = "", ground = "", flags = ""] = style.split("/");
+  return { colour, ground, bold: flags.includes("b"), italic: flags.includes("i"), underlined: flags.includes("u") };
+};
+
+// Full blocks, eighths of them and halves: how much of the cell is filled, from where.
+const filled = (code) => {
+  if (code === 0x2580) return ["bottom", 50];
+  if (code >= 0x2581 && code <= 0x2588) return ["top", ((code - 0x2580) / 8) * 100];
+  if (code > 0x2588 && code <= 0x258f) return ["right", ((0x2590 - code) / 8) * 100];
+  return code === 0x2590 ? ["left", 50] : null;
+};
+
+const PLACES = { l: "0 50% / 50% THICK", r: "100% 50% / 50% THICK", u: "50% 0 / THICK 50%", d: "50% 100% / THICK 50%" };
+const lines = (ways, colour) =>
+  [...ways].map((way) => `linear-gradient(${colour}, ${colour}) ${PLACES[way].replace("THICK", "max(1px, .07em)")} no-repeat`);
+
+const drawn = (piece) => {
+  const { colour, ground, bold, italic, underlined } = look(piece.style);
+  const span = document.createElement("span");
+  span.textContent = piece.text;
+  span.style.left = `calc(var(--cell) * ${piece.x})`;
+  span.style.width = `calc(var(--cell) * ${piece.width})`;
+  if (piece.unit === 2) span.style.fontSize = LARGE;
+  const bar = filled(piece.text.codePointAt(0));
+  if (bar) {
+    span.style.color = "transparent";
+    span.style.background = `linear-gradient(to ${bar[0]}, ${colour} ${bar[1]}%, ${ground || "transparent"} 0)`;
+    return span;
+  }
+  const ways = LINES[piece.character];
+  if (ways && colour) {
+    span.style.color = "transparent";
+    span.style.background = [...lines(ways, colour), ground || "transparent"].join(", ");
+    return span;
+  }
+  if (colour) span.style.color = colour;
+  if (ground) span.style.background = ground;
+  if (bold) span.style.fontWeight = "bold";
+  if (italic) span.style.fontStyle = "italic";
+  if (underlined) span.style.textDecoration = "underline";
+  return span;
+};
+
+// How wide a cell is, in pixels, at a size of the letters.
+const cellWidth = (inside) => {
+  const ruler = inside.appendChild(document.createElement("span"));
+  ruler.className = "ruler";
+  ruler.textContent = "0".repeat(RULER);
+  const width = ruler.getBoundingClientRect().width / RULER;
+  ruler.remove();
+  return width;
+};
+
+export class View {
+  constructor() {
+    this.element = document.createElement("div");
+    this.element.className = "view";
+    this.inside = this.element.appendChild(document.createElement("div"));
+    this.inside.className = "cells";
+    this.rows = [];
+    this.size = [0, 0];
+    new ResizeObserver(() => this.fit()).observe(this.element);
+  }
+
+  // Shows so many columns and lines from a place on. Rows that are the same as before are left as they are.
+  show(rows, left, top, width, height) {
+    const shown = rows.slice(top, top + height);
+    while (this.rows.length > shown.length) this.rows.pop().element.remove();
+    shown.forEach((row, y) => {
+      if (y === this.rows.length) {
+        const element = this.inside.appendChild(document.createElement("div"));
+        element.className = "row";
+        this.rows.push({ element });
+      }
+      const known = this.rows[y];
+      if (known.row === row && known.left === left && known.width === width) return;
+      Object.assign(known, { row, left, width });
+      const parts = pieces(row).map((piece) => clipped(piece, left, left + width)).filter(Boolean);
+      known.element.replaceChildren(...parts.map((piece) => drawn({ ...piece, x: piece.x - left })));
+    });
+    if (this.size[0] !== width || this.size[1] !== shown.length) {
+      this.size = [width, shown.length];
+      this.fit();
+    }
+  }
+
+  // Makes the letters so large that its width fills the place; its rows end between two pixels of the screen.
+  fit() {
+    const [columns, lines] = this.size;
+    const place = this.element.clientWidth;
+    if (!columns || !place) return;
+    const { style } = this.inside;
+    style.transform = "none";
+    style.fontSize = "100px";
+    const cell = place / columns;
+    style.fontSize = `${(100 * cell) / cellWidth(this.inside)}px`;
+    const row = Math.max(1, Math.round(TALL * cell * devicePixelRatio)) / devicePixelRatio;
+    style.setProperty("--row", `${row}px`);
+    const least = cellWidth(this.inside); // larger than a cell where the browser makes no letters as small as that
+    const real = least > 1.01 * cell ? least : cell;
+    style.setProperty("--cell", `${real}px`);
+    style.width = `${Math.ceil(columns * real)}px`;
+    if (real > cell) style.transform = `scale(${cell / real}, 1)`;
+    this.element.style.height = `${lines * row}px`;
+  }
+}
+
+// As WCAG 2.2 has them.
+const READABLE = 7;
+const luminance = (colour) => {
+  const parts = [1, 3, 5].map((at) => parseInt(colour.substr(at, 2), 16) / 255);
+  const [r, g, b] = parts.map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const contrast = (one, other) => {
+  const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (high + 0.05) / (low + 0.05);
+};
+
+// The colours that most cells have.
+export const colours = (rows) => {
+  const grounds = new Map();
+  const texts = new Map();
+  for (const row of rows) {
+    for (const [text, style] of row) {
+      const { colour, ground } = look(style);
+      grounds.set(ground, (grounds.get(ground) ?? 0) + text.length);
+      const letters = text.replace(/\s/g, "").length;
+      texts.set(colour, (texts.get(colour) ?? 0) + letters);
+    }
+  }
+  const most = (counted) => [...counted].reduce((a, b) => (b[1] > a[1] ? b : a), ["", 0])[0];
+  const ground = most(grounds);
+  const read = [...texts].filter(([text]) => contrast(text, ground) >= READABLE);
+  return { ground, text: most(read) || (luminance(ground) > 0.18 ? "#000000" : "#ffffff") };
+};
