@@ -208,7 +208,7 @@ class LectureScreen(DebuggerScreen):
         if self.has_class("-sampling") and not self.player.exploring:
             shown: list[Widget] = [self.query_one(InferencePanel)]
         else:
-            panes = {str(pane.id): pane for pane in self.panes if pane.display and pane.region}
+            panes = {str(pane.id): pane for pane in self.query(Pane) if pane.display and pane.region}
             zoomed = [name for name in panes if name == self.grid.zoomed]
             named = zoomed or [name for name in self.player.spotlight if name in panes]
             by_size = sorted(panes, key=lambda name: panes[name].region.area, reverse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import re
@@ -14,7 +15,7 @@ import pytest
 import segno
 from textual.pilot import Pilot
 
-from microgpt_tui.app import MicrogptApp
+from microgpt_tui.app import MicrogptApp, ThemedApp
 from microgpt_tui.audience import results
 from microgpt_tui.audience.address import LIGHT, JoinAddress, new_code
 from microgpt_tui.audience.audience import LiveAudience
@@ -22,12 +23,13 @@ from microgpt_tui.audience.page_text import blocks
 from microgpt_tui.audience.process import ServerOptions
 from microgpt_tui.audience.results import ResultsError
 from microgpt_tui.dialogs.join import JoinScreen
+from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.registry import screen_names
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.storage.startup import Start
 from microgpt_tui.widgets.picture_view import PictureView
 from tests.support.audience_server import StandIn, stand_in
-from tests.support.harness import DOCS, notes, text, until
+from tests.support.harness import DOCS, notes, session, text, until
 from tests.support.lecture_harness import PAGES, lecture_app, lecture_of, ready
 from tests.support.wait import met
 
@@ -285,6 +287,23 @@ async def test_the_panes_in_question_are_told_in_the_order_of_the_page(tmp_path:
             await until(pilot, lambda: len(server.table["panes"]) > 3)
             sizes = [pane["width"] * pane["height"] for pane in server.table["panes"]]
             assert sizes == sorted(sizes, reverse=True)
+
+
+async def test_the_audience_may_look_while_a_chapter_comes_up(tmp_path: Path) -> None:
+    app = ThemedApp()
+    async with app.run_test(size=(120, 36)) as pilot:
+        shown = LectureScreen(session().restart_copy(), lecture_of(tmp_path))
+        coming = asyncio.ensure_future(push(app, shown))
+        while not (coming.done() and ready(shown)):
+            if shown in app.screen_stack:
+                shown.for_audience()
+            await asyncio.sleep(0)
+        await pilot.pause()
+        assert [pane.id for pane in shown.query(Pane) if pane.frame is None] == []
+
+
+async def push(app: ThemedApp, screen: LectureScreen) -> None:
+    await app.push_screen(screen)
 
 
 # Questions.
