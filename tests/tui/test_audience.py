@@ -6,8 +6,6 @@ import asyncio
 import errno
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +13,21 @@ import pytest
 import segno
 from textual.pilot import Pilot
 
-from microgpt_tui.app import MicrogptApp, ThemedApp
+from microgpt_tui.app import ThemedApp
 from microgpt_tui.audience import results
 from microgpt_tui.audience.address import LIGHT, JoinAddress, new_code
 from microgpt_tui.audience.audience import LiveAudience
 from microgpt_tui.audience.page_text import blocks
-from microgpt_tui.audience.process import ServerOptions
 from microgpt_tui.audience.results import ResultsError
-from microgpt_tui.dialogs.join import JoinScreen
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.registry import screen_names
 from microgpt_tui.screens.lecture import LectureScreen
-from microgpt_tui.storage.startup import Start
 from microgpt_tui.widgets.picture_view import PictureView
-from tests.support.audience_server import StandIn, stand_in
-from tests.support.harness import DOCS, notes, session, text, until
+from tests.support.audience_server import stand_in
+from tests.support.given_lecture import OPTIONS, audience, given, padded
+from tests.support.harness import notes, session, text, until
 from tests.support.lecture_harness import PAGES, lecture_app, lecture_of, ready
 from tests.support.wait import met
 
-HEAD = "---\nconfig: n_layer=1, n_embd=4, n_head=2, block_size=4, num_steps=50, seed=3\ndata: docs.txt\n"
 QUESTION = {"chapter": "small", "page": 2, "text": "?", "options": ["a", "b"], "right": 1, "votes": [[1, 2]]}
 MISTAKES: list[dict[str, Any]] = [
     {"votes": [[1]]},
@@ -43,41 +37,6 @@ MISTAKES: list[dict[str, Any]] = [
     {"votes": [[1, 1.5]]},
     {"text": 3},
 ]
-OPTIONS = ServerOptions("0.0.0.0", 8001, "AB2CD3", 1000, 8, None, "en")
-
-
-@contextmanager
-def audience(server: StandIn, kept: Path | None = None) -> Iterator[LiveAudience]:
-    made = LiveAudience(OPTIONS, kept, server.command)
-    made.open(lambda port: JoinAddress(f"http://10.0.0.5:{port}/", OPTIONS.code))
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-@asynccontextmanager
-async def given(
-    tmp_path: Path,
-    server: StandIn,
-    pages: str = PAGES,
-    size: tuple[int, int] = (120, 36),
-    welcome: bool = False,
-    kept: Path | None = None,
-) -> AsyncIterator[Pilot[Any]]:
-    """A lecture with an audience, at its first page; with `welcome`, at the address before it."""
-    (tmp_path / "docs.txt").write_text("\n".join(DOCS), encoding="utf-8")
-    lecture = lecture_of(tmp_path, pages.replace("---\n", HEAD, 1))
-    with audience(server, kept) as follows:
-        app = MicrogptApp(Start(*lecture.run(screen_names())), lecture, audience=follows)
-        async with app.run_test(size=size) as pilot:
-            await until(pilot, lambda: any(isinstance(s, LectureScreen) and ready(s) for s in app.screen_stack))
-            await until(pilot, lambda: isinstance(app.screen, JoinScreen))
-            if not welcome:
-                await pilot.press("space")
-                await until(pilot, lambda: isinstance(app.screen, LectureScreen))
-                await until(pilot, lambda: server.table.get("page") is not None)
-            yield pilot
 
 
 async def test_the_server_knows_what_it_was_started_with_and_sees_the_screen(tmp_path: Path) -> None:
@@ -98,11 +57,6 @@ async def test_the_server_knows_what_it_was_started_with_and_sees_the_screen(tmp
             await pilot.press("right")
             await until(pilot, lambda: "A question" in text(pilot) and server.rows() == padded(pilot))
         await met(lambda: server.table.get("ended") is True)
-
-
-def padded(pilot: Pilot[Any]) -> str:
-    """The screen with the blanks at the ends of its lines."""
-    return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips(pilot.app.size))
 
 
 async def test_a_line_that_is_not_painted_anew_is_not_sent_anew(tmp_path: Path) -> None:
@@ -418,7 +372,7 @@ async def test_results_are_kept_vote_by_vote_and_nothing_else(tmp_path: Path) ->
             await until(pilot, lambda: "1 answered" in text(pilot))
     expected["questions"][0]["votes"] = [[0, 0, 3], [1, 0, 0]]
     assert json.loads(file.read_text(encoding="utf-8")) == expected
-    with stand_in() as server, audience(server, file):
+    with stand_in() as server, audience(OPTIONS, server.command, file):
         pass
     assert json.loads(file.read_text(encoding="utf-8")) == expected  # what it held stays
 
