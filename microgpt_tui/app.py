@@ -239,7 +239,7 @@ class MicrogptApp(ThemedApp):
         if self._audience is not None:
             from microgpt_tui.audience.screen_frame import Paced
 
-            self._frames = Paced(self._show_audience)
+            self._frames = Paced(self, self._show_audience)
             self._audience.on_news = lambda: call_later(self, self._hear_audience)
 
     def on_unmount(self) -> None:

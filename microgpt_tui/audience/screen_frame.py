@@ -20,6 +20,7 @@ from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.drawing.theme import Colours
 
 INTERVAL = 0.05  # seconds at least between two frames
+SOON = 0.005  # seconds until it is seen again whether there is something to be painted first
 Changes = dict[str, Any]
 """Values for JSON by key; None for a key that is gone."""
 
@@ -77,18 +78,22 @@ def style_text(style: Style | None, colours: Colours) -> str:
 
 
 class Paced:
-    """Calls something soon after the screen was painted, at most once in INTERVAL; never while it is painted."""
+    """Calls something soon after the screen of an app was painted, at most once in INTERVAL.
 
-    def __init__(self, called: Callable[[], None]) -> None:
-        self._called = called
-        self._last = 0.0
+    What is about to be painted comes first: keys do not wait for it, unless they come so fast that there is no rest.
+    """
+
+    def __init__(self, app: App[Any], called: Callable[[], None]) -> None:
+        self._app, self._called = app, called
+        self._last = self._wanted = 0.0  # when it was called last, and since when it is wanted again
         self._timer: asyncio.TimerHandle | None = None
 
     def painted(self) -> None:
         """The screen was painted. To be called in the app's thread."""
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(max(0.0, self._last + INTERVAL - loop.time()), self._call)
+            self._wanted = max(loop.time(), self._last + INTERVAL)
+            self._timer = loop.call_at(self._wanted, self._call)
 
     def stop(self) -> None:
         """Call nothing any more."""
@@ -96,5 +101,17 @@ class Paced:
             self._timer.cancel()
 
     def _call(self) -> None:
-        self._last, self._timer = asyncio.get_running_loop().time(), None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if self._paints and now < self._wanted + INTERVAL:
+            self._timer = loop.call_later(SOON, self._call)
+            return
+        self._last, self._timer = now, None
         self._called()
+
+    @property
+    def _paints(self) -> bool:
+        """Whether something is about to be painted, or a message may lead to that."""
+        screen = self._app.screen
+        wants = screen._dirty_widgets or screen._repaint_required or screen._layout_required
+        return bool(wants or self._app.message_queue_size or screen.message_queue_size)
