@@ -92,10 +92,10 @@ class AudienceServer(WebSite):
     async def beat(self) -> None:
         """Show that the lecture goes on, and forget who has not been heard of; until it is cancelled."""
         while True:
-            await asyncio.sleep(max(0.0, self._updated + BEAT - monotonic()))
-            if monotonic() - self._updated >= BEAT:
+            await asyncio.sleep(BEAT / 4)
+            self._forget()
+            if self._stream.version and monotonic() - self._updated >= BEAT:
                 self.update({})
-                self._forget()
 
     async def last_seen(self, patience: float) -> None:
         """Wait until all that take something have taken the last version, at most for so many seconds."""

@@ -131,6 +131,8 @@ async def turned_to_a_question(audience: AudienceProcess, page: Page) -> None:
     await page.tell(CLICK.format(2))
     await audience.say("counts", {"question": "6/2", "counts": [0, 0, 1]})
     await page.wait("Your answer: c) BOS.", script=VERDICT)
+    # The two answers alone: a question that comes up costs no request, or all viewers would send one at once.
+    assert page.addresses.count(f"{audience.address}/answer") == 2
     await page.go(audience.address)  # a page that is loaded anew knows its answer
     await page.wait("Your answer: c) BOS.", script=VERDICT)
     await audience.send(question=QUESTION | {"open": False, "right": 2, "counts": [0, 0, 1]})

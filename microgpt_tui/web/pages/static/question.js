@@ -13,9 +13,8 @@ export class Question {
   }
 
   // The page is new, or the server is another one than before: it may know this viewer's answer, or not any more.
-  joined() {
-    this.unsure = true;
-    this.show(this.asked);
+  joined(question) {
+    this.unsure = Boolean(question);
   }
 
   async compare() {

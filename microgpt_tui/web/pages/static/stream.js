@@ -28,7 +28,7 @@ export const follow = async ({ frame, joined, lost, full }) => {
     const joins = difference.session !== session;
     ({ session, version } = difference);
     frame(difference);
-    if (joins) joined(session);
+    if (joins) joined();
   };
 
   // Ends when the connection does; says whether a frame has come.
