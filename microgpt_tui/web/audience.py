@@ -103,10 +103,12 @@ async def serve_audience(start: Mapping[str, Any], messages: Iterator[dict[str, 
     from microgpt_tui.web.audience_server import AudienceServer
     from microgpt_tui.web.connections import Connections, max_connections
     from microgpt_tui.web.listener import listen
+    from microgpt_tui.web.pages import cell_widths
     from microgpt_tui.web.reports import Reports, logged_to
     from microgpt_tui.web.secret import ShortCode
     from microgpt_tui.web.site import opened
 
+    cell_widths()  # which takes a while
     public = None if start.get("public_url") is None else Public.parse(start["public_url"])
     most = max_connections(start["visitors"], start["viewers"])
     with listen(start["host"], start["port"]) as listening:

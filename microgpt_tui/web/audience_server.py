@@ -77,7 +77,7 @@ class AudienceServer(WebSite):
             web.get(prefix, self._page),
             web.get(f"{prefix}stream", self._send_frames),
             web.get(f"{prefix}session", self._send_session),
-            web.get(f"{prefix}frames/{{session}}/{{version:[0-9]{{1,15}}}}", self._send_difference),
+            web.get(f"{prefix}frames/{{session}}/{{version}}", self._send_difference),
             web.get(f"{prefix}answer", self._send_answer),
             web.post(f"{prefix}answer", self._take_answer),
         ]
@@ -92,10 +92,10 @@ class AudienceServer(WebSite):
     async def beat(self) -> None:
         """Show that the lecture goes on, and forget who has not been heard of; until it is cancelled."""
         while True:
-            await asyncio.sleep(max(0.0, self._updated + BEAT - monotonic()))
-            if monotonic() - self._updated >= BEAT:
+            await asyncio.sleep(BEAT / 4)
+            self._forget()
+            if self._stream.version and monotonic() - self._updated >= BEAT:
                 self.update({})
-                self._forget()
 
     async def last_seen(self, patience: float) -> None:
         """Wait until all that take something have taken the last version, at most for so many seconds."""
@@ -133,12 +133,12 @@ class AudienceServer(WebSite):
         connection.release()
         await socket.prepare(request)
         connection.hold_little()
-        same = request.query.get("session") == self._stream.session
-        after = request.query.get("after", "") if same else ""
+        session, after = request.query.get("session", ""), request.query.get("after", "")
+        version = int(after) if self._stream.knows(session, after) else 0
         self._sockets[socket] = 0
         self._polling.pop(self._viewer(request) or "", None)
         self._tell_viewers()
-        sending = asyncio.create_task(self._send(socket, connection, int(after) if after.isdecimal() else 0))
+        sending = asyncio.create_task(self._send(socket, connection, version))
         try:
             await socket.receive()  # a message, which no page of this server sends; or the end
         finally:
@@ -170,11 +170,11 @@ class AudienceServer(WebSite):
 
     async def _send_difference(self, request: web.Request) -> web.Response:
         """What is newer than a version, as soon as there is something. A proxy may ask once for all viewers."""
-        version = int(request.match_info["version"])
-        if request.match_info["session"] != self._stream.session or not await self._stream.newer(version):
+        session, after = request.match_info["session"], request.match_info["version"]
+        if not self._stream.knows(session, after) or not await self._stream.newer(int(after)):
             return web.Response(status=410, headers={"Cache-Control": "public, max-age=1"})
         return web.Response(
-            body=self._stream.difference(version),
+            body=self._stream.difference(int(after)),
             content_type="application/json",
             headers={"Content-Encoding": "deflate", "Cache-Control": f"public, max-age={AGE}, immutable"},
         )
@@ -193,7 +193,8 @@ class AudienceServer(WebSite):
 
     async def _take_answer(self, request: web.Request) -> web.Response:
         viewer = self._viewer(request)
-        if not self._rate.allows() or (viewer and not self._rates.setdefault(viewer, Rate(ANSWERS)).allows()):
+        own = self._rates.setdefault(viewer, Rate(ANSWERS)) if viewer else None
+        if (own and not own.allows()) or not self._rate.allows():
             return _refusal(429)
         try:
             async with asyncio.timeout(WHOLE_ANSWER):

@@ -44,6 +44,10 @@ class FrameStream:
         self.closed = True
         self._wake()
 
+    def knows(self, session: str, version: str) -> bool:
+        """Whether there is such a version of this table, or 0, the one before all."""
+        return session == self.session and version.isdecimal() and int(version[:20]) <= self.version
+
     async def newer(self, version: int) -> bool:
         """Wait for a version after this one; False if there will be none."""
         while self.version <= version and not self.closed:

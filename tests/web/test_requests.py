@@ -142,6 +142,7 @@ async def test_the_time_limit_of_requests_does_not_apply_to_websockets(
 @both_kinds
 async def test_a_slow_form_is_refused(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "WHOLE_FORM", 0.05)
+    monkeypatch.setattr(connections, "WHOLE", 0.1)  # for the rest of the body, while the answer goes out
     async with serving(kind=kind, token=TOKEN) as there:
         assert (await answer(there, post(b"token=x")[:-1])).split()[1] == b"408"
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable
+from functools import cache
 from html import escape
 from importlib.resources import files
+from itertools import groupby
 from string import Template
 
 from aiohttp import web
+from rich.cells import cell_len
 
 from engine.language.catalog import read_part
 from engine.language.chosen import LANGUAGES, language
@@ -18,6 +21,8 @@ from microgpt_tui.texts.say import say
 # All addresses are relative: behind a proxy the page may be anywhere.
 ENTER = '<meta http-equiv="refresh" content="0; url=./">'
 AGAIN = f'<p><a href="./">{say("web.pages.try_again")}</a></p>'
+
+FIRST_ODD, LAST_ODD = 0x300, 0x32000  # before and after these, all printed characters take one cell
 
 HEADERS = {
     # Nothing from outside, whatever somebody may get into the page; and no page of others around this one.
@@ -71,7 +76,20 @@ def terminal() -> web.Response:
 def audience() -> web.Response:
     """The page that follows a lecture, with its words in all languages, since a lecture has a language of its own."""
     words = {name: read_part("microgpt_tui.texts", name, "audience_page") for name in LANGUAGES}
-    return _page("audience.html", 200, words=json.dumps(words).replace("<", "\\u003c"))
+    return _page(
+        "audience.html", 200, words=json.dumps(words).replace("<", "\\u003c"), widths=json.dumps(cell_widths())
+    )
+
+
+@cache
+def cell_widths() -> list[tuple[int, int, int]]:
+    """The characters that do not take one cell, as the lecturer's terminal counts: the first, the last, the cells."""
+    found = []
+    for width, group in groupby(range(FIRST_ODD, LAST_ODD), lambda code: cell_len(chr(code))):
+        codes = list(group)
+        if width != 1:
+            found.append((codes[0], codes[-1], width))
+    return found
 
 
 def note(sentence: str, more: str = "", *, status: int = 200) -> web.Response:

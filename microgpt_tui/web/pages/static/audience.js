@@ -118,7 +118,7 @@ follow({
     banner(state.ended ? "ended" : state.blank ? "blank" : "");
     soon(all ? [...Object.keys(before), ...Object.keys(state)] : Object.keys(changes));
   },
-  joined: (session) => question.joined(session),
+  joined: () => question.joined(state.question),
   lost: () => banner(state.ended ? "ended" : "lost"),
   full: () => banner("full"),
 });

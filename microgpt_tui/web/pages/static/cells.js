@@ -3,10 +3,20 @@ const TALL = 2.1; // height of a row, in widths of a cell
 const LARGE = "1.15em"; // how much larger letters of two cells are made, which in most fonts are narrower than that
 const RULER = 100; // letters that are measured
 
-// Characters of two cells, and those that take none.
-const WIDE = /[\u1100-\u115f\u231a\u231b\u2329\u232a\u23e9-\u23ec\u23f0\u23f3\u25fd\u25fe\u2614\u2615\u2630-\u2637\u2648-\u2653\u267f\u268a-\u268f\u2693\u26a1\u26aa\u26ab\u26bd\u26be\u26c4\u26c5\u26ce\u26d4\u26ea\u26f2\u26f3\u26f5\u26fa\u26fd\u2705\u270a\u270b\u2728\u274c\u274e\u2753-\u2755\u2757\u2795-\u2797\u27b0\u27bf\u2b1b\u2b1c\u2b50\u2b55\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6b\uff01-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
-const NONE = /[\p{Mn}\p{Me}\u200b-\u200f\ufe00-\ufe0f\u1160-\u11ff\ud7b0-\ud7ff]/u;
-export const cells = (character) => (character < "\u0300" ? 1 : NONE.test(character) ? 0 : WIDE.test(character) ? 2 : 1);
+// How many cells a character takes, as the lecturer's terminal counts: all take one but those listed.
+const WIDTHS = JSON.parse(document.querySelector("#widths").textContent);
+export const cells = (character) => {
+  const code = character.codePointAt(0);
+  let [low, high] = [0, code < WIDTHS[0][0] ? -1 : WIDTHS.length - 1];
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const [first, last, width] = WIDTHS[middle];
+    if (code >= first && code <= last) return width;
+    if (code < first) high = middle - 1;
+    else low = middle + 1;
+  }
+  return 1;
+};
 
 // Lines of frames, by where from the middle of the cell they go; drawn, since in few fonts they meet.
 const LINES = {

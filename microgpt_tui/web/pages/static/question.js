@@ -9,12 +9,17 @@ export class Question {
     this.asked = null;
     this.chosen = null; // this viewer's option, as the server has it
     this.note = "";
+    this.unsure = false;
   }
 
-  // The server is another one than before, or the page is new: it may know this viewer's answer, or not any more.
-  async joined() {
-    const { id, open } = this.asked ?? {};
-    if (!id) return;
+  // The page is new, or the server is another one than before: it may know this viewer's answer, or not any more.
+  joined(question) {
+    this.unsure = Boolean(question);
+  }
+
+  async compare() {
+    const { id, open } = this.asked;
+    this.unsure = false;
     try {
       const answer = await (await fetch("answer", { cache: "no-store" })).json();
       if (this.asked?.id !== id || answer.question !== id) return;
@@ -22,7 +27,7 @@ export class Question {
       else if (this.chosen !== null && open) await this.send(this.chosen);
       this.show(this.asked);
     } catch {
-      // The next connection tries again.
+      this.unsure = true; // until the next frame
     }
   }
 
@@ -34,9 +39,9 @@ export class Question {
       this.chosen = null;
       this.note = "";
       find("options").replaceChildren();
-      this.joined();
     }
     if (!question) return;
+    if (this.unsure) this.compare();
     find("asked").textContent = question.text;
     this.drawOptions(question);
     const [key, values] = this.verdict(question);

@@ -20,6 +20,7 @@ export const follow = async ({ frame, joined, lost, full }) => {
   let session = null;
   let version = 0;
   let heard = 0; // when the last frame came
+  let noPlace = false;
 
   const take = (difference) => {
     heard = performance.now();
@@ -27,7 +28,7 @@ export const follow = async ({ frame, joined, lost, full }) => {
     const joins = difference.session !== session;
     ({ session, version } = difference);
     frame(difference);
-    if (joins) joined(session);
+    if (joins) joined();
   };
 
   // Ends when the connection does; says whether a frame has come.
@@ -57,7 +58,7 @@ export const follow = async ({ frame, joined, lost, full }) => {
   const get = async (name, options = {}) => {
     const answer = await fetch(name, { signal: AbortSignal.timeout(SILENT), ...options });
     if (answer.status === 401 || answer.status === 403) window.location.reload(); // for the form
-    if (answer.status === 503) full();
+    noPlace = answer.status === 503;
     return answer;
   };
 
@@ -93,7 +94,9 @@ export const follow = async ({ frame, joined, lost, full }) => {
       }
       if (version !== before) failures = 0;
     }
-    lost();
+    if (noPlace) full();
+    else lost();
+    noPlace = false;
     const rest = REST[Math.min(failures, REST.length - 1)];
     await Promise.race([pause(rest * (0.5 + Math.random())), new Promise((go) => addEventListener("online", go, { once: true }))]);
   }
