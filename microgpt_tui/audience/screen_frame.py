@@ -85,7 +85,7 @@ class Paced:
 
     def __init__(self, app: App[Any], called: Callable[[], None]) -> None:
         self._app, self._called = app, called
-        self._last = self._wanted = 0.0  # when it was called last, and since when it is wanted again
+        self._last = self._wanted = -INTERVAL  # when it was called last, and since when it is wanted again
         self._timer: asyncio.TimerHandle | None = None
 
     def painted(self) -> None:

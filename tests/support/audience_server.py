@@ -50,8 +50,10 @@ class StandIn:
         self._links[-1].shutdown(socket.SHUT_RDWR)
 
     def rows(self) -> str:
-        """The screen as its viewers see it."""
-        return "\n".join("".join(text for text, _ in self.table[f"row/{y}"]) for y in range(self.table["size"][1]))
+        """The screen as its viewers see it; empty before they have seen it."""
+        table = self.table  # another one takes its place meanwhile
+        lines = range(table["size"][1]) if "size" in table else ()
+        return "\n".join("".join(text for text, _ in table[f"row/{y}"]) for y in lines)
 
     def close(self) -> None:
         """End every process."""

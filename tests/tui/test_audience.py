@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import segno
+from textual.app import App
 from textual.pilot import Pilot
 
 from microgpt_tui.app import ThemedApp
-from microgpt_tui.audience import results
+from microgpt_tui.audience import results, screen_frame
 from microgpt_tui.audience.address import LIGHT, JoinAddress, new_code
 from microgpt_tui.audience.audience import LiveAudience
 from microgpt_tui.audience.page_text import blocks
 from microgpt_tui.audience.results import ResultsError
+from microgpt_tui.audience.screen_frame import Paced
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.widgets.picture_view import PictureView
@@ -115,6 +118,56 @@ async def test_reports_are_shown_and_a_flood_of_them_leaves_the_keys_free(tmp_pa
                 server.say({"viewers": n, "report": f"line {n}"})
             await pilot.press("right")
             await until(pilot, lambda: "A question" in text(pilot))
+
+
+class Painting:
+    """An app that may be about to paint."""
+
+    def __init__(self) -> None:
+        self.screen = self
+        self.message_queue_size = 0
+        self._dirty_widgets: set[object] = set()
+        self._repaint_required = self._layout_required = False
+
+
+ABOUT = [
+    {"message_queue_size": 1},
+    {"_dirty_widgets": {1}},
+    {"_repaint_required": True},
+    {"_layout_required": True},
+]
+
+
+@pytest.mark.parametrize("about", ABOUT)
+async def test_what_is_about_to_be_painted_comes_before_the_audience(
+    monkeypatch: pytest.MonkeyPatch, about: dict[str, object]
+) -> None:
+    monkeypatch.setattr(screen_frame, "INTERVAL", 1000.0)  # so that a look is not due all the same
+    app, looks = Painting(), list[int]()
+    paced = Paced(cast("App[None]", app), lambda: looks.append(1))
+    paced._last = -math.inf
+    vars(app).update(about)
+    paced.painted()
+    for _ in range(3):
+        assert paced._timer is not None
+        paced._timer.cancel()
+        paced._call()
+    assert looks == []
+    vars(app).update(vars(Painting()) | {"screen": app})
+    await met(lambda: looks == [1])
+    paced.painted()
+    assert paced._timer is not None
+    assert paced._timer.when() >= paced._last + screen_frame.INTERVAL
+    paced.stop()
+
+
+async def test_the_audience_is_shown_frames_also_where_something_is_always_about_to_be_painted() -> None:
+    app, looks = Painting(), list[int]()
+    paced = Paced(cast("App[None]", app), lambda: looks.append(1))
+    app._repaint_required = True
+    for n in (1, 2, 3):
+        paced.painted()
+        await met(lambda n=n: len(looks) == n)  # type: ignore[misc]
 
 
 # The address.
