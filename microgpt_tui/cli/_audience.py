@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 NETWORK = ("host", "port", "viewers", "visitors", "public_url")  # the options that go with --audience
 NEEDED = ("textual_serve", "aiohttp", "segno")  # the packages of the extra
-QR_LINES = 30  # of the QR code that is printed, at most
+QR_LINES = 24  # of the QR code that is printed, at most
 PANEL = say("cli.panel.audience")
 
 
@@ -117,6 +117,8 @@ def audience_of(
     finally:
         audience.close()
     print_result(say("cli.lecture.audience_was", n=audience.most_viewers))
+    if results is not None:
+        print_result(say("cli.lecture.results_in", path=results))
 
 
 def _print_address(address: JoinAddress) -> None:

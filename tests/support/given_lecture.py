@@ -45,10 +45,11 @@ async def given_to(
     pages: str = PAGES,
     size: tuple[int, int] = (120, 36),
     welcome: bool = False,
+    chapters: int = 1,
 ) -> AsyncIterator[Pilot[Any]]:
     """A lecture with an audience, at its first page; with `welcome`, at the address before it."""
     (tmp_path / "docs.txt").write_text("\n".join(DOCS), encoding="utf-8")
-    lecture = lecture_of(tmp_path, pages.replace("---\n", HEAD, 1))
+    lecture = lecture_of(tmp_path, pages.replace("---\n", HEAD, 1), chapters=chapters)
     app = MicrogptApp(Start(*lecture.run(screen_names())), lecture, audience=follows)
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: any(isinstance(s, LectureScreen) and ready(s) for s in app.screen_stack))
@@ -67,10 +68,11 @@ async def given(
     size: tuple[int, int] = (120, 36),
     welcome: bool = False,
     kept: Path | None = None,
+    chapters: int = 1,
 ) -> AsyncIterator[Pilot[Any]]:
     """The same with a stand-in for the server, which knows the page by then."""
     with audience(OPTIONS, server.command, kept) as follows:
-        async with given_to(tmp_path, follows, pages, size, welcome) as pilot:
+        async with given_to(tmp_path, follows, pages, size, welcome, chapters) as pilot:
             await until(pilot, lambda: welcome or server.table.get("page") is not None)
             yield pilot
 

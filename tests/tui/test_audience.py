@@ -22,6 +22,8 @@ from microgpt_tui.audience.audience import LiveAudience
 from microgpt_tui.audience.page_text import blocks
 from microgpt_tui.audience.results import ResultsError
 from microgpt_tui.audience.screen_frame import Paced
+from microgpt_tui.drawing import theme
+from microgpt_tui.export.headless import screenshot
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.widgets.picture_view import PictureView
@@ -476,3 +478,58 @@ def test_results_that_cannot_be_read_or_written_are_told_before_the_lecture(
         with pytest.raises(ResultsError, match=r"cannot be written to .* \(No space left on device"):
             made.open(lambda port: JoinAddress("", None))
     assert not server.starts
+
+
+# Wherever the lecturer goes.
+
+
+@pytest.mark.parametrize("keys", ["l", "full_stop", "n n n", *(f"escape {key}" for key in "KiEBmVz")])
+async def test_the_audience_sees_what_the_lecturer_sees(tmp_path: Path, keys: str) -> None:
+    with stand_in() as server:
+        async with given(tmp_path, server) as pilot:
+            before = text(pilot)
+            await pilot.press(*keys.split())
+            await until(pilot, lambda: text(pilot) != before and server.rows() == padded(pilot))
+            await pilot.press("escape", "escape")
+            await until(pilot, lambda: server.rows() == padded(pilot))
+
+
+async def test_the_audience_sees_the_colours_that_the_lecturer_sees(tmp_path: Path) -> None:
+    def grounds() -> set[str]:
+        return {style.split("/")[1] for y in range(36) for _, style in server.table[f"row/{y}"]}
+
+    with stand_in() as server:
+        async with given(tmp_path, server) as pilot:
+            await until(pilot, lambda: server.rows() == padded(pilot))
+            assert {theme.DARK.background, theme.DARK.panel} <= grounds()
+            await pilot.press("ctrl+t")
+            await until(pilot, lambda: {theme.LIGHT.background, theme.LIGHT.panel} <= grounds())
+            await until(pilot, lambda: not {theme.DARK.background, theme.DARK.panel} & grounds())
+            shown = screenshot(pilot.app)
+            for y, pieces in enumerate(shown.lines):
+                styled = [(text, style) for text, style in server.table[f"row/{y}"]]
+                assert "".join(text for text, _ in styled) == "".join(piece.text for piece in pieces)
+                assert {style[:15] for _, style in styled} == {
+                    f"{piece.look.colour}/{piece.look.background}" for piece in pieces
+                }
+
+
+async def test_the_audience_follows_into_another_chapter(tmp_path: Path) -> None:
+    with stand_in() as server:
+        async with given(tmp_path, server, chapters=2) as pilot:
+            await pilot.press("6", "right", "right", "right")
+            await until(pilot, lambda: "1/6" in text(pilot) and server.table["page"]["number"] == 1)
+            assert "AB2 CD3" not in text(pilot)  # they know the address by now
+            await until(pilot, lambda: server.rows() == padded(pilot))
+            server.say({"viewers": 7})
+            await until(pilot, lambda: "7 watching" in text(pilot))
+
+
+async def test_the_audience_sees_the_window_in_its_new_size(tmp_path: Path) -> None:
+    with stand_in() as server:
+        async with given(tmp_path, server) as pilot:
+            for size in ((80, 24), (200, 60), (60, 20)):
+                await pilot.resize_terminal(*size)
+                await until(pilot, lambda size=size: tuple(server.table["size"]) == size)  # type: ignore[misc]
+                await until(pilot, lambda: server.rows() == padded(pilot))
+                assert len([key for key in server.table if key.startswith("row/")]) == size[1]

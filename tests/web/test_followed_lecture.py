@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from aiohttp import ClientConnectionError, ClientSession, CookieJar, WSMsgType
 from textual.pilot import Pilot
 
-from tests.support.given_lecture import OPTIONS, audience, given_to, padded
-from tests.support.harness import notes, text, until
-from tests.support.wait import PATIENCE
+from tests.support.commands import COMMAND
+from tests.support.given_lecture import HEAD, OPTIONS, audience, given_to, padded
+from tests.support.harness import DOCS, notes, text, until
+from tests.support.lecture_harness import PAGES
+from tests.support.terminal import Terminal, needs_tmux, terminal
+from tests.support.wait import PATIENCE, ended
 
 HERE = replace(OPTIONS, host="127.0.0.1", port=0, code=None)
 
@@ -107,3 +112,53 @@ async def test_a_killed_server_is_there_again_at_the_same_address(tmp_path: Path
         await pilot.press("right")
         await until(pilot, lambda: "A question" in text(pilot) and viewer.rows == padded(pilot))
         await until(pilot, lambda: "1 watching" in text(pilot))
+
+
+# In a terminal.
+
+
+@contextmanager
+def in_terminal(tmp_path: Path) -> Iterator[tuple[Terminal, psutil.Process]]:
+    """A lecture with an audience on this computer, at the address before its first page; and its server."""
+    file = tmp_path / "small.md"
+    (tmp_path / "docs.txt").write_text("\n".join(DOCS), encoding="utf-8")
+    file.write_text(PAGES.replace("---\n", HEAD, 1), encoding="utf-8")
+    options = ("--audience", "--host", "127.0.0.1", "--port", "0", "--results", str(tmp_path / "results.json"))
+    with terminal([*COMMAND, "lecture", str(file), *options], (80, 24)) as term:
+        term.wait("Follow this lecture", "http://127.0.0.1:")
+        (lecturer,) = (p for p in psutil.process_iter() if str(file) in _words(p) and "tmux" not in _words(p)[0])
+        (server,) = (child for child in lecturer.children() if "web.audience" in " ".join(_words(child)))
+        yield term, server
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline() or [""]
+    except psutil.Error:
+        return [""]
+
+
+@needs_tmux
+def test_the_end_of_a_lecture_ends_its_server_and_tells_what_was(tmp_path: Path) -> None:
+    with in_terminal(tmp_path) as (term, server):
+        term.press("Space")
+        term.wait("The first page", "0 watching")
+        term.press("@")
+        term.wait("Follow this lecture")
+        term.press("q")
+        term.wait("The first page")
+        term.press("q")
+        screen = term.left(0, "The audience has left: 0 viewers at most watched at once.")
+        assert "It asks for no code" in screen
+        assert f"The results are in {tmp_path / 'results.json'}" in screen.replace("\n", "")
+        assert not server.is_running()
+
+
+@needs_tmux
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_a_lecture_that_is_killed_leaves_no_server(tmp_path: Path) -> None:
+    with in_terminal(tmp_path) as (_, server):
+        lecturer = server.parent()
+        assert lecturer is not None
+        lecturer.kill()
+        ended(server)
