@@ -100,7 +100,7 @@ class AudienceServer(WebSite):
             web.get(f"{prefix}answer", self._send_answer),
             web.post(f"{prefix}answer", self._take_answer),
             web.get(f"{prefix}explore", self._explore),
-            web.get(f"{prefix}explore/{{version}}", self._connect),
+            web.get(f"{prefix}visit/{{version}}", self._connect),
         ]
 
     def update(self, changes: Mapping[str, Any]) -> None:
@@ -256,7 +256,7 @@ class AudienceServer(WebSite):
             return pages.no_explorer(say("web.explore.nothing"), "")
         if self._visits.full:
             return pages.no_explorer(say("web.explore.full", n=self._visits.places), moment.command)
-        return pages.explorer(f"explore/{version if version.isdecimal() else 'now'}", moment.command)
+        return pages.explorer(f"visit/{version if version.isdecimal() else 'now'}", moment.command)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         moment = self._moment(request.match_info["version"])

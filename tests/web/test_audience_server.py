@@ -368,7 +368,7 @@ async def test_nothing_but_frames_and_the_page_goes_out() -> None:
     async with audience() as there, viewer(there) as one:
         router = there.site.app().router
         known = {(route.method, resource.canonical) for resource in router.resources() for route in resource}
-        read = ("", "stream", "session", "answer", "explore", "frames/{session}/{version}", "explore/{version}")
+        read = ("", "stream", "session", "answer", "explore", "frames/{session}/{version}", "visit/{version}")
         assert known == {
             *{(method, f"/{path}") for method in ("GET", "HEAD") for path in read},
             ("POST", "/answer"),
@@ -393,7 +393,7 @@ async def test_nothing_but_frames_and_the_page_goes_out() -> None:
 
 
 async def explore(there: Serving, version: object) -> ClientWebSocketResponse:
-    address = f"{there.address}/explore/{version}?width=90&height=30"
+    address = f"{there.address}/visit/{version}?width=90&height=30"
     return await there.session.ws_connect(address, headers={"Origin": there.address})
 
 
@@ -421,7 +421,7 @@ async def test_a_viewer_explores_the_moment_that_it_has_seen(monkeypatch: pytest
             async with there.session.get(f"{there.address}/explore?at={version}") as page:
                 text = await page.text()
                 assert page.status == 200
-                assert f'data-session-websocket-url="explore/{version}"' in text
+                assert f'data-session-websocket-url="visit/{version}"' in text
                 assert f"microgpt-tui {name}<" in text
                 assert "--secret-of" not in text
             async with await explore(there, version) as visit:
