@@ -107,6 +107,7 @@ async def serve_audience(start: Mapping[str, Any], messages: Iterator[dict[str, 
     from microgpt_tui.web.reports import Reports, logged_to
     from microgpt_tui.web.secret import ShortCode
     from microgpt_tui.web.site import opened
+    from microgpt_tui.web.visits import Visits
 
     cell_widths()  # which takes a while
     public = None if start.get("public_url") is None else Public.parse(start["public_url"])
@@ -114,8 +115,10 @@ async def serve_audience(start: Mapping[str, Any], messages: Iterator[dict[str, 
     with listen(start["host"], start["port"]) as listening:
         address, port = listening.getsockname()[:2]
         here = is_loopback(address) and (public is None or is_loopback(host_name(public.host)))
-        access = AccessControl(None if here else ShortCode(start["code"]), port, public)
-        server = AudienceServer(start["viewers"], access, outbox.tell, port, public)
+        code = None if here else start["code"]  # without one, only this computer's own names are answered
+        access = AccessControl(ShortCode(code) if code else None, port, public)
+        visits = Visits(start["visitors"], outbox.report)
+        server = AudienceServer(start["viewers"], visits, access, outbox.tell, port, public)
         connections = Connections(Reports(outbox.report), most)
         with logged_to(connections.reports):
             async with opened(server, listening, connections):

@@ -5,27 +5,32 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from operator import itemgetter
 from secrets import token_bytes, token_urlsafe
 from time import monotonic
 from typing import Any
 
 from aiohttp import WSCloseCode, web
 
+from microgpt_tui.texts.say import say
 from microgpt_tui.web import pages
 from microgpt_tui.web.access import AccessControl, Public, read_body
 from microgpt_tui.web.answers import Answers
 from microgpt_tui.web.connections import Connection
 from microgpt_tui.web.frame_stream import FrameStream
 from microgpt_tui.web.site import WebSite
-from microgpt_tui.web.visits import HEARTBEAT
+from microgpt_tui.web.visits import HEARTBEAT, Visits
 
 BEAT = 3.0  # seconds without a change until a version without changes says that the lecture goes on
 TAKEN = 8.0  # seconds in which a viewer must take what it is sent
 CLOSED = 0.5  # seconds for a viewer to answer that the stream is closed
 AGE = 2  # seconds for which a proxy may hand out a difference again
 PRESENT = 40.0  # seconds for which a viewer without a stream counts as present after it was heard of
+MOMENTS = 500  # moments of the lecture that can be explored after it has gone on
 MAX_ANSWER = 500  # bytes of an answer
 WHOLE_ANSWER = 10.0  # seconds until an answer is whole
 ANSWERS = 4  # answers a second that are read of one viewer, and, times all places, of all together
@@ -49,18 +54,32 @@ class Rate:
         return allowed
 
 
+@dataclass(frozen=True)
+class Explored:
+    """What opens a moment of the lecture: arguments for a process of this server, and the command for elsewhere."""
+
+    arguments: tuple[str, ...]
+    command: str
+
+
 class AudienceServer(WebSite):
-    """Serves one lecture to at most `places` viewers. `tell` gets the number of viewers, and counts of answers."""
+    """Serves one lecture to at most `places` viewers, of whom some may explore it in visits of their own.
+
+    `tell` gets the number of viewers, and counts of answers.
+    """
 
     def __init__(
         self,
         places: int,
+        visits: Visits,
         access: AccessControl,
         tell: Callable[[Mapping[str, Any]], None],
         port: int,
         public: Public | None = None,
     ) -> None:
         super().__init__(access, public)
+        self._visits = visits
+        self._explored: list[tuple[int, Explored]] = []  # since which version
         self._places, self._tell = places, tell
         self._stream, self._answers = FrameStream(), Answers(places)
         self._cookie, self._key = f"microgpt-tui-viewer-{port}", token_bytes(32)
@@ -80,12 +99,17 @@ class AudienceServer(WebSite):
             web.get(f"{prefix}frames/{{session}}/{{version}}", self._send_difference),
             web.get(f"{prefix}answer", self._send_answer),
             web.post(f"{prefix}answer", self._take_answer),
+            web.get(f"{prefix}explore", self._explore),
+            web.get(f"{prefix}visit/{{version}}", self._connect),
         ]
 
     def update(self, changes: Mapping[str, Any]) -> None:
         """Pass changes on to all viewers."""
         if "question" in changes:
             self._answers.ask(changes["question"])
+        if "explore" in changes:  # what opens a moment is for this server; viewers are told that there is something
+            self._keep_moment(changes["explore"])
+            changes = {**changes, "explore": changes["explore"] is not None or None}
         self._stream.update(changes)
         self._updated = monotonic()
 
@@ -105,8 +129,9 @@ class AudienceServer(WebSite):
                     await asyncio.sleep(0.01)
 
     async def close(self) -> None:
-        """End all streams."""
+        """End all streams and visits."""
         self._stream.close()
+        await self._visits.close()
         await asyncio.gather(*(socket.close(code=WSCloseCode.GOING_AWAY) for socket in set(self._sockets)))
 
     @property
@@ -210,6 +235,34 @@ class AudienceServer(WebSite):
             return _refusal(409)
         self._tell({"counts": {"question": self._answers.question, "counts": list(self._answers.counts)}})
         return web.json_response({"taken": True})
+
+    # Visits.
+
+    def _keep_moment(self, explore: Mapping[str, Any] | None) -> None:
+        arguments, command = (explore["arguments"], explore["command"]) if explore is not None else ((), "")
+        self._explored.append((self._stream.version + 1, Explored(tuple(map(str, arguments)), str(command))))
+        del self._explored[:-MOMENTS]
+
+    def _moment(self, version: str) -> Explored:
+        """What opens the moment that a viewer saw in a version; the present one, if there is no such version."""
+        seen = int(version) if self._stream.knows(self._stream.session, version) else self._stream.version
+        place = bisect_right(self._explored, seen, key=itemgetter(0))
+        return self._explored[max(0, place - 1)][1] if self._explored else Explored((), "")
+
+    async def _explore(self, request: web.Request) -> web.Response:
+        version = request.query.get("at", "")
+        moment = self._moment(version)
+        if not moment.command:
+            return pages.no_explorer(say("web.explore.nothing"), "")
+        if self._visits.full:
+            return pages.no_explorer(say("web.explore.full", n=self._visits.places), moment.command)
+        return pages.explorer(f"visit/{version if version.isdecimal() else 'now'}", moment.command)
+
+    async def _connect(self, request: web.Request) -> web.StreamResponse:
+        moment = self._moment(request.match_info["version"])
+        if not moment.command:
+            return pages.no_explorer(say("web.explore.nothing"), "")
+        return await self._visits.connect(request, moment.arguments)
 
     # Viewers.
 

@@ -30,7 +30,7 @@ class Server(WebSite):
         public: Public | None = None,
     ) -> None:
         super().__init__(access, public)
-        self._arguments, self._visits = arguments, Visits(places, show)
+        self._arguments, self._visits = arguments, Visits(places, show, show)
 
     def routes(self, prefix: str) -> Iterable[web.AbstractRouteDef]:
         """The page and its websocket."""

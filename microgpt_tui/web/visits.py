@@ -22,10 +22,14 @@ MAX_MESSAGE = 2**17  # bytes of a page's message: the longest paste, with all it
 
 
 class Visits:
-    """The visits that go on, at most `places`; `show` gets a line for the owner about each."""
+    """The visits that go on, at most `places`.
 
-    def __init__(self, places: int, show: Callable[[str], None]) -> None:
-        self.places, self._show = places, show
+    `warn` gets lines about trouble for the owner, `tell`, if the owner wants to know, one for each that begins or ends.
+    """
+
+    def __init__(self, places: int, warn: Callable[[str], None], tell: Callable[[str], None] | None = None) -> None:
+        self.places, self._warn = places, warn
+        self._tell: Callable[[str], object] = tell or str
         self._clients: set[ClientProcess] = set()
         self._numbers = count(1)
 
@@ -61,10 +65,10 @@ class Visits:
         client = ClientProcess(
             arguments,
             page.send_bytes,
-            lambda line: self._show(say("web.server.visitor", number=number, says=line)),
+            lambda line: self._warn(say("web.server.visitor", number=number, says=line)),
         )
         self._clients.add(client)
-        self._show(
+        self._tell(
             say(
                 "web.server.visitor_came_from_here",
                 number=number,
@@ -80,7 +84,7 @@ class Visits:
             except (OSError, RuntimeError) as error:  # no process, or no thread to wait for its end
                 if not (is_out_of_threads(error) or is_out_of_memory(error)):
                     raise
-                self._show(say("web.server.visitor", number=number, says=NO_PROCESS))
+                self._warn(say("web.server.visitor", number=number, says=NO_PROCESS))
                 await page.close()
                 return page
             output = asyncio.create_task(_show_output(client, page))
@@ -90,7 +94,7 @@ class Visits:
         finally:
             await client.end()
             self._clients.discard(client)
-            self._show(say("web.server.visitor_left_here", number=number, present=self.present, places=self.places))
+            self._tell(say("web.server.visitor_left_here", number=number, present=self.present, places=self.places))
         return page
 
     async def close(self) -> None:

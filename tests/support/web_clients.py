@@ -23,6 +23,7 @@ from microgpt_tui.web.reports import PERIOD, Reports
 from microgpt_tui.web.secret import ShortCode, Token
 from microgpt_tui.web.server import Server
 from microgpt_tui.web.site import WebSite, opened
+from microgpt_tui.web.visits import Visits
 from tests.support.wait import PATIENCE
 
 ECHO = """
@@ -65,9 +66,9 @@ class Kind:
 def _audience(
     arguments: Sequence[str], places: int, access: AccessControl, show: Callable[[str], None], public: Public | None
 ) -> AudienceServer:
-    del arguments
-    made = AudienceServer(places, access, lambda message: show(f"told {message}"), 0, public)
-    made.update({"size": [80, 24]})
+    visits = Visits(places, show, show)
+    made = AudienceServer(places, visits, access, lambda message: show(f"told {message}"), 0, public)
+    made.update({"size": [80, 24], "explore": {"arguments": arguments, "command": "microgpt-tui"}})
     return made
 
 

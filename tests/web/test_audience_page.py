@@ -19,6 +19,7 @@ from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import DebuggerScreen
 from tests.support.audience_process import NETWORK, AudienceProcess, audience_process
 from tests.support.chromium import Page, browser, needs_chromium
+from tests.support.commands import SMALL as SMALL_RUN
 from tests.support.frames import rows
 from tests.support.harness import DOCS, SMALL
 from tests.support.proxy import proxy
@@ -90,6 +91,14 @@ async def opened(folder: Path, size: str) -> AsyncIterator[Page]:
         settings = {"width": width, "height": height, "deviceScaleFactor": 3 if phone else 1, "mobile": phone}
         await page.call("Emulation.setDeviceMetricsOverride", **settings)
         yield page
+
+
+async def click(page: Page, selector: str) -> None:
+    """Click with the mouse, as some things are only allowed after a person's click."""
+    box = await page.tell(f"document.querySelector('{selector}').getBoundingClientRect().toJSON()")
+    where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "button": "left", "clickCount": 1}
+    for kind in ("mousePressed", "mouseReleased"):
+        await page.call("Input.dispatchMouseEvent", type=kind, **where)
 
 
 async def turned(audience: AudienceProcess, page: Page, frame: dict[str, Any]) -> None:
@@ -218,6 +227,33 @@ async def test_there_is_no_place_and_then_there_is(frames: Frames, tmp_path: Pat
             await two.wait("full", script=STATE)
             await one.go("about:blank")
             await two.wait("live", script=STATE)
+
+
+@at_all_sizes
+async def test_a_viewer_explores_and_comes_back(size: str, frames: Frames, tmp_path: Path) -> None:
+    """A debugger of its own takes its keys, and the lecture has gone on when it comes back."""
+    moment = {"arguments": [*SMALL_RUN], "command": "microgpt-tui --n-embd 4"}
+    async with audience_process(visitors=1) as audience, opened(tmp_path, size) as page:
+        await page.go(audience.address)
+        await turned(audience, page, frames[0] | {"explore": moment})
+        await page.tell("document.querySelector('#explore').click()")
+        before = await page.wait("FORWARD", "event 1/")
+        assert "event 2/" not in before
+        await page.press("n")
+        await page.wait("event 2/")
+        async with opened(tmp_path / "another", size) as other:
+            await other.go(f"{audience.address}/explore")
+            body = "document.body?.innerText"
+            await other.wait("The one place to explore is taken", "microgpt-tui --n-embd 4", "Copy", script=body)
+            await other.wait("complete", script="document.readyState")
+            await click(other, "button")
+            await other.wait("Copied", script=body)
+            await other.tell("document.querySelector('a').click()")
+            await other.wait("live", script=STATE)
+        await audience.send(**frames[1])
+        await page.tell("document.querySelector('nav a').click()")
+        await page.wait("live", script=STATE)
+        await page.wait(shown(frames[1]), script=SCREEN)
 
 
 # Cells.

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psutil
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, CookieJar, WSMsgType, WSServerHandshakeError
 
 from microgpt_tui.web import audience_server, connections
 from microgpt_tui.web.audience_server import AudienceServer
 from tests.support.wait import PATIENCE, met
-from tests.support.web_clients import AUDIENCE, Serving, serving
+from tests.support.web_clients import AUDIENCE, PLAIN, Serving, serving, shown, stand_in
 
 QUESTION = {"id": "6/2", "text": "Which?", "options": ["q", "k", "v"], "open": True, "hidden": True, "right": None,
             "counts": None}  # fmt: skip
@@ -54,7 +56,8 @@ async def test_a_viewer_gets_everything_and_then_what_changes() -> None:
         async with await there.come() as socket:
             first = await frame(socket)
             assert first["whole"]
-            assert first["changes"] == {"size": [80, 24], "row/0": [["one", ""]], "row/1": [["two", ""]]}
+            rows = {"row/0": [["one", ""]], "row/1": [["two", ""]]}
+            assert first["changes"] == {"size": [80, 24], "explore": True, **rows}
             server(there).update({"row/1": None})
             second = await frame(socket)
             assert (second["whole"], second["changes"]) == (False, {"row/1": None})
@@ -365,9 +368,9 @@ async def test_nothing_but_frames_and_the_page_goes_out() -> None:
     async with audience() as there, viewer(there) as one:
         router = there.site.app().router
         known = {(route.method, resource.canonical) for resource in router.resources() for route in resource}
+        read = ("", "stream", "session", "answer", "explore", "frames/{session}/{version}", "visit/{version}")
         assert known == {
-            *{(method, path) for method in ("GET", "HEAD") for path in ("/", "/stream", "/session", "/answer")},
-            *{(method, "/frames/{session}/{version}") for method in ("GET", "HEAD")},
+            *{(method, f"/{path}") for method in ("GET", "HEAD") for path in read},
             ("POST", "/answer"),
             *{(method, path) for method in ("GET", "HEAD") for path in ("/static", "/page")},
         }
@@ -384,3 +387,81 @@ async def test_nothing_but_frames_and_the_page_goes_out() -> None:
         for method in ("PUT", "DELETE", "PATCH", "OPTIONS"):
             async with one.request(method, f"{there.address}/answer") as answer:
                 assert answer.status == 405
+
+
+# Visits.
+
+
+async def explore(there: Serving, version: object) -> ClientWebSocketResponse:
+    address = f"{there.address}/visit/{version}?width=90&height=30"
+    return await there.session.ws_connect(address, headers={"Origin": there.address})
+
+
+def moment(name: str) -> dict[str, Any]:
+    return {"explore": {"arguments": ["--secret-of", name], "command": f"microgpt-tui {name}"}}
+
+
+PRINTS_ITS_ARGUMENTS = PLAIN.replace('show(b"pid %d " % os.getpid())', 'show(" ".join([*sys.argv[1:], "."]).encode())')
+
+
+async def test_a_viewer_explores_the_moment_that_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the lecture shows by then; what starts the process stays in the server."""
+    stand_in(monkeypatch, PRINTS_ITS_ARGUMENTS)
+    async with audience() as there, await there.come() as socket:
+        await frame(socket)
+        versions = {}
+        for name in ("one", "two", "three"):
+            server(there).update(moment(name) | {"row/0": name})
+            message = await until(socket, "row/0", name)
+            assert message["changes"] == {"explore": True, "row/0": name}
+            versions[name] = message["version"]
+            server(there).update({"row/0": "and on"})
+        seen = {**versions, "three": "now"}
+        for name, version in (("two", seen["two"]), ("one", seen["one"]), ("three", "now"), ("three", 10**9)):
+            async with there.session.get(f"{there.address}/explore?at={version}") as page:
+                text = await page.text()
+                assert page.status == 200
+                assert f'data-session-websocket-url="visit/{version}"' in text
+                assert f"microgpt-tui {name}<" in text
+                assert "--secret-of" not in text
+            async with await explore(there, version) as visit:
+                await shown(visit, f"--secret-of {name} .")
+        async with await explore(there, versions["two"] + 1) as visit:
+            await shown(visit, "--secret-of two .")
+
+
+async def test_where_no_place_is_left_the_command_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch)
+    async with audience(places=1) as there:
+        server(there).update(moment("--data 'a <b>'"))
+        async with await explore(there, "now") as visit:
+            await shown(visit, "pid")
+            async with there.session.get(f"{there.address}/explore") as page:
+                text = await page.text()
+                assert page.status == 503
+                assert "The one place to explore is taken" in text
+                assert "<pre>microgpt-tui --data &#x27;a &lt;b&gt;&#x27;</pre>" in text
+                assert '<a href="./">Back to the lecture</a>' in text
+            with pytest.raises(WSServerHandshakeError) as refused:
+                await explore(there, "now")
+            assert refused.value.status == 503
+        await met(lambda: there.reports[-1].endswith("left (0 of 1 here)"))
+        async with there.session.get(f"{there.address}/explore") as page:
+            assert page.status == 200
+
+
+async def test_without_a_moment_there_is_nothing_to_explore() -> None:
+    async with audience() as there:
+        server(there).update({"explore": None})
+        async with there.session.get(f"{there.address}/explore") as page:
+            assert "There is nothing to explore" in await page.text()
+        with pytest.raises(WSServerHandshakeError):
+            await explore(there, "now")
+
+
+async def test_visits_end_with_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch)
+    async with audience() as there, await explore(there, "now") as visit:
+        found = re.search(r"pid (\d+) ", await shown(visit, "pid ", " "))
+        assert found
+    await met(lambda: not psutil.pid_exists(int(found[1])))

@@ -19,7 +19,7 @@ from aiohttp import ClientSession, TCPConnector, web
 from microgpt_tui.web.audience_server import AudienceServer
 from tests.support.chromium import browser, needs_chromium
 from tests.support.wait import PATIENCE, met
-from tests.support.web_clients import AUDIENCE, Serving, serving
+from tests.support.web_clients import AUDIENCE, Serving, serving, stand_in
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "audience.md"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
@@ -127,7 +127,10 @@ async def test_the_proxy_keeps_nothing_for_strangers(tmp_path: Path, monkeypatch
 
 
 @needs_chromium
-async def test_a_page_behind_the_proxy_follows_and_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_behind_the_proxy_follows_answers_and_explores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch)
     async with behind_nginx(tmp_path, monkeypatch) as (address, there, asked), browser(tmp_path / "profile") as page:
         assert isinstance(there.site, AudienceServer)
         question = {"id": "1", "text": "Which?", "options": ["a", "b"], "open": True, "hidden": True, "right": None}
@@ -142,3 +145,5 @@ async def test_a_page_behind_the_proxy_follows_and_answers(tmp_path: Path, monke
         assert "told {'viewers': 1}" in there.all_reports
         assert "told {'counts': {'question': '1', 'counts': [0, 1]}}" in there.all_reports
         assert asked
+        await page.tell("document.querySelector('#explore').click()")
+        await page.wait("pid ")

@@ -67,10 +67,35 @@ def no_websocket() -> web.Response:
     return note(say("web.server.address_websocket_no_page"), AGAIN, status=400)
 
 
-def terminal() -> web.Response:
-    """The page with the terminal, which connects to the websocket beside it."""
+def terminal(socket: str = "ws", above: str = "", instead: str = "") -> web.Response:
+    """The page with the terminal, which connects to the websocket beside it.
+
+    `above` is HTML above the terminal, `instead` what is said when it has ended.
+    """
     words = {name: escape(say(f"web.terminal.{name}")) for name in ("opening", "ended", "again")}
-    return _page("terminal.html", 200, **words)
+    return _page("terminal.html", 200, socket=socket, above=above, instead=instead, **words)
+
+
+def explorer(socket: str, command: str) -> web.Response:
+    """The page with a viewer's own debugger, from which a link leads back to the lecture."""
+    return terminal(socket, f"<nav>{_back()}</nav>", f"{_instead(command)}<p>{_back()}</p>")
+
+
+def no_explorer(sentence: str, command: str) -> web.Response:
+    """The page that says why there is no debugger for a viewer, and what opens one on the viewer's own machine."""
+    return note(sentence, f"{_instead(command) if command else ''}<p>{_back()}</p>", status=503)
+
+
+def _instead(command: str) -> str:
+    """What opens the same moment elsewhere, with a button that copies it."""
+    done = escape(say("web.explore.copied"))
+    button = f'<button data-done="{done}">{escape(say("web.explore.copy"))}</button>'
+    script = '<script src="page/copy.js"></script>'
+    return f"<p>{escape(say('web.explore.instead'))}</p><pre>{escape(command)}</pre>{button}{script}"
+
+
+def _back() -> str:
+    return f'<a href="./">{escape(say("web.explore.back"))}</a>'
 
 
 def audience() -> web.Response:

@@ -35,6 +35,7 @@ const blocks = (parent, list) => {
 };
 
 let state = {};
+let version = 0;
 const whole = new View();
 const panes = new Map();
 const question = new Question((key, values) => say(state, key, values), make);
@@ -48,6 +49,9 @@ const drawPage = () => {
   if (page?.language) document.documentElement.lang = page.language;
   blocks(find("body"), page?.body);
   blocks(find("then"), page?.then);
+  find("explore").hidden = !state.explore;
+  find("explore").textContent = say(state, "explore");
+  find("explore").href = `explore?at=${version}`;
 };
 
 const drawScreen = (changed) => {
@@ -108,7 +112,8 @@ const banner = (key) => {
 find("screen").append(make("h2"), whole.element);
 banner("waiting");
 follow({
-  frame({ changes, whole: all }) {
+  frame({ changes, whole: all, version: now }) {
+    version = now;
     const before = state;
     if (all) state = {};
     for (const [key, value] of Object.entries(changes)) {
