@@ -76,9 +76,12 @@ def _blocks(text: str) -> Iterator[Block]:
 
 def _runs(text: Text) -> Iterator[list[str]]:
     marks = {theme.STRONG: "b", theme.TARGET: "i", theme.NEW: "c"}
-    for span in text.spans:
-        style = span.style
-        yield [printable(text.plain[span.start : span.end]), marks.get(style, "") if not isinstance(style, str) else ""]
+    end = 0
+    for span in text.spans:  # of which none overlaps another; what is in none is a blank between lines
+        if end < span.start:
+            yield [text.plain[end : span.start], ""]
+        style, end = span.style, span.end
+        yield [printable(text.plain[span.start : end]), marks.get(style, "") if not isinstance(style, str) else ""]
 
 
 def _code(code: CodeLines) -> Block:

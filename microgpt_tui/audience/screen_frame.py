@@ -36,11 +36,14 @@ class ScreenFrame:
     def changes(self, app: App[Any]) -> Changes:
         """What the top screen shows other than it did last time: its `size`, and each `row/N` as runs of one style.
 
-        To be called in the app's thread. Only what is painted already is read; nothing is drawn for it.
+        To be called in the app's thread. A screen that is not laid out for the size of the app shows nothing yet.
         """
         visible_screen_stack.set(list(app._background_screens))  # which are seen through a dialog
         size, colours = app.size, theme.THEMES.get(app.theme, theme.DARK)
-        strips = app.screen._compositor.render_strips(size)
+        compositor = app.screen._compositor
+        if compositor.size != size:
+            return {}
+        strips = compositor.render_strips(size)
         found: Changes = {}
         if size != self._size:
             found["size"] = [size.width, size.height]

@@ -19,11 +19,13 @@ from microgpt_tui.app import ThemedApp
 from microgpt_tui.audience import results, screen_frame
 from microgpt_tui.audience.address import LIGHT, JoinAddress, new_code
 from microgpt_tui.audience.audience import LiveAudience
-from microgpt_tui.audience.page_text import blocks
+from microgpt_tui.audience.page_text import TABLE, blocks
 from microgpt_tui.audience.results import ResultsError
-from microgpt_tui.audience.screen_frame import Paced
+from microgpt_tui.audience.screen_frame import Paced, ScreenFrame
 from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.markdown import text_blocks
 from microgpt_tui.export.headless import screenshot
+from microgpt_tui.lectures.library import load_course
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.widgets.picture_view import PictureView
@@ -282,6 +284,17 @@ def test_code_and_tables_keep_their_lines_and_nothing_is_html() -> None:
     assert found[2]["runs"] == [["1. ", ""], ["first", ""]]
 
 
+def test_the_words_of_every_page_of_the_course_are_those_of_its_paragraphs() -> None:
+    for language in ("en", "ko"):
+        for chapter in load_course(language).chapters:
+            for page in chapter.pages:
+                paragraphs = [block for block in text_blocks(page.body.text, TABLE) if block.kind == "paragraph"]
+                told = [block["runs"] for block in blocks(page.body.text) if block["kind"] == "p"]
+                assert ["".join(text for text, _ in runs) for runs in told] == [
+                    (block.lead if block.lead.strip() else "") + block.text.plain for block in paragraphs
+                ]
+
+
 async def test_the_panes_in_question_are_told_in_the_order_of_the_page(tmp_path: Path) -> None:
     pages = PAGES.replace("spotlight: stage", "spotlight: [inspector, stage]")
     with stand_in() as server:
@@ -523,6 +536,23 @@ async def test_the_audience_follows_into_another_chapter(tmp_path: Path) -> None
             await until(pilot, lambda: server.rows() == padded(pilot))
             server.say({"viewers": 7})
             await until(pilot, lambda: "7 watching" in text(pilot))
+
+
+async def test_a_screen_that_is_not_laid_out_yet_is_not_sent(tmp_path: Path) -> None:
+    app = ThemedApp()
+    async with app.run_test(size=(120, 36)) as pilot:
+        frame = ScreenFrame()
+        assert len(frame.changes(app)) == 37
+        coming = asyncio.ensure_future(push(app, LectureScreen(session().restart_copy(), lecture_of(tmp_path))))
+        while not coming.done():
+            assert None not in frame.changes(app).values()
+            await asyncio.sleep(0)
+        await pilot.pause()
+        assert None not in frame.changes(app).values()
+        await pilot.resize_terminal(80, 24)
+        changes = frame.changes(app)
+        assert changes["size"] == [80, 24]
+        assert [key for key, value in changes.items() if value is None] == [f"row/{y}" for y in range(24, 36)]
 
 
 async def test_the_audience_sees_the_window_in_its_new_size(tmp_path: Path) -> None:
