@@ -71,7 +71,8 @@ class AudienceProcess:
         self._failure = ""
         self._is_lost = False
         self._process: subprocess.Popen[bytes] | None = None
-        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._attend, self._write)]
+        self._reader = threading.Thread(target=self._attend, daemon=True)
+        self._writer = threading.Thread(target=self._write, daemon=True)
 
     @property
     def port(self) -> int:
@@ -82,8 +83,8 @@ class AudienceProcess:
         """Start it, and wait until it is ready. Raises AudienceError with a sentence."""
         try:
             self._process = self._begin()
-            for thread in self._threads:
-                thread.start()
+            self._reader.start()
+            self._writer.start()
         except (OSError, RuntimeError) as error:
             self.close()
             raise AudienceError(say("program.audience.not_started", why=error)) from None
@@ -110,14 +111,14 @@ class AudienceProcess:
             return
         self.send({"ended": True})
         with self._writable:
-            self._writable.wait_for(lambda: not (self._unsent or self._writing), GRACE)
+            self._writable.wait_for(lambda: not (self._writer.is_alive() and (self._unsent or self._writing)), GRACE)
         self._closing.set()
         with self._writable:
             self._writable.notify_all()
             process = self._process
         if process is not None:
             _end(process)
-        for thread in self._threads:
+        for thread in (self._reader, self._writer):
             if thread.ident is not None:
                 thread.join(GRACE)
 

@@ -17,7 +17,6 @@ from microgpt_tui.cli._exit import Failure, print_result
 from microgpt_tui.cli._network import only_here, parse_public, url_of
 from microgpt_tui.cli._options import FilePath
 from microgpt_tui.cli._progress import Waiting
-from microgpt_tui.storage.paths import in_browser
 from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def audience_of(
 
     Raises Failure, UsageError, or the errors of `LiveAudience`.
     """
-    if in_browser() or any(find_spec(package) is None for package in NEEDED):
+    if any(find_spec(package) is None for package in NEEDED):
         raise Failure(say("cli.lecture.not_installed"))
     from microgpt_tui.audience.address import JoinAddress, new_code
     from microgpt_tui.audience.audience import LiveAudience

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -41,6 +44,7 @@ SCRIPT = ROOT / "tests" / "script" / "scripts" / "plain.py"
 SIZES = {"= 1, 8, 2, 6": "= 1, 16, 4, 16", "[:50]": ""}  # of the test to those of the original
 SIZE = (120, 36)
 ROUNDS = 300
+VIEWERS = 500  # of a lecture with an audience
 CHAPTER, TURNS = "attention", 5  # of the course, for the keys of a lecture; and how often it is given each way
 
 
@@ -147,16 +151,17 @@ async def given(audience: LiveAudience | None) -> list[float]:
         return times
 
 
-def lecture_keys() -> None:
-    """The keys of a lecture, alone and with an audience, in turns."""
-    audience = LiveAudience(ServerOptions("127.0.0.1", 0, None, 1000, 8, None, "en"))
-    audience.open(lambda port: JoinAddress(f"http://127.0.0.1:{port}/", None))
+def lecture_keys(viewers: int) -> None:
+    """The keys of a lecture, alone and with an audience of so many viewers, in turns."""
+    audience = LiveAudience(ServerOptions("127.0.0.1", 0, None, 2 * VIEWERS, 1, None, "en"))
+    audience.open(lambda port: JoinAddress(str(port), None))
     audience.welcomed = True
-    times: dict[str, list[float]] = {"alone": [], "with an audience": []}
+    times: dict[str, list[float]] = {"alone": [], f"with {viewers} viewers": []}
     try:
-        for _ in range(TURNS):
-            for seconds, follows in zip(times.values(), (None, audience), strict=True):
-                seconds.extend(asyncio.run(given(follows)))
+        with watching(audience, viewers):
+            for _ in range(TURNS):
+                for seconds, follows in zip(times.values(), (None, audience), strict=True):
+                    seconds.extend(asyncio.run(given(follows)))
     finally:
         audience.close()
     for name, seconds in times.items():
@@ -167,6 +172,20 @@ def lecture_keys() -> None:
         print(f"{f'times a lecture alone, {what}':44} {of(followed) / of(alone):8.2f} x     at most 1.5")
     report("   a look for the audience, median", statistics.median(Given.looks), "")
     report("   a look for the audience, p95", _p95(Given.looks), "")
+
+
+@contextmanager
+def watching(audience: LiveAudience, viewers: int) -> Iterator[None]:
+    """A process of so many viewers, and some that are slow, while something is measured."""
+    if not viewers:
+        yield
+        return
+    command = [sys.executable, str(Path(__file__).with_name("audience.py")), "view", audience.address.url, str(viewers)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        while audience.viewers < viewers:
+            time.sleep(0.1)
+        yield
+        process.communicate(b"\n")
 
 
 def _p95(seconds: list[float]) -> float:
@@ -262,7 +281,8 @@ def main() -> None:
     session.seek(first_moment(session.program, 0))
     print(f"{SIZE[0]}x{SIZE[1]}, all panes of the layout, {ROUNDS} keys")
     asyncio.run(keys(session))
-    lecture_keys()
+    for viewers in (0, VIEWERS):
+        lecture_keys(viewers)
     asyncio.run(running(Config(num_steps=100_000, learning_rate=0.003)))
     asyncio.run(opening(session))
     with tempfile.TemporaryDirectory() as folder:

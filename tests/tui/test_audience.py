@@ -7,19 +7,22 @@ import errno
 import json
 import math
 import re
+import sys
 from pathlib import Path
 from typing import Any, cast
 
+import psutil
 import pytest
 import segno
 from textual.app import App
 from textual.pilot import Pilot
 
 from microgpt_tui.app import ThemedApp
-from microgpt_tui.audience import results, screen_frame
+from microgpt_tui.audience import process, results, screen_frame
 from microgpt_tui.audience.address import LIGHT, JoinAddress, new_code
 from microgpt_tui.audience.audience import LiveAudience
 from microgpt_tui.audience.page_text import TABLE, blocks
+from microgpt_tui.audience.process import AudienceProcess
 from microgpt_tui.audience.results import ResultsError
 from microgpt_tui.audience.screen_frame import Paced, ScreenFrame
 from microgpt_tui.drawing import theme
@@ -172,6 +175,18 @@ async def test_the_audience_is_shown_frames_also_where_something_is_always_about
     for n in (1, 2, 3):
         paced.painted()
         await met(lambda n=n: len(looks) == n)  # type: ignore[misc]
+
+
+async def test_a_server_that_takes_nothing_does_not_hold_up_the_lecture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE", 0.05)
+    deaf = 'import time; print(\'{"ready": {"port": 1}}\', flush=True); time.sleep(1000)'
+    made = AudienceProcess(OPTIONS, lambda _: None, lambda: None, lambda: None, [sys.executable, "-c", deaf])
+    made.start()
+    (child,) = (each for each in psutil.Process().children() if deaf in each.cmdline())
+    for n in range(100):  # more than a pipe holds
+        made.send({f"row/{n}": "x" * 10_000})
+    made.close()
+    assert not child.is_running()
 
 
 # The address.
