@@ -328,20 +328,32 @@ class _Matching:
         return replace(place, columns=self._columns(at.line, first, last if last_line == at.line else None))
 
     def _list_around(self, position: int) -> Place:
-        """The whole list that an element at the position is made for; since Python 3.12 it has no frame of its own."""
+        """The whole list that an element at the position is made for; since Python 3.12 it has no frame of its own.
+
+        A list that is written over several lines is not whole in any of them: there it is the element.
+        """
         place, at = self._place(position), self.tape.positions[position]
         first, last = (at.line, at.column), (at.end_line, at.end_column)
         around = [
             each
             for each in self._lists
+            if each.lineno == each.end_lineno
             if (each.elt.lineno, each.elt.col_offset) <= first
             and last <= (each.elt.end_lineno or 0, each.elt.end_col_offset or 0)
         ]
         if at.column < 0 or not around:
             return place
         whole = min(around, key=lambda each: (each.lineno, each.col_offset))
-        end = whole.end_col_offset if whole.end_lineno == whole.lineno else None
-        return replace(place, line=whole.lineno, columns=self._columns(whole.lineno, whole.col_offset, end))
+        columns = self._columns(whole.lineno, whole.col_offset, whole.end_col_offset)
+        return replace(place, line=whole.lineno, columns=columns)
+
+    def _is_spread(self, position: int) -> bool:
+        """Whether a whole list that is written over several lines stands at the position."""
+        at = self.tape.positions[position]
+        span = at.line, at.column, at.end_line, at.end_column
+        return at.line != at.end_line and any(
+            span == (each.lineno, each.col_offset, each.end_lineno, each.end_col_offset) for each in self._lists
+        )
 
     def _columns(self, line: int, first: int, last: int | None) -> tuple[int, int]:
         """Columns in characters, of columns in bytes; None is the end of the line."""
@@ -383,7 +395,8 @@ class _Matching:
             before, after = levels[:i][::-1], levels[i + 1 :]
             stack = self.tape.stacks[inside[event.index][-1]]
             depth = min(max(_first_apart(levels[i], near) for near in (before, after)), len(stack) - 1)
-            place = self._list_around(stack[depth])
+            spread = self._is_spread(stack[depth]) and depth + 1 < len(stack)
+            place = self._list_around(stack[depth + 1] if spread else stack[depth])
             callers = self._outward(stack[:depth])
             places = (place, *(callers[1:] if callers and callers[0].line == place.line else callers))
             if event.name not in found or depth > found[event.name][0]:

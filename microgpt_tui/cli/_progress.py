@@ -88,6 +88,11 @@ class Waiting:
         self._done, self._note = done, note
         self._total, self._what = total or self._total, what or self._what
 
+    def tell(self, what: str, done: int, of: int, note: str | None = None) -> None:
+        """Set what is done, and how far it is, in words of a `note`. An `of` of 0 is unknown, and is not spoken of."""
+        note = note or say("cli.session.done_of", done=done, of=of)
+        self.update(done, note if of else "", float(of) or None, what.capitalize())
+
     def print(self, line: str) -> None:
         """Print a line of results on the same stream, above the progress if that shows. Raises BrokenPipeError."""
         with self._lock:

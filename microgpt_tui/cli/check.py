@@ -68,7 +68,7 @@ def check(
     with Waiting(say("cli.check.running"), total=float(step + steps)) as waiting:
 
         def progress(done: int, total: int) -> None:
-            waiting.update(done, say("cli.session.progress", done=done, total=total))
+            waiting.update(done, say("cli.session.progress", done=done, of=total))
 
         report = look(script, ScriptOptions(args, data, python, step_at, large), step, steps, progress)
     if as_json:

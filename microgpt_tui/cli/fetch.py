@@ -20,13 +20,7 @@ def fetch() -> None:
 
     compile_loops()
     with Waiting(say("cli.fetch.fetching")) as waiting:
-
-        def tell(what: str, done: int, of: int) -> None:
-            waiting.update(
-                done, say("cli.session.done_of", done=done, of=of) if of else "", float(of) or None, what.capitalize()
-            )
-
-        done = original.fetch(tell)
+        done = original.fetch(waiting.tell)
     print_result(
         say(
             "cli.fetch.fetched",

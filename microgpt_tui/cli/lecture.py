@@ -128,13 +128,7 @@ def _code(source: Path | None) -> CodeFinder:
         return CodeFinder(kept)
     compile_loops()
     with Waiting(say("cli.lecture.looking", name=source.name)) as waiting:
-
-        def tell(what: str, done: int, of: int) -> None:
-            waiting.update(
-                done, say("cli.session.done_of", done=done, of=of) if of else "", float(of) or None, what.capitalize()
-            )
-
-        return CodeFinder(original.make_lines(source, tell))
+        return CodeFinder(original.make_lines(source, waiting.tell))
 
 
 @cache

@@ -68,10 +68,8 @@ def verify(
     start = time.monotonic()
     with Waiting(say("cli.verify.starting")) as waiting:
 
-        def progress(what: str, done: int, total: int) -> None:
-            waiting.update(
-                done, say("cli.session.progress", done=done, total=total), total=float(total), what=what.capitalize()
-            )
+        def progress(what: str, done: int, of: int) -> None:
+            waiting.tell(what, done, of, say("cli.session.progress", done=done, of=of))
 
         report = compare(
             script, data, until, progress, samples=samples, arguments=arguments, python=python, split=split

@@ -198,12 +198,15 @@ class Frame:
     def operation(self) -> Event:
         """The operation on the stage, as the forward phase has it: the one that made the event's tensor.
 
-        In the backward phase, the one through which the last gradient came, so that what is drawn of it is finished.
-        In the update, the event itself.
+        In the backward phase, the one through which the last gradient came, so that what is drawn of it is finished;
+        of a parameter that is whole, the last gradient of the selected number. In the update, the event itself.
         """
         if not (self.backward and self.moment.tick):
             return self.event
         source = self.program.source_of(self.moment.tick)
+        if self.event.is_parameter and not self.stepping_inside and self.selected in self.event.rows:
+            terms = self.explain.gradient(self.selected)
+            source = terms[-1].user if terms else source
         row = self.view.last_row if source is None else source
         return self.program.event_of(row) or self.event
 

@@ -56,8 +56,11 @@ def draw_terms(board: Board) -> None:
     frame, rows = board.frame, as_matrix(board.frame.event.rows)
     update = frame.view.update(frame.selected)
     maps, terms = frame.view.update_maps(rows), () if update is None else update.terms
-    terms = terms if 3 * len(terms) <= board.height else ()  # the pane of one weight has them too
-    across, width, height = _arranged(rows.shape, len(maps), board.width, board.height - len(terms))
+    formulas = [wrapped(f"{t.name} = {t.formula} = {number(t.value)}", board.width, "  ") for t in terms]
+    lines = sum(map(len, formulas))
+    if 3 * lines > board.height:  # the pane of one weight has them too
+        formulas, lines = [], 0
+    across, width, height = _arranged(rows.shape, len(maps), board.width, board.height - lines)
     size = max(2, min(WIDEST, width // max(rows.shape[1], 1)))
     names = list(maps)
     for first in range(0, len(names), across):
@@ -70,9 +73,12 @@ def draw_terms(board: Board) -> None:
                 line.to(width)
             band = beside(band, own, MAP_GAP) if place else own
         board.picture.below(band)
-    for term in terms:
-        line = board.picture.line().most(f"{term.name} = {term.formula} = ", board.width, theme.TEXT)
-        line.most(number(term.value), board.width - line.width, theme.signed(term.value))
+    for term, formula in zip(terms, formulas, strict=False):
+        value = number(term.value)
+        for text in formula[:-1]:
+            board.picture.line().add(text, theme.TEXT)
+        line = board.picture.line().add(formula[-1].removesuffix(value), theme.TEXT)
+        line.add(value, theme.signed(term.value))
 
 
 def _arranged(shape: tuple[int, ...], count: int, width: int, height: int) -> tuple[int, int, int]:

@@ -53,6 +53,18 @@ def test_progress_is_written_in_lines_where_there_is_no_terminal(monkeypatch: py
     assert set(output.getvalue().splitlines()) == {"Counting (25%) sheep"}
 
 
+@pytest.mark.parametrize(("of", "line"), [(0, "Starting"), (8, "Starting (25%) 2 of 8")])
+def test_no_share_of_an_unknown_amount(of: int, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_progress, "SILENCE", 0.0)
+    output = Heard(lines=1)
+    monkeypatch.setattr(sys, "stderr", output)
+    shown = _progress.Waiting("Waiting")
+    shown.tell("starting", min(of, 2), of)
+    with shown:
+        assert output.enough.wait(PATIENCE)
+    assert output.getvalue().splitlines() == [line]
+
+
 def test_progress_is_never_written_to_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "SILENCE", 0.0)
     output = Heard(lines=1)

@@ -177,6 +177,21 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> SourceTable:
     return match(tape, CONFIG, load_docs(), ScriptFile.read(OTHER))
 
 
+def test_a_list_over_several_lines_is_lit_where_its_elements_are(tmp_path: Path) -> None:
+    """As formatters write it: the line with the opening bracket alone would say nothing."""
+    fits = "sum(q[i] * k[i] for i in at) / wide**0.5"
+    text = TEXT.replace(
+        f"[{fits} for k in keys[layer]]",
+        f"[\n                {fits}\n                for k in keys[layer]\n            ]",
+    )
+    assert text != TEXT
+    path = tmp_path / "formatted.py"
+    path.write_text(text, encoding="utf-8")
+    made = match(record(path, tmp_path), CONFIG, load_docs(), ScriptFile.read(path)).tensors["attn_logits"][0]
+    assert made.columns is not None
+    assert text.splitlines()[made.line - 1][slice(*made.columns)] == fits
+
+
 # Kept.
 
 

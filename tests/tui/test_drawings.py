@@ -157,6 +157,21 @@ def test_a_new_value_never_repaints_others(phase: Phase, name: str) -> None:
         before = picture, known, reading.values.copy(), operation
 
 
+@pytest.mark.parametrize("kind", ["usual", "wide", "flat"])
+def test_a_whole_gradient_is_drawn_where_the_selected_number_got_it_from(kind: str) -> None:
+    """Whichever number of the matrix is selected: its last term is one of the operation's."""
+    run, _ = run_of(kind)
+    whole = [event for event in run.program.events(Phase.BACKWARD) if event.is_parameter]
+    assert whole
+    for event in whole:
+        run.seek(Moment(0, Phase.BACKWARD, event.last))
+        for row in (None, *event.rows.flat[:: max(1, event.rows.size // 20)].tolist()):
+            frame = Frame(run.view(), Focus(run.moment, row))
+            terms = frame.explain.gradient(frame.selected)
+            if terms:
+                assert run.program.event_of(terms[-1].user) == frame.operation, (event.name, row)
+
+
 def lit_rows(frame: Frame) -> set[int]:
     """Scalars that may change their look with what is at work: the weights of a lit row, and what is marked."""
     operation = frame.operation

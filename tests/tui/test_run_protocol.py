@@ -427,6 +427,14 @@ def test_the_update_is_drawn_from_its_terms() -> None:
     assert "p − 0.25·g" in drawn(optimizer, frame)
 
 
+def test_a_long_formula_of_the_update_goes_on_in_the_next_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its result is what it is there for."""
+    formula = " + ".join(f"w{i} * x{i}" for i in range(20))
+    term = UpdateTerm("p", None, 0.1234, formula)
+    monkeypatch.setattr(SgdStep, "terms", (term,))
+    assert f"p = {formula} = +0.1234" in " ".join(drawn(Stage, at(Moment(0, Phase.UPDATE, 2))).split())
+
+
 def test_events_have_text_and_a_generic_drawing() -> None:
     frame = at(Moment(0, Phase.FORWARD, 1))
     assert title_of(frame) == "y ─ triple"
