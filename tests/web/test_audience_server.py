@@ -7,12 +7,19 @@ import json
 import re
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import psutil
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse, CookieJar, WSMsgType, WSServerHandshakeError
+from aiohttp import (
+    ClientSession,
+    ClientWebSocketResponse,
+    CookieJar,
+    TCPConnector,
+    WSMsgType,
+    WSServerHandshakeError,
+)
 
 from microgpt_tui.web import audience_server, connections
 from microgpt_tui.web.audience_server import AudienceServer
@@ -224,6 +231,27 @@ async def test_one_viewer_too_many_is_refused() -> None:
         await met(lambda: server(there).viewers == 0)
         async with await there.come() as socket:
             await frame(socket)
+
+
+async def test_nobody_can_take_all_places_from_one_address() -> None:
+    async with audience(places=6) as there, AsyncExitStack() as stack:
+        greedy = [await stack.enter_async_context(await there.come()) for _ in range(6)]
+        students = []
+        for n in range(2, 6):
+            connector = TCPConnector(local_addr=(f"127.0.0.{n}", 0))
+            session = await stack.enter_async_context(ClientSession(connector=connector))
+            headers = {"Origin": there.address}
+            students.append(
+                await stack.enter_async_context(session.ws_connect(f"{there.address}/stream", headers=headers))
+            )
+        for stream in students:
+            await frame(stream)
+        assert server(there).viewers == 6
+        with pytest.raises(WSServerHandshakeError):
+            await there.come()  # the greedy one has no more than its share, but it has most
+        server(there).update({"n": 1})
+        for stream in (*students, *greedy[4:]):
+            await until(stream, "n", 1)
 
 
 async def test_those_without_a_stream_count_while_they_are_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
