@@ -17,6 +17,7 @@ from aiohttp import (
     ClientWebSocketResponse,
     CookieJar,
     TCPConnector,
+    WSCloseCode,
     WSMsgType,
     WSServerHandshakeError,
 )
@@ -134,7 +135,8 @@ async def test_a_message_on_the_stream_ends_it(sent: str | bytes) -> None:
         else:
             await socket.send_bytes(sent)
         message = await socket.receive(PATIENCE)
-        assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING)
+        assert message.type is WSMsgType.CLOSE
+        assert message.data == (WSCloseCode.MESSAGE_TOO_BIG if sent else WSCloseCode.POLICY_VIOLATION)
         await met(lambda: server(there).viewers == 1)
         server(there).update({"row/0": [["for the other", ""]]})
         await until(other, "row/0", [["for the other", ""]])
@@ -196,6 +198,8 @@ async def test_a_slow_viewer_skips_to_the_latest_and_delays_nobody() -> None:
         for n in range(60):
             server(there).update({"row/0": noise(n), "n": n})
             assert (await frame(quick))["changes"]["n"] == n
+        held = [viewer.connection.transport.get_write_buffer_size() for viewer in server(there)._streaming]
+        assert 0 < max(held) <= len(server(there)._stream.difference(0))  # one frame, of the 60
         slow.transport.resume_reading()
         got = [(await slow.message())["version"]]
         while got[-1] < server(there)._stream.version:
@@ -208,6 +212,8 @@ async def test_a_slow_viewer_skips_to_the_latest_and_delays_nobody() -> None:
 
 async def test_a_viewer_that_takes_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audience_server, "TAKEN", 0.2)
+    monkeypatch.setattr(audience_server, "HEARTBEAT", None)
+    monkeypatch.setattr(connections, "SMALL_BUFFERS", connections.SMALL_BUFFERS[:2])  # without the system's own limit
     async with audience() as there, SlowViewer(there.port), await there.come() as quick:
         await met(lambda: server(there).viewers == 2)
         await frame(quick)
