@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from aiohttp import WSCloseCode, web
 
 from microgpt_tui.texts.say import say
 from microgpt_tui.web import pages
-from microgpt_tui.web.access import AccessControl, Public, read_body
+from microgpt_tui.web.access import AccessControl, Public, network_address, read_body
 from microgpt_tui.web.answers import Answers
 from microgpt_tui.web.connections import Connection
 from microgpt_tui.web.frame_stream import FrameStream
@@ -62,6 +63,17 @@ class Explored:
     command: str
 
 
+@dataclass(eq=False)
+class Viewer:
+    """One that has a stream."""
+
+    socket: web.WebSocketResponse
+    connection: Connection
+    network: str
+    taken: int = 0
+    """The version that it has taken."""
+
+
 class AudienceServer(WebSite):
     """Serves one lecture to at most `places` viewers, of whom some may explore it in visits of their own.
 
@@ -83,7 +95,7 @@ class AudienceServer(WebSite):
         self._places, self._tell = places, tell
         self._stream, self._answers = FrameStream(), Answers(places)
         self._cookie, self._key = f"microgpt-tui-viewer-{port}", token_bytes(32)
-        self._sockets: dict[web.WebSocketResponse, int] = {}  # and the version that each has taken
+        self._streaming: dict[Viewer, None] = {}  # the oldest first
         self._polling: dict[str, float] = {}  # when those without a stream were heard of last
         self._rates: dict[str, Rate] = {}  # of those who have answered lately
         self._rate = Rate(ANSWERS * places)
@@ -125,19 +137,19 @@ class AudienceServer(WebSite):
         """Wait until all that take something have taken the last version, at most for so many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
-                while any(taken < self._stream.version for taken in self._sockets.values()):
+                while any(viewer.taken < self._stream.version for viewer in self._streaming):
                     await asyncio.sleep(0.01)
 
     async def close(self) -> None:
         """End all streams and visits."""
         self._stream.close()
         await self._visits.close()
-        await asyncio.gather(*(socket.close(code=WSCloseCode.GOING_AWAY) for socket in set(self._sockets)))
+        await asyncio.gather(*(viewer.socket.close(code=WSCloseCode.GOING_AWAY) for viewer in list(self._streaming)))
 
     @property
     def viewers(self) -> int:
         """How many look on."""
-        return len(self._sockets) + len(self._polling)
+        return len(self._streaming) + len(self._polling)
 
     async def _page(self, request: web.Request) -> web.Response:
         page = pages.audience()
@@ -148,45 +160,62 @@ class AudienceServer(WebSite):
 
     async def _send_frames(self, request: web.Request) -> web.StreamResponse:
         """A websocket on which every frame goes out, and nothing may come in."""
-        if self.viewers >= self._places:
-            return self._full()
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT, timeout=CLOSED, max_msg_size=1, compress=False)
         if not socket.can_prepare(request):
             return pages.no_websocket()
         connection = request.protocol
         assert isinstance(connection, Connection)
+        viewer = Viewer(socket, connection, network_address(connection.address))
+        if self.viewers >= self._places and not self._make_place(viewer.network):
+            return self._full()
         connection.release()
-        await socket.prepare(request)
-        connection.hold_little()
+        self._streaming[viewer] = None
+        self._polling.pop(self._name(request) or "", None)
+        self._tell_viewers()
         session, after = request.query.get("session", ""), request.query.get("after", "")
         version = int(after) if self._stream.knows(session, after) else 0
-        self._sockets[socket] = 0
-        self._polling.pop(self._viewer(request) or "", None)
-        self._tell_viewers()
-        sending = asyncio.create_task(self._send(socket, connection, version))
         try:
-            await socket.receive()  # a message, which no page of this server sends; or the end
+            await socket.prepare(request)
+            connection.hold_little()
+            sending = asyncio.create_task(self._send(viewer, version))
+            try:
+                await socket.receive()  # a message, which no page of this server sends; or the end
+            finally:
+                sending.cancel()
+                with suppress(asyncio.CancelledError):
+                    await sending
         finally:
-            sending.cancel()
-            with suppress(asyncio.CancelledError):
-                await sending
-            del self._sockets[socket]
+            self._streaming.pop(viewer, None)
             self._tell_viewers()
         await socket.close(code=WSCloseCode.POLICY_VIOLATION)
         return socket
 
-    async def _send(self, socket: web.WebSocketResponse, connection: Connection, version: int) -> None:
+    async def _send(self, viewer: Viewer, version: int) -> None:
         with suppress(ConnectionError):
             while await self._stream.newer(version):
                 difference, version = self._stream.difference(version), self._stream.version
                 try:
                     async with asyncio.timeout(TAKEN):
-                        await socket.send_bytes(difference)
-                        await connection.drained()
-                    self._sockets[socket] = version
+                        await viewer.socket.send_bytes(difference)
+                        await viewer.connection.drained()
+                    viewer.taken = version
                 except TimeoutError:
-                    connection.drop()
+                    viewer.connection.drop()
                     return
+
+    def _make_place(self, network: str) -> bool:
+        """Drop the oldest stream of the network that has most, if that leaves it as many as the newcomer's has.
+
+        So nobody can take all places from one address. Behind a proxy all have the same, and the first ones stay.
+        """
+        counts = Counter(viewer.network for viewer in self._streaming)
+        largest, most = max(counts.items(), key=itemgetter(1), default=("", 0))
+        if most <= counts[network] + 1:
+            return False
+        oldest = next(viewer for viewer in self._streaming if viewer.network == largest)
+        del self._streaming[oldest]
+        oldest.connection.drop()
+        return True
 
     async def _send_session(self, request: web.Request) -> web.Response:
         """The name under which the frames are asked for one by one."""
@@ -208,7 +237,7 @@ class AudienceServer(WebSite):
 
     async def _send_answer(self, request: web.Request) -> web.Response:
         """What this viewer has answered; a sign of life of one without a stream."""
-        viewer = self._viewer(request)
+        viewer = self._name(request)
         if "present" in request.query and viewer is not None and not self._hear(viewer):
             return self._full()
         option = self._answers.of(viewer) if viewer else None
@@ -217,7 +246,7 @@ class AudienceServer(WebSite):
         return answer
 
     async def _take_answer(self, request: web.Request) -> web.Response:
-        viewer = self._viewer(request)
+        viewer = self._name(request)
         own = self._rates.setdefault(viewer, Rate(ANSWERS)) if viewer else None
         if (own and not own.allows()) or not self._rate.allows():
             return _refusal(429)
@@ -266,8 +295,8 @@ class AudienceServer(WebSite):
 
     # Viewers.
 
-    def _viewer(self, request: web.Request) -> str | None:
-        """The viewer whose cookie it is; None if this server has not made it."""
+    def _name(self, request: web.Request) -> str | None:
+        """The name of the viewer whose cookie it is; None if this server has not made it."""
         name, _, sign = request.cookies.get(self._cookie, "").partition(".")
         return name if hmac.compare_digest(sign.encode(errors="replace"), self._sign(name).encode()) else None
 
@@ -276,7 +305,7 @@ class AudienceServer(WebSite):
 
     def _know(self, request: web.Request, answer: web.StreamResponse) -> None:
         """Give a viewer without a valid cookie one, which means nothing."""
-        if self._viewer(request) is None:
+        if self._name(request) is None:
             name = token_urlsafe(12)
             self._access.set_cookie(request, answer, self._cookie, f"{name}.{self._sign(name)}")
 

@@ -22,7 +22,7 @@ from tests.support.chromium import Page, browser, needs_chromium
 from tests.support.commands import SMALL as SMALL_RUN
 from tests.support.frames import rows
 from tests.support.harness import DOCS, SMALL
-from tests.support.proxy import proxy
+from tests.support.proxy import certificate, needs_openssl, proxy
 
 pytestmark = needs_chromium
 
@@ -201,6 +201,31 @@ async def test_a_connection_that_is_gone_for_a_while_comes_back(way: str, frames
         await page.wait(frames[2]["page"]["title"], script=TITLE)
         await page.wait(shown(frames[2]), script=SCREEN)
         await turned(audience, page, frames[3])
+
+
+@needs_openssl
+@pytest.mark.parametrize("strips", [True, False])
+async def test_behind_a_proxy_with_https_at_a_path(strips: bool, frames: Frames, tmp_path: Path) -> None:
+    """All that the page asks for lies below its own address, encrypted."""
+    async with proxy(certificate(tmp_path), "/a/lecture/", strips) as between:
+        public = f"https://localhost:{between.port}/a/lecture/"
+        async with (
+            audience_process(public_url=public, host="0.0.0.0") as audience,
+            browser(tmp_path / "profile", "--ignore-certificate-errors") as page,
+        ):
+            between.target = audience.port
+            await page.go(f"{public}?code=ABC234")
+            await page.wait("waiting", script=STATE)
+            await turned(audience, page, frames[0] | {"explore": {"arguments": SMALL_RUN, "command": "microgpt-tui"}})
+            await audience.send(question=QUESTION)
+            await page.wait("Choose an answer", script=VERDICT)
+            await page.tell(CLICK.format(1))
+            await audience.say("counts", {"question": "6/2", "counts": [0, 1, 0]})
+            await page.tell("document.querySelector('#explore').click()")
+            await page.wait("FORWARD", "event 1/")
+            await page.tell("document.querySelector('nav a').click()")
+            await page.wait("Your answer: b) b.", script=VERDICT)
+            assert [asked for asked in page.addresses if not asked.startswith((public, "data:"))] == []
 
 
 async def test_the_pages_words_are_in_the_language_of_the_lecture(frames: Frames, tmp_path: Path) -> None:

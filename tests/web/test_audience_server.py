@@ -7,12 +7,20 @@ import json
 import re
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import psutil
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse, CookieJar, WSMsgType, WSServerHandshakeError
+from aiohttp import (
+    ClientSession,
+    ClientWebSocketResponse,
+    CookieJar,
+    TCPConnector,
+    WSCloseCode,
+    WSMsgType,
+    WSServerHandshakeError,
+)
 
 from microgpt_tui.web import audience_server, connections
 from microgpt_tui.web.audience_server import AudienceServer
@@ -127,7 +135,8 @@ async def test_a_message_on_the_stream_ends_it(sent: str | bytes) -> None:
         else:
             await socket.send_bytes(sent)
         message = await socket.receive(PATIENCE)
-        assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING)
+        assert message.type is WSMsgType.CLOSE
+        assert message.data == (WSCloseCode.MESSAGE_TOO_BIG if sent else WSCloseCode.POLICY_VIOLATION)
         await met(lambda: server(there).viewers == 1)
         server(there).update({"row/0": [["for the other", ""]]})
         await until(other, "row/0", [["for the other", ""]])
@@ -189,6 +198,8 @@ async def test_a_slow_viewer_skips_to_the_latest_and_delays_nobody() -> None:
         for n in range(60):
             server(there).update({"row/0": noise(n), "n": n})
             assert (await frame(quick))["changes"]["n"] == n
+        held = [viewer.connection.transport.get_write_buffer_size() for viewer in server(there)._streaming]
+        assert 0 < max(held) <= len(server(there)._stream.difference(0))  # one frame, of the 60
         slow.transport.resume_reading()
         got = [(await slow.message())["version"]]
         while got[-1] < server(there)._stream.version:
@@ -201,6 +212,8 @@ async def test_a_slow_viewer_skips_to_the_latest_and_delays_nobody() -> None:
 
 async def test_a_viewer_that_takes_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audience_server, "TAKEN", 0.2)
+    monkeypatch.setattr(audience_server, "HEARTBEAT", None)
+    monkeypatch.setattr(connections, "SMALL_BUFFERS", connections.SMALL_BUFFERS[:2])  # without the system's own limit
     async with audience() as there, SlowViewer(there.port), await there.come() as quick:
         await met(lambda: server(there).viewers == 2)
         await frame(quick)
@@ -224,6 +237,27 @@ async def test_one_viewer_too_many_is_refused() -> None:
         await met(lambda: server(there).viewers == 0)
         async with await there.come() as socket:
             await frame(socket)
+
+
+async def test_nobody_can_take_all_places_from_one_address() -> None:
+    async with audience(places=6) as there, AsyncExitStack() as stack:
+        greedy = [await stack.enter_async_context(await there.come()) for _ in range(6)]
+        students = []
+        for n in range(2, 6):
+            connector = TCPConnector(local_addr=(f"127.0.0.{n}", 0))
+            session = await stack.enter_async_context(ClientSession(connector=connector))
+            headers = {"Origin": there.address}
+            students.append(
+                await stack.enter_async_context(session.ws_connect(f"{there.address}/stream", headers=headers))
+            )
+        for stream in students:
+            await frame(stream)
+        assert server(there).viewers == 6
+        with pytest.raises(WSServerHandshakeError):
+            await there.come()  # the greedy one has no more than its share, but it has most
+        server(there).update({"n": 1})
+        for stream in (*students, *greedy[4:]):
+            await until(stream, "n", 1)
 
 
 async def test_those_without_a_stream_count_while_they_are_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:

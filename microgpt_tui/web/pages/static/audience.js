@@ -70,7 +70,11 @@ const drawScreen = (changed) => {
       find("panes").append(panes.get(pane.id).element);
     }
   }
-  for (const pane of shown) panes.get(pane.id).show(rows, pane.x, pane.y, pane.width, pane.height);
+  for (const pane of shown) {
+    panes.get(pane.id).name(pane.title);
+    panes.get(pane.id).show(rows, pane.x, pane.y, pane.width, pane.height);
+  }
+  whole.name(say(state, "screen"));
   whole.show(rows, 0, 0, columns, lines);
   const { ground, text } = colours(rows);
   if (ground) {

@@ -119,11 +119,17 @@ export class View {
   constructor() {
     this.element = document.createElement("div");
     this.element.className = "view";
+    this.element.role = "img"; // letters in cells are no text that could be read out
     this.inside = this.element.appendChild(document.createElement("div"));
     this.inside.className = "cells";
     this.rows = [];
     this.size = [0, 0];
     new ResizeObserver(() => this.fit()).observe(this.element);
+  }
+
+  // What it is called where it cannot be seen.
+  name(name) {
+    this.element.setAttribute("aria-label", name);
   }
 
   // Shows so many columns and lines from a place on. Rows that are the same as before are left as they are.
