@@ -42,7 +42,7 @@ pre.code span {{ color: #888; }} .why {{ border-left: 3px solid #888; padding-le
 .ask {{ font-weight: 600; }} ol.options {{ list-style: lower-alpha; margin: .2rem 0; }}
 .then {{ border-left: 3px solid #8a5a00; padding-left: .8rem; }} .figure {{ font-size: 2.6rem; margin: .2rem 0; }}
 table {{ border-collapse: collapse; }} th, td {{ padding: .1rem .6rem; border-bottom: 1px solid #ddd; }}
-.votes {{ margin-bottom: 0; }} .bar {{ height: .8rem; background: #8a5a00; }}
+.votes {{ margin-bottom: 0; }} .bar {{ height: .8rem; background: #8a5a00; print-color-adjust: exact; }}
 dt {{ font-weight: 600; }} dd {{ margin: 0 0 .3rem 1.2rem; }}
 nav li {{ margin: .1rem 0; }} .number {{ color: #888; font-weight: normal; }}
 @media print {{ body {{ margin: 0; max-width: none; font-size: 11pt; }} h1 {{ break-before: page; }} }}

@@ -9,6 +9,7 @@ import math
 import re
 import sys
 from pathlib import Path
+from random import Random
 from typing import Any, cast
 
 import psutil
@@ -33,6 +34,7 @@ from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.widgets.picture_view import PictureView
 from tests.support.audience_server import stand_in
+from tests.support.fuzz_actions import ALL_KEYS
 from tests.support.given_lecture import OPTIONS, audience, given, padded
 from tests.support.harness import notes, session, text, until
 from tests.support.lecture_harness import PAGES, lecture_app, lecture_of, ready
@@ -578,3 +580,14 @@ async def test_the_audience_sees_the_window_in_its_new_size(tmp_path: Path) -> N
                 await until(pilot, lambda size=size: tuple(server.table["size"]) == size)  # type: ignore[misc]
                 await until(pilot, lambda: server.rows() == padded(pilot))
                 assert len([key for key in server.table if key.startswith("row/")]) == size[1]
+
+
+@pytest.mark.parametrize("seed", ["a", "b"])
+async def test_after_random_keys_the_audience_sees_what_the_lecturer_sees(tmp_path: Path, seed: str) -> None:
+    draws = Random(seed)
+    keys = [key for key in ALL_KEYS if key not in ("ctrl+z", "ctrl+s")]  # which leave, and which write a file
+    with stand_in() as server:
+        async with given(tmp_path, server, HIDDEN, chapters=2) as pilot:
+            for _ in range(150):
+                await pilot.press(draws.choice(keys))
+            await until(pilot, lambda: bool(server.rows()) and server.rows() == padded(pilot))
