@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from engine.language.chosen import language
 from microgpt_tui.cli._exit import Failure, print_result
-from microgpt_tui.cli._network import only_here, parse_public, url_of
+from microgpt_tui.cli._network import address_of, only_here, parse_public, url_of
 from microgpt_tui.cli._options import FilePath
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.texts.say import say
@@ -102,10 +102,11 @@ def audience_of(
     from microgpt_tui.audience.process import ServerOptions
 
     public = parse_public(public_url, ctx)
-    code = None if only_here(host, public) else new_code()
+    listens = address_of(host)
+    code = None if only_here(listens, public) else new_code()
 
     def address(bound: int) -> JoinAddress:
-        return JoinAddress(url_of(host, bound) if public is None else str(public), code)
+        return JoinAddress(url_of(listens, bound) if public is None else str(public), code)
 
     audience = LiveAudience(ServerOptions(host, port, code, viewers, visitors, public_url, language()), results)
     try:

@@ -13,9 +13,17 @@ if TYPE_CHECKING:
 EVERYWHERE = ("0.0.0.0", "::")
 
 
-def url_of(host: str, port: int) -> str:
+def address_of(host: str) -> str:
+    """The address that a host's name stands for; the name itself where that is not known."""
+    try:
+        return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][4][0])
+    except (OSError, UnicodeError):
+        return host  # the one that listens tells what is wrong
+
+
+def url_of(address: str, port: int) -> str:
     """The address of what listens there; for one that listens everywhere, that of this computer in its network."""
-    name = _own_address() if host in EVERYWHERE else host
+    name = _own_address() if address in EVERYWHERE else address
     return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
 
 
@@ -29,11 +37,11 @@ def parse_public(text: str | None, ctx: click.Context) -> Public | None:
         raise click.UsageError(f"--public-url: {error}", ctx) from None
 
 
-def only_here(host: str, public: Public | None) -> bool:
+def only_here(address: str, public: Public | None) -> bool:
     """Whether only this computer reaches what listens there."""
     from microgpt_tui.web.access import host_name, is_loopback
 
-    return is_loopback(host) and (public is None or is_loopback(host_name(public.host)))
+    return is_loopback(address) and (public is None or is_loopback(host_name(public.host)))
 
 
 def _own_address() -> str:

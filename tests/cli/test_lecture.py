@@ -200,3 +200,16 @@ def test_an_audience_without_the_extra_says_what_to_install(
 def test_bad_public_addresses_of_an_audience_are_refused(given: list[LiveAudience]) -> None:
     said = error_of(invoke("lecture", "--audience", "--public-url", "example.org:8000"))
     assert "--public-url: 'example.org:8000' is no address of a page" in said
+
+
+@pytest.mark.parametrize(("address", "asks"), [("127.0.1.1", False), ("192.0.2.7", True), ("::1", False)])
+def test_a_name_of_this_computer_needs_no_code(
+    monkeypatch: pytest.MonkeyPatch, given: list[LiveAudience], address: str, asks: bool
+) -> None:
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (address, 0))])
+    with stand_in() as server:
+        monkeypatch.setattr(process, "COMMAND", server.command)
+        assert invoke("lecture", "--audience", "--host", "lecturer").exit_code == 0
+    assert given[0].address.url == f"http://{f'[{address}]' if ':' in address else address}:8123/"
+    assert (given[0].address.code is not None) == asks
+    assert server.starts[0]["host"] == "lecturer"
