@@ -71,6 +71,7 @@ def frames() -> Frames:
 def text(number: int, language: str = "en") -> dict[str, Any]:
     body = [
         {"kind": "p", "runs": [["Look at ", ""], ["q", "c"], [" <b>&amp;</b> ", ""], ["now", "b"]]},
+        {"kind": "p", "runs": [["• ", ""], ["an item", ""]]},
         {"kind": "code", "runs": [["x = 1\n  y = 2", ""]]},
     ]
     return {"chapter": "Small steps", "title": f"Page number {number}", "number": number, "pages": PAGES, "body": body,
@@ -120,6 +121,8 @@ async def test_a_viewer_comes_in_by_the_code_follows_ten_pages_and_answers(
         for frame in frames:
             await turned(audience, page, frame)
         assert "Look at q <b>&amp;</b> now" in await page.tell("document.querySelector('#body').innerText")
+        assert await page.tell("document.querySelector('#body .item').innerText") == "• an item"
+        assert await page.tell("document.querySelector('#body pre').innerText") == "x = 1\n  y = 2"
         assert not await page.tell(WIDER)
         phone = size == "phone"
         stage, inspector = await page.tell("[...document.querySelectorAll('#panes .view')].map((v) => v.clientWidth)")

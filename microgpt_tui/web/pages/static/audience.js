@@ -30,9 +30,12 @@ const runs = (parent, pieces) => {
   }
   return parent;
 };
-const blocks = (parent, list) => {
-  parent.replaceChildren(...(list ?? []).map((block) => runs(make(block.kind === "p" ? "p" : "pre"), block.runs)));
+const MARK = /^\s*(•|[-*]|\d+[.)])\s*$/; // what stands before an item of a list
+const block = ({ kind, runs: pieces }) => {
+  const item = kind === "p" && pieces.length > 1 && MARK.test(pieces[0][0]);
+  return runs(make(kind === "p" ? "p" : "pre", "", item ? "item" : ""), pieces);
 };
+const blocks = (parent, list) => parent.replaceChildren(...(list ?? []).map(block));
 
 let state = {};
 let version = 0;
@@ -45,6 +48,7 @@ const drawPage = () => {
   const number = page?.pages ? say(state, "page", { n: page.number, total: page.pages }) : "";
   find("place").textContent = [page?.chapter, number].filter(Boolean).join(" · ");
   find("title").textContent = page?.title ?? "";
+  document.body.classList.toggle("bare", !page?.title); // the lecturer's screen is all there is
   document.title = page?.title ? `${page.title} – microgpt-tui` : "microgpt-tui";
   if (page?.language) document.documentElement.lang = page.language;
   blocks(find("body"), page?.body);

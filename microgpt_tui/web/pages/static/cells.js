@@ -74,9 +74,12 @@ const filled = (code) => {
   return code === 0x2590 ? ["left", 50] : null;
 };
 
-const PLACES = { l: "0 50% / 50% THICK", r: "100% 50% / 50% THICK", u: "50% 0 / THICK 50%", d: "50% 100% / THICK 50%" };
+const PLACES = {
+  l: "0 50% / 50% THICK", r: "100% 50% / 50% THICK", lr: "0 50% / 100% THICK",
+  u: "50% 0 / THICK 50%", d: "50% 100% / THICK 50%", ud: "50% 0 / THICK 100%",
+};
 const lines = (ways, colour) =>
-  [...ways].map((way) => `linear-gradient(${colour}, ${colour}) ${PLACES[way].replace("THICK", "max(1px, .07em)")} no-repeat`);
+  (ways in PLACES ? [ways] : [...ways]).map((way) => `linear-gradient(${colour}, ${colour}) ${PLACES[way].replace("THICK", "max(1px, .07em)")} no-repeat`);
 
 const drawn = (piece) => {
   const { colour, ground, bold, italic, underlined } = look(piece.style);
@@ -103,6 +106,13 @@ const drawn = (piece) => {
   if (italic) span.style.fontStyle = "italic";
   if (underlined) span.style.textDecoration = "underline";
   return span;
+};
+
+// The name that has most, of names with amounts.
+const most = (amounts) => {
+  const sums = new Map();
+  for (const [name, amount] of amounts) sums.set(name, (sums.get(name) ?? 0) + amount);
+  return [...sums].reduce((a, b) => (b[1] > a[1] ? b : a), ["", 0])[0];
 };
 
 // How wide a cell is, in pixels, at a size of the letters.
@@ -146,6 +156,7 @@ export class View {
       if (known.row === row && known.left === left && known.width === width) return;
       Object.assign(known, { row, left, width });
       const parts = pieces(row).map((piece) => clipped(piece, left, left + width)).filter(Boolean);
+      known.element.style.background = most(parts.map(({ style, width: cells }) => [look(style).ground, cells]));
       known.element.replaceChildren(...parts.map((piece) => drawn({ ...piece, x: piece.x - left })));
     });
     if (this.size[0] !== width || this.size[1] !== shown.length) {
@@ -189,18 +200,9 @@ const contrast = (one, other) => {
 
 // The colours that most cells have.
 export const colours = (rows) => {
-  const grounds = new Map();
-  const texts = new Map();
-  for (const row of rows) {
-    for (const [text, style] of row) {
-      const { colour, ground } = look(style);
-      grounds.set(ground, (grounds.get(ground) ?? 0) + text.length);
-      const letters = text.replace(/\s/g, "").length;
-      texts.set(colour, (texts.get(colour) ?? 0) + letters);
-    }
-  }
-  const most = (counted) => [...counted].reduce((a, b) => (b[1] > a[1] ? b : a), ["", 0])[0];
-  const ground = most(grounds);
-  const read = [...texts].filter(([text]) => contrast(text, ground) >= READABLE);
-  return { ground, text: most(read) || (luminance(ground) > 0.18 ? "#000000" : "#ffffff") };
+  const runs = rows.flat().map(([text, style]) => ({ text, ...look(style) }));
+  const ground = most(runs.map((run) => [run.ground, run.text.length]));
+  const read = runs.filter(({ colour }) => colour && contrast(colour, ground) >= READABLE);
+  const text = most(read.map((run) => [run.colour, run.text.replace(/\s/g, "").length]));
+  return { ground, text: text || (luminance(ground) > 0.18 ? "#000000" : "#ffffff") };
 };
