@@ -159,7 +159,7 @@ class LectureScreen(DebuggerScreen):
         pane, rendered = self.page_pane, self.player.shown
         self.remove_class("-page-alone")
         if self._beside(size):
-            pane.styles.height = None
+            pane.styles.height = size.height - 1  # not below the footing, whose wide characters its edge would cut
             return
         needed, usual = pane.lines_needed(size.width - 4) + 1, size.height - LEFT_TO_PANES - 2
         whole = rendered is not None and (rendered.unfolded or rendered.map is not None)
