@@ -193,16 +193,22 @@ async def test_a_connection_that_is_gone_for_a_while_comes_back(way: str, frames
             await page.call("Page.addScriptToEvaluateOnNewDocument", source="delete window.DecompressionStream")
         await page.go(f"http://localhost:{between.port}/")
         await turned(audience, page, frames[0])
+        await audience.send(question=QUESTION)
+        await page.wait("Choose an answer", script=VERDICT)
+        await page.tell(CLICK.format(1))
+        await audience.say("counts", {"question": "6/2", "counts": [0, 1, 0]})
         assert any("/frames/" in asked for asked in page.addresses) == (way == "requests")
         between.passing.clear()
         await audience.send(**frames[1])
         await page.wait("lost", script=STATE)
         assert await page.tell(TITLE) == frames[0]["page"]["title"]
-        await audience.send(**frames[2])
+        await audience.send(**frames[2], question=None)
+        await audience.send(question=QUESTION)  # asked once more: what the page shows as its answer has to count again
         between.passing.set()
         await page.wait("live", script=STATE)
         await page.wait(frames[2]["page"]["title"], script=TITLE)
         await page.wait(shown(frames[2]), script=SCREEN)
+        await audience.say("counts", {"question": "6/2", "counts": [0, 1, 0]})
         await turned(audience, page, frames[3])
 
 

@@ -12,7 +12,7 @@ export class Question {
     this.unsure = false;
   }
 
-  // The page is new, or the server is another one than before: it may know this viewer's answer, or not any more.
+  // The page is new or was away, or the server is another one: it may know this viewer's answer, or not any more.
   joined(question) {
     this.unsure = Boolean(question);
   }

@@ -21,11 +21,13 @@ export const follow = async ({ frame, joined, lost, full }) => {
   let version = 0;
   let heard = 0; // when the last frame came
   let noPlace = false;
+  let away = true; // whether something may have been missed since the last frame
 
   const take = (difference) => {
     heard = performance.now();
     if (difference.session === session && difference.version <= version) return;
-    const joins = difference.session !== session;
+    const joins = away || difference.session !== session;
+    away = false;
     ({ session, version } = difference);
     frame(difference);
     if (joins) joined();
@@ -94,6 +96,7 @@ export const follow = async ({ frame, joined, lost, full }) => {
       }
       if (version !== before) failures = 0;
     }
+    away = true;
     if (noPlace) full();
     else lost();
     noPlace = false;
