@@ -276,6 +276,11 @@ class MicrogptApp(ThemedApp):
         self.autosave.restore()
         if not in_browser():
             screen.call_after_refresh(self._begin_finding_lines, screen, self.start.source)
+        if self.start.changes:
+            try:
+                screen.what_if.open(self.start.changes, screen.session.moment)
+            except EngineError as error:
+                self._show_error(f"{error}.")
         if screen.session.val_docs:
             trained, aside = len(screen.session.docs), len(screen.session.val_docs)
             self.notify(say("program.app.held_out", trained=trained, aside=aside), timeout=8)

@@ -87,8 +87,13 @@ def in_terminal() -> bool:
 
 def allow_only(ctx: click.Context, flag: str, *others: str) -> None:
     """Raise UsageError if `flag` is given together with an option other than `others`."""
+    names = (option.name for option in ctx.command.params if option.expose_value)
+    refuse_beside(ctx, flag, *(name for name in names if name is not None and name not in (flag, *others)))
+
+
+def refuse_beside(ctx: click.Context, flag: str, *names: str) -> None:
+    """Raise UsageError if one of the options `names` is given together with `flag`."""
     for option in ctx.command.params:
-        given = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
-        if given and option.expose_value and option.name not in (flag, *others):
+        if option.name in names and ctx.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
             name = flag.replace("_", "-")
             raise click.UsageError(say("cli.open.does_not_go_with", option=option.opts[0], name=name), ctx)

@@ -13,10 +13,11 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.widget import Widget
 
-from engine import EngineError, Moment, Run
+from engine import Address, EngineError, Moment, Run
 from engine.sampling.stepper import SampleStepper
 from engine.timeline.events import Phase
 from microgpt_tui.audience.audience import LiveAudience
+from microgpt_tui.audience.explore import opening_arguments, written_command
 from microgpt_tui.audience.page_text import page_text
 from microgpt_tui.audience.question import question_of
 from microgpt_tui.audience.screen_frame import Changes
@@ -200,7 +201,14 @@ class LectureScreen(DebuggerScreen):
         audience.ask(question)
         if question is not None:
             shown["question"] = question.for_viewers(audience.counts_of(question))
-        return shown | {"page": page_text(self.player)}
+        return shown | {"page": page_text(self.player), "explore": self._exploring()}
+
+    def _exploring(self) -> dict[str, Any]:
+        """What opens this moment in a debugger of a viewer's own."""
+        frame, chapter = self.frame, self.player.lecture.chapter
+        address = Address.of(frame.program, frame.moment)
+        arguments = opening_arguments(frame.config, chapter.data, chapter.split, address, self.what_if.changes)
+        return {"arguments": arguments, "command": written_command(arguments, chapter.data)}
 
     def _panes_in_question(self) -> list[dict[str, Any]]:
         """Where they stand on the screen, the one that the page names first before the others; else all there are."""
