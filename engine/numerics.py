@@ -6,7 +6,6 @@ From 3.12 on, the builtin `sum` carries what is rounded; running sums over `Valu
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from operator import add
@@ -14,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from engine.immutable import immutable_by_identity
 
 
 def sum_in_order(numbers: Iterable[float]) -> float:
@@ -24,7 +25,7 @@ def sum_in_order(numbers: Iterable[float]) -> float:
 BITS = 53  # of a double's significand
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Exact:
     """An array of numbers `whole` * 2 ** `exponent`, where `whole` are Python's integers of any size."""
 

@@ -1,5 +1,6 @@
 """The entry point, also of `python -m microgpt_tui`."""
 
+import gc
 import os
 import sys
 
@@ -19,6 +20,7 @@ def _choose_language() -> None:
 
 def main() -> None:
     """Run the command line; ctrl+c stops it with one word from the beginning, while Python still imports."""
+    gc.disable()  # of what is imported nothing becomes garbage; a command, or `app.settle`, switches it on again
     leave_out_current_folder()
     try:
         _choose_language()

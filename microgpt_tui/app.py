@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from rich.console import RenderableType
 from textual import on
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.notifications import Notify
@@ -32,18 +31,19 @@ from engine import DataError, EngineError, Run, Stopped
 from engine.autograd.jit import Kernels
 from engine.errors import is_out_of_memory, is_out_of_threads
 from engine.hangul import SYLLABLES
+from engine.immutable import immutable
 from engine.language.chosen import language
 from engine.model.dataset import checksum, kept_path
 from engine.run.branches import Branches
 from engine.run.capabilities import is_scripted
 from engine.run.compilation import Compilation
 from microgpt_tui.autosave import Autosave
-from microgpt_tui.debugger.keys import KEYS
+from microgpt_tui.debugger.keys import SUSPEND, bindings
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.terminal_text import lines
 from microgpt_tui.panes import registry
-from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.screens.debugger import STYLES, DebuggerScreen
 from microgpt_tui.screens.loading import LoadingScreen, OpeningScreen, ScriptLoadingScreen
 from microgpt_tui.storage.paths import compiled_mark, in_browser, state_folder
 from microgpt_tui.storage.startup import ScriptStart, Start
@@ -82,11 +82,7 @@ class ThemedApp(App[EngineError | None]):
     Cells of pictures tell sign and size by characters where the terminal has too few colours, and with `signs`.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(key.keys, "suspend_process", key.description, id=key.id, tooltip=key.tooltip, show=False, priority=True)
-        for key in KEYS
-        if key.id == "app.suspend"
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*SUSPEND)
     ALLOW_SELECT = False  # Textual's text selection fails where a notification was just closed
 
     def __init__(self, theme_name: str = "microgpt-dark", signs: bool = False) -> None:
@@ -203,6 +199,7 @@ class MicrogptApp(ThemedApp):
     """
 
     TITLE = "microgpt-tui"
+    CSS_PATH = STYLES  # read with the app's own: a screen that brings another file has all of it parsed anew
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(
@@ -224,8 +221,9 @@ class MicrogptApp(ThemedApp):
         self._next: Start | None = None  # a run that is opened in place of the one on the screen
 
     def get_default_screen(self) -> Screen[None]:
-        """The screen that shows the progress of opening."""
-        return ScriptLoadingScreen(self.start) if isinstance(self.start, ScriptStart) else OpeningScreen(self.start)
+        """The screen that shows the progress of opening, where that takes longer than a moment."""
+        start = self.start
+        return ScriptLoadingScreen(start) if isinstance(start, ScriptStart) else OpeningScreen(start, start.short)
 
     def on_mount(self) -> None:
         """Handle signals that end the program."""
@@ -241,18 +239,19 @@ class MicrogptApp(ThemedApp):
     @on(LoadingScreen.Ready)
     async def ready(self, message: LoadingScreen.Ready) -> None:
         """Show the debugger, with its saved session; or the lecture that the run is for."""
-        settle()
         self._warn(message.warning)
         if message.loops is not None:
             self.call_after_refresh(self._compile, message.loops)
         if self._lecture is not None:
+            settle()
             await self.give(self._lecture, message.session)
             return
         if self.debugger is not None:
             if self._next is None:
                 return  # it was for a lecture, or another run, that was cancelled at this moment
             await self._leave_run(self.debugger)
-            self.start, self._next = self._next, None
+            self.start, self._next, self.debugger = self._next, None, None
+        settle()
         self.debugger = screen = DebuggerScreen(message.session)
         if isinstance(self.start, ScriptStart):
             await self.push_screen(screen)
@@ -490,10 +489,11 @@ class MicrogptApp(ThemedApp):
 def settle() -> None:
     """Exclude all objects from garbage collection: walking a run's recording delays keys.
 
-    To be called before a screen is made, since these objects are never collected; earlier garbage is collected first.
-    Garbage collection is on from then on.
+    To be called before a screen is made, since these objects are not collected until it is called again, for another
+    run. Garbage collection is on from then on.
     """
     if gc.get_freeze_count():
+        gc.unfreeze()
         gc.collect()
     gc.freeze()
     gc.enable()
@@ -525,7 +525,7 @@ def _end(app: ThemedApp, status: int) -> None:
     app.exit(return_code=status)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Ended:
     """The exit status, whether the session was `written`, and whether that `displaced` an earlier one."""
 

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Hashable
 from dataclasses import asdict, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.worker import Worker
 
 from engine import CheckpointError
-from engine.checkpoint.checkpoint import Checkpoint
 from engine.model.dataset import Origin
 from microgpt_tui.debugger.annotations import restored
 from microgpt_tui.panes import registry
@@ -19,6 +19,9 @@ from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.storage.saved_session import SavedSession, run_file_stamp, write_session
 from microgpt_tui.storage.startup import Start
 from microgpt_tui.texts.say import say
+
+if TYPE_CHECKING:  # imported where a run is saved
+    from engine.checkpoint.checkpoint import Checkpoint
 
 PAUSE = 1.0  # seconds between two checks for changes; a session that is the same in both is written
 MAX_WAIT = 2.0  # seconds to wait at the end for a thread that is writing

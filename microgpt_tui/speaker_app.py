@@ -8,11 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
 from microgpt_tui.app import ThemedApp, end_on_signals
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.lectures.speaker_notes import follow
 from microgpt_tui.screens.speaker_notes import NotesScreen
 from microgpt_tui.storage.paths import state_folder
@@ -25,18 +26,10 @@ class NotesApp(ThemedApp):
 
     TITLE = say("program.speaker_app.microgpt_tui_notes")
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "q",
-            "quit",
-            say("program.speaker_app.quit"),
-            id="notes.quit",
-            tooltip=say("program.speaker_app.leave_notes_lecture_goes"),
-        ),
-        Binding(
-            "ctrl+t", "next_theme", say("keys.short.app_theme"), id="notes.theme", tooltip=say("keys.tooltip.app_theme")
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        Key("notes.quit", "q", "quit"),
+        Key("app.theme", "ctrl+t", "next_theme"),
+    )
 
     def __init__(
         self,

@@ -7,7 +7,6 @@ forward phase and in that of the backward phase; `kernels` runs it. What visits 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -16,12 +15,13 @@ import numpy.typing as npt
 
 from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX, SCATTERED, STRAIGHT
 from engine.autograd.tape import Rows
+from engine.immutable import immutable_by_identity
 
 Mask = npt.NDArray[np.bool_]
 BELOW = -1  # stands for the number of terms where the steps of what lies below belong
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Dots:
     """The dot products among the rows that are computed, in blocks: where each block begins, and how large it is.
 

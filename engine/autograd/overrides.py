@@ -1,12 +1,13 @@
-"""`Overrides`: scalars that take another value as soon as they are computed.
+"""`Overrides`: scalars that take another value as soon as they are computed, and operands that are others.
 
 A scalar that is set keeps its local derivatives, as a `Value` does whose `data` is written to. One that is cut is a
-constant instead: no gradient flows on from it.
+constant instead: no gradient flows on from it. A scalar whose operand is another is computed from that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -14,19 +15,29 @@ import numpy.typing as npt
 from engine.autograd.kernels import EXP
 from engine.autograd.tape import Rows
 
+PIECE = 2**18  # edges that are looked at at once: what numpy makes on the way stays small
+NONE: Rows = np.empty(0, dtype=np.int32)
 Floats = npt.NDArray[np.float64]
 
 
 class Overrides:
-    """The values that some rows of a tape take; `cut` are those of them from which no gradient flows on."""
+    """The values that some rows of a tape take; `cut` are those of them from which no gradient flows on.
 
-    def __init__(self, op: npt.NDArray[np.int8], values: Mapping[int, float], cut: frozenset[int]) -> None:
+    Rows for which `group` says the same are set together: none is read before all are computed. The `edges`, places
+    among the children of the tape, lead to the rows `operands` instead of those recorded there.
+    """
+
+    def __init__(
+        self, op: npt.NDArray[np.int8], values: Mapping[int, float], cut: frozenset[int],
+        group: Callable[[int], int], edges: Rows = NONE, operands: Rows = NONE,
+    ) -> None:  # fmt: skip
+        self.edges, self.operands = edges, operands
         self.rows: Rows = np.array(sorted(values), dtype=np.int32)
         self.values: Floats = np.array([values[row] for row in self.rows.tolist()], dtype=np.float64)
-        # By edge, two a row; seeds of the backward phase are negative, and so are looked up in a last third.
-        self._flows = np.ones(3 * len(op), dtype=np.bool_)
-        for row in cut:
-            self._flows[2 * row : 2 * row + 2] = False
+        self._groups = np.array([group(row) for row in self.rows.tolist()], dtype=np.int32)
+        # Seeds of the backward phase are negative edges, and so are looked up in the second half.
+        self._cut = np.zeros(2 * len(op), dtype=np.bool_)
+        self._cut[list(cut)] = True
         self._set = np.zeros(len(op), dtype=np.bool_)
         self._set[self.rows] = True
         # An exponential is its own slope, so what it was when it was made is needed later on.
@@ -40,18 +51,28 @@ class Overrides:
 
     def cuts(self, row: int) -> bool:
         """Whether no gradient flows on from this row."""
-        return not self._flows[2 * row]
+        return bool(self._cut[row])
 
-    def ticks(self, rows: Rows, first: int, last: int) -> Iterator[tuple[int, int, float]]:
-        """Index in `rows`, which ascend, row and value of each that is among `rows[first:last]`, in order."""
+    def groups(self, rows: Rows, first: int, last: int) -> Iterator[tuple[Rows, Rows, Floats]]:
+        """Indices in `rows`, which ascend, rows and values of those that are among `rows[first:last]`, in order.
+
+        Those of a group come together: they can be set when the last of them is computed.
+        """
         places = np.searchsorted(rows, self.rows)
-        for at, row, value in zip(places.tolist(), self.rows.tolist(), self.values.tolist(), strict=True):
-            if first <= at < last and rows[at] == row:
-                yield at, row, value
+        found = np.flatnonzero((places >= first) & (places < last))
+        found = found[rows[places[found]] == self.rows[found]]
+        places, own, values = places[found], self.rows[found], self.values[found]
+        bounds = (np.flatnonzero(np.diff(self._groups[found])) + 1).tolist()
+        for a, b in pairwise([0, *bounds, len(found)]) if len(found) else ():
+            yield places[a:b], own[a:b], values[a:b]
 
     def flows(self, edges: Rows) -> npt.NDArray[np.bool_]:
         """Along which of these edges gradients flow."""
-        return self._flows[edges]
+        flows = np.empty(len(edges), dtype=np.bool_)
+        for at in range(0, len(edges), PIECE):
+            piece = slice(at, at + PIECE)
+            np.logical_not(self._cut[edges[piece] >> 1], out=flows[piece])
+        return flows
 
     def flowing(self, edges: Rows) -> Rows:
         """Those of these edges along which gradients flow."""

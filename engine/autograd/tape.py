@@ -19,12 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.autograd.kernels import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, NOTHING, POW, RELU
+from engine.immutable import immutable_by_identity
 
 Rows = npt.NDArray[np.int32]
 _GLOBALS = globals()  # of the frames that `Tape.push` skips
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Operation:
     """One call of a function of the model: its name, and the rows that its arguments held, by parameter name."""
 
@@ -33,7 +34,7 @@ class Operation:
     matrix: str | None  # the parameter matrix among the arguments
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Tensor:
     """A named tensor on the tape.
 
@@ -88,6 +89,14 @@ class Tape:
             frame = frame.f_back
         self._last_lines.append(frame.f_lineno)
         return Value(self, row)
+
+    def leaves(self, count: int) -> list[Value]:
+        """Append as many rows for numbers that come from outside, as `push` does one."""
+        first = self.push(LEAF, NOTHING, NOTHING)
+        self.op.extend([LEAF] * (count - 1))
+        self.child.extend([NOTHING] * 2 * (count - 1))
+        self._last_lines.extend([self._last_lines[-1]] * (count - 1))
+        return [first, *(Value(self, row) for row in range(first.row + 1, len(self)))]
 
     def leaf(self, data: float) -> Value:
         """A row of its own for a number that comes from outside, such as a temperature."""
@@ -201,9 +210,11 @@ class Matrix(list[list[Value]]):
     """A parameter matrix: rows of leaves, with its name and the rows that it has on the tape, (rows, columns)."""
 
     def __init__(self, name: str, tape: Tape, shape: tuple[int, int]) -> None:
-        super().__init__([tape.push(LEAF, NOTHING, NOTHING) for _ in range(shape[1])] for _ in range(shape[0]))
+        first = len(tape)
+        leaves = tape.leaves(shape[0] * shape[1])
+        super().__init__(leaves[i * shape[1] : (i + 1) * shape[1]] for i in range(shape[0]))
         self.name = name
-        self.rows = np.array([[v.row for v in row] for row in self], dtype=np.int32)
+        self.rows = np.arange(first, len(tape), dtype=np.int32).reshape(shape)
 
 
 def rows_of(values: Any) -> Rows:
@@ -239,7 +250,7 @@ def _places_of(rows: Rows, among: Rows) -> npt.NDArray[np.int64]:
     return np.where(among[places] == rows, places, -1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class _References:
     """Rows that an operation refers to, as it would for other operands and at another place of the tape.
 
@@ -279,7 +290,7 @@ class _References:
         return rows
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class OperationRows:
     """The rows that one call of an operation wrote, to be written again for other operands of the same shapes.
 

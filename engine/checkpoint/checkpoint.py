@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from engine.checkpoint import validate
 from engine.errors import CheckpointError
 from engine.expressions.scope import Scope
 from engine.hangul import SYLLABLES
+from engine.immutable import immutable_by_identity
 from engine.language.say import say
 from engine.model.config import Config
 from engine.model.dataset import Origin
@@ -46,7 +47,7 @@ M, V = "adam.m.", "adam.v."
 LOSSES, GRAD_NORMS, NORMS = "history.losses", "history.grad_norms", "history.matrix_norms"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Checkpoint:
     """A saved run, standing at `moment`.
 

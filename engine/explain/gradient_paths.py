@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -17,16 +16,17 @@ import numpy as np
 
 from engine.errors import WhyError
 from engine.explain.scalar import handed_on
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.recording import Floats
-from engine.timeline.events import PIECE, StepProgram
+from engine.timeline.events import PIECE, StepProgram, TapeProgram
 from engine.timeline.explainer import Explainer
 from engine.timeline.view import TapeView, View
 
 MOST_TRIED = 50_000  # unfinished paths; ties could make them many
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Edge:
     """One step of a path, to the scalar `row`, which hands its gradient on to the scalar before it.
 
@@ -38,7 +38,7 @@ class Edge:
     local: float
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class GradientPath:
     """A path from a scalar to the loss.
 
@@ -70,7 +70,8 @@ class GradientPaths:
         self._best = np.zeros(self.program.n_rows)
         self._local: Floats | None = None
         if isinstance(view, TapeView):
-            self._workspace, self._params, self._walked = view.workspace, view.passed_params.copy(), view.program.edges
+            self._tape: TapeProgram = weakref.proxy(view.program)
+            self._workspace, self._params = view.workspace, view.passed_params.copy()
             self._find_best(view)
         else:
             self._local = self._handed_on(view)
@@ -125,7 +126,7 @@ class GradientPaths:
         overrides = self._workspace.overrides
         if overrides is not None and overrides.cuts(source):
             return None
-        return Edge(tick, source, handed_on(self._workspace, self._params, int(self._walked[tick - 1]), 1.0))
+        return Edge(tick, source, handed_on(self._workspace, self._params, int(self._tape.edges[tick - 1]), 1.0))
 
     def strongest(self, row: int, count: int) -> list[GradientPath]:
         """At most `count` paths of a scalar, the largest |product| first; none whose product is 0."""

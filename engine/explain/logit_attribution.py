@@ -2,30 +2,31 @@
 
 Blocks only add to the stream, and logits are a matrix times it. So a logit is a sum over the components that were
 added: the token's and the position's embedding, the output of each head by way of its columns of Wo, and the output of
-each MLP. A norm scales all that the stream holds below it; its `scale` at this position is taken as the number that it
-was. (Direct logit attribution, as in Elhage et al. 2021.)
+each MLP; where a change leaves the residual out, over those from there on. A norm scales all that the stream holds
+below it; its `scale` at this position is taken as the number that it was. (Direct logit attribution, as in Elhage et
+al. 2021.)
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from engine.autograd.tape import Rows, Tensor
 from engine.errors import WhyError
+from engine.immutable import immutable_by_identity
 from engine.language.say import say
 from engine.numerics import Exact
 from engine.text import quoted
-from engine.timeline.events import Phase
+from engine.timeline.events import Event, Phase
 from engine.timeline.view import View, tape_view
 
 _SHORT = {"position": "pos"}  # operands whose names are long
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class ResidualComponent:
     """What was added to the residual stream: `label`, such as token, position, layer 0 head 1 or layer 0 MLP, the same
     in few letters, as in L0 h1, and its scalars, `rows`.
@@ -36,7 +37,7 @@ class ResidualComponent:
     rows: Rows
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Attribution:
     """The logit of `token` at `pos`: `values`, one for each of `parts`, is what they contributed to it.
 
@@ -117,7 +118,7 @@ class Attributor:
                 continue
             parts = self._parts_of(stream)
             found.append([(part, added * scale) for part, added in parts])
-            if operation.kind != "add":
+            if operation.kind != "add" or self._event(stream).left_out:
                 break
         whole = list(itertools.chain(*reversed(found)))
         return tuple(part for part, _ in whole), [added for _, added in whole]
@@ -125,11 +126,9 @@ class Attributor:
     def _parts_of(self, stream: Tensor) -> list[tuple[ResidualComponent, Exact]]:
         """What one operation adds to the stream, or, of an operation that is not a sum, all that it makes."""
         if stream is self._span.embedding:
-            event = self.view.program.find(Phase.FORWARD, (stream.name, self.pos, stream.layer, stream.head))
-            assert event is not None
             return [
                 (ResidualComponent(name, _SHORT.get(name, name), rows), self._exact(rows))
-                for name, rows in event.operands.items()
+                for name, rows in self._event(stream).operands.items()
             ]
         block = self._span.holder(stream.operation.operands["x"]) if stream.operation.kind == "add" else stream
         assert block is not None
@@ -146,6 +145,11 @@ class Attributor:
             in_short = say("explain.logit_attribution.head_short", layer=short, head=head.head)
             found.append((ResidualComponent(label, in_short, head.rows), added))
         return found
+
+    def _event(self, stream: Tensor) -> Event:
+        event = self.view.program.find(Phase.FORWARD, (stream.name, self.pos, stream.layer, stream.head))
+        assert event is not None
+        return event
 
     def _exact(self, rows: Rows) -> Exact:
         return Exact.of(self.view.passed(rows))

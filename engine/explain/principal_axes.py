@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from engine.immutable import immutable_by_identity
 from engine.model.recording import Floats
 
 PLANE = 2  # dimensions of a picture
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class PrincipalAxes:
     """An origin, (n,), and two directions of length 1 at right angles, (2, n), the first the one of the most variance.
 

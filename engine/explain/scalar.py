@@ -12,7 +12,6 @@ from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX, POW, RELU
 from engine.autograd.tape import Tensor
 from engine.language.say import say
 from engine.model.recording import Floats, Recording, Workspace
-from engine.timeline.events import Phase
 from engine.timeline.explainer import Explainer, Piece, Term
 from engine.timeline.view import TapeView
 
@@ -70,7 +69,7 @@ class TapeExplainer(Explainer):
             return f"{matrix}[{i},{j}]"
         tensor = self.tensor(row)
         if tensor is None:
-            return f"{self.recording_constant(row):g}"
+            return f"{self.recording_constant(row) + 0.0:g}"  # -0.0, which changes no sum, is 0 to the reader
         label = self._label(tensor, row)
         if label:
             return label
@@ -235,14 +234,7 @@ class TapeExplainer(Explainer):
         makers = edges >> 1
         return edges[(self._op[makers] != LEAF) & (self._op[makers] != NEG_MAX)]  # type: ignore[no-any-return]
 
-    def formula(self, row: int) -> list[Piece]:
-        """How the row is made, in one line; sums are written out, products in them too."""
-        terms = self.terms(row)
-        if terms:
-            pieces: list[Piece] = []
-            for term in terms:
-                pieces += [" + ", *self._product(term)] if pieces else self._product(term)
-            return pieces
+    def operation_formula(self, row: int) -> list[Piece]:
         kids, op = self.children(row), self._op[row]
         if op in (ADD, MUL):
             return [kids[0], " + " if op == ADD else " · ", kids[1]]
@@ -252,7 +244,7 @@ class TapeExplainer(Explainer):
             return ["−max(", *[p for kid in kids for p in (kid, ", ")][:-1], ")"]
         return [FUNCTIONS[op], kids[0], ")"] if kids else []
 
-    def _product(self, row: int) -> list[Piece]:
+    def term_formula(self, row: int) -> list[Piece]:
         tensor = self.tensor(row)
         if self._op[row] == MUL and tensor and self._label(tensor, row) is None:
             a, b = self.children(row)
@@ -263,10 +255,9 @@ class TapeExplainer(Explainer):
 
     def gradient(self, row: int) -> list[Term]:
         """The terms that have made the gradient of a row so far, in the order in which they were added."""
-        moment, program = self.view.moment, self.program
-        if moment.phase is Phase.FORWARD:
+        program, done = self.program, self.view.backward_ticks
+        if not done:  # nobody asks for the way back before it is gone
             return []
-        done = moment.tick if moment.phase is Phase.BACKWARD else program.ticks(Phase.BACKWARD)
         total, terms = 0.0, []
         for tick in program.ticks_into(row):
             edge = int(program.edges[tick - 1])

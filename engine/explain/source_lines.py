@@ -50,7 +50,7 @@ def _kernel_lines(view: TapeView, phase: Phase, tick: int) -> SourceLine:
     if phase is Phase.BACKWARD:
         edge = int(program.edges[tick - 1])
         row = edge >> 1 if edge >= 0 else -1 - edge
-        small = {row: float(w.grad[row]), int(program.receivers[tick - 1]): 0.0}
+        small = {row: float(w.grad[row]), program.receiver_of(tick): 0.0}
         data = memoryview(w.data)  # type: ignore[arg-type]  # Python's own floats overflow silently
         ran = _watch(kernels.backward, view.recording.op, w.child, data, small, program.edges, tick - 1, tick)
         del ran[-1]  # it returns, which adds to no gradient

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from engine.errors import WhyError
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.timeline.events import Phase, StepProgram
 from engine.timeline.explainer import Term
@@ -13,7 +13,7 @@ from engine.timeline.update import AdamStep
 from engine.timeline.view import View
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PositionContribution:
     """What one position added to a parameter's gradient; `term` says by which scalar, and what the sum was then."""
 
@@ -21,7 +21,7 @@ class PositionContribution:
     term: Term
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Step:
     """Adam's step of one parameter, taken apart: m is exactly `kept` + `fresh`, that is, what was left of the steps
     before and what this document's gradient brought, each as Adam computes it.
@@ -37,7 +37,7 @@ class Step:
     rounding: float
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class UpdateAttribution:
     """A parameter's gradient by positions, in the order in which they pushed: their products, added in this order
     beginning with 0, are `gradient`, bit for bit.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from engine.errors import BreakpointError, ExpressionError
 from engine.expressions.expression import Before, Expression
 from engine.expressions.scope import Kind, Scope
 from engine.expressions.source import check_length
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.timeline.events import PHASES, PLACE_NAMES, Event, Moment, Phase, StepProgram
 from engine.timeline.view import View
@@ -19,7 +20,7 @@ COUNTED = re.compile(r"(?P<words>.*\S)\s+x\s*(?P<count>\d{1,9})")
 PLACE = re.compile(r"[\w.]+\s*(@.*)?|@.*")  # an event; no condition looks like this
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class EventPattern:
     """Matches events of a training step: a field that is None matches any. Numbers count from 0."""
 
@@ -126,7 +127,7 @@ class EventPattern:
                 )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Breakpoint:
     """Stops at events that match `place`, under a condition, or both, every `count`-th time. `id` is unique."""
 

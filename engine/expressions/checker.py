@@ -15,6 +15,7 @@ from engine.errors import ExpressionError
 from engine.expressions.functions import FUNCTIONS, METHODS, OPERATORS, Function, calculate
 from engine.expressions.scope import NAMES, Grain, Kind, Name, Quantity, Reference, Scope
 from engine.expressions.source import EXAMPLE, ExpressionSource, syntax_name
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.tensors import TensorSpec
 from engine.text import split, token_id
@@ -55,7 +56,7 @@ def check_expression(source: ExpressionSource, scope: Scope) -> Checked:
     return _Checker(source, scope).checked()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Chain:
     """A tensor or matrix as written: which quantity of it, and all indices after it."""
 

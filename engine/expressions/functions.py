@@ -9,12 +9,12 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engine.expressions.scope import Kind, Value
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.recording import Floats
 from engine.text import occurs, same
@@ -69,7 +69,7 @@ METHODS = {
 """What can be called on several numbers, by name: the only access that expressions have to an array."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Function:
     """What a function takes, what it gives, and how it is computed.
 

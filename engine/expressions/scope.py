@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, IntEnum
 from functools import cached_property, partial
 from typing import Literal
@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.config import Config
 from engine.model.recording import Floats, specs_of
@@ -66,7 +67,7 @@ def _token_at(view: View, tokens: Sequence[int]) -> str | None:
     return None if pos is None or pos >= len(tokens) else view.program.tokenizer.name(tokens[pos])
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Name:
     """A plain name: its kind, from where in a step it is known, whether it belongs to a position, how it is read."""
 
@@ -142,7 +143,7 @@ class Scope:
         return say("expressions.scope.belongs_layer_model_has", name=name) if in_layers else ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Reference:
     """One quantity of a tensor or a matrix, at `place`, the layer and the head if it has them."""
 

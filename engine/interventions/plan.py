@@ -15,7 +15,7 @@ from engine.autograd.kernels import FINE
 from engine.autograd.overrides import Overrides
 from engine.autograd.tape import Rows
 from engine.errors import ChangeError, NumericFault
-from engine.interventions.syntax import SCALAR, Ablation, Change, SetHyperparameter, SetParameter, SetScalar
+from engine.interventions.syntax import PARTS, SCALAR, Ablation, Change, SetHyperparameter, SetParameter, SetScalar
 from engine.language.say import say
 from engine.model.config import Config
 from engine.model.recording import Floats, Recording, Span, Workspace
@@ -23,6 +23,7 @@ from engine.text import quoted
 from engine.timeline.events import StepProgram
 
 TEMPERATURE = 0.5  # of samples, unless it is changed
+OPERANDS = {"scores": "score_scale"}  # what is left out of an operation, by its kind; a residual is called as its sum
 
 
 def apart(one: Sequence[Change], other: Sequence[Change]) -> int | None:
@@ -38,6 +39,7 @@ class InterventionPlan:
         self.changes = tuple(changes)
         self._recording = recording
         self._means: dict[Ablation, Floats] = {}  # replaced, never changed: other threads may be reading it
+        self._latest: tuple[tuple[Ablation, ...], Overrides | None] = (), None  # what was off last, and what that sets
 
     def taking_on(self, changes: Iterable[Change]) -> InterventionPlan:
         """The plan of other changes; it keeps means that were taken before the first step that differs."""
@@ -66,22 +68,31 @@ class InterventionPlan:
 
     def overrides(self, program: StepProgram) -> Overrides | None:
         """The scalars that are set in a training step; None if there are none. Raises what `rows` raises."""
-        values = self._switched_off(program.step)
+        own = [change for change in self.changes if isinstance(change, SetScalar) and change.step == program.step]
+        if not own:
+            return self.in_samples(program.step)
+        off = self._off(program.step)
+        values = self._constants(off)
         cut = set(values)
-        for change in self.changes:
-            if isinstance(change, SetScalar) and change.step == program.step:
-                rows = self.rows(change, program)
-                values |= dict.fromkeys(rows, change.value)
-                cut -= set(rows)
-        return self._overrides(values, cut)
+        for change in own:
+            rows = self.rows(change, program)
+            values |= dict.fromkeys(rows, change.value)
+            cut -= set(rows)
+        r = self._recording
+        return Overrides(r.op, values, frozenset(cut), r.group_of, *self._operands(off))
 
     def in_samples(self, step: int) -> Overrides | None:
-        """The scalars that are set in samples drawn in a step, those of ablated parts; None if there are none."""
-        values = self._switched_off(step)
-        return self._overrides(values, set(values))
+        """What is otherwise in samples drawn in a step: all that is switched off in it; None if nothing is."""
+        off = self._off(step)
+        if off != self._latest[0]:
+            r, values, (edges, operands) = self._recording, self._constants(off), self._operands(off)
+            found = Overrides(r.op, values, frozenset(values), r.group_of, edges, operands)
+            self._latest = off, found if values or len(edges) else None
+        return self._latest[1]
 
-    def _overrides(self, values: dict[int, float], cut: set[int]) -> Overrides | None:
-        return Overrides(self._recording.op, values, frozenset(cut)) if values else None
+    def corrects_bias(self, step: int) -> bool:
+        """Whether Adam divides the moments of a step by 1 - beta ** (step + 1)."""
+        return not any(change.leaves_out("bias_correction") for change in self._off(step))
 
     def check(self, change: Change, program: StepProgram) -> None:
         """Raise ChangeError if its step, of which this is the program, has no such scalar."""
@@ -120,11 +131,27 @@ class InterventionPlan:
             )
         return np.atleast_1d(rows[change.index]).ravel().tolist()
 
-    def _switched_off(self, step: int) -> dict[int, float]:
-        """The value of every scalar of an ablated part in a step, as far as means are known."""
+    def _off(self, step: int) -> tuple[Ablation, ...]:
+        """What is switched off in a step, as far as means are known."""
+        off = (change for change in self.changes if isinstance(change, Ablation) and change.step <= step)
+        return tuple(change for change in off if not change.mean_of or change in self._means)
+
+    def _operands(self, off: Sequence[Ablation]) -> tuple[Rows, Rows]:
+        """The edges to the operands that are left out, and the constants that they lead to instead."""
+        r = self._recording
+        edges = [np.empty(0, dtype=np.int32)]
+        for tensor in (tensor for span in r.positions for tensor in span.tensors):
+            part = OPERANDS.get(tensor.operation.kind, tensor.name)
+            if any(change.leaves_out(part, tensor.layer) for change in off):
+                edges.append(2 * tensor.rows + 1)
+        found = np.concatenate(edges)
+        return found, np.array([r.neutral[op] for op in r.op[found >> 1].tolist()], dtype=np.int32)
+
+    def _constants(self, off: Sequence[Ablation]) -> dict[int, float]:
+        """The value of every scalar that is a constant, of what is switched off."""
         values: dict[int, float] = {}
-        for change in self.changes:
-            if not isinstance(change, Ablation) or change.step > step or (change.mean_of and change not in self._means):
+        for change in off:
+            if not PARTS[change.kind].constant:
                 continue
             spans = self._recording.positions
             if change.kind == "pos" and change.number is not None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from engine.errors import ChangeError, ConfigError
 from engine.expressions.scope import Scope
 from engine.expressions.source import BRACKETS, check_length, split_indices
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.config import Config
 from engine.sampling.strategy import DecodingStrategy
@@ -21,16 +22,48 @@ GRAMMAR = re.compile(
     rf"\s*(?P<name>[\w.]+)(?P<index>{BRACKETS})?\s*"
     r"(?:@\s*(?P<at>\w+\s*=\s*\w+(?:\s*,\s*\w+\s*=\s*\w+)*))?\s*(?:=\s*(?P<value>[^=]+?))?\s*"
 )
-PART = re.compile(r"layer(?P<layer>\d{1,9})\.(?:(?P<kind>head|pos)(?P<number>\d{1,9})|(?P<mlp>mlp))")
 MEAN = re.compile(r"mean:(\d{1,6})")
 RATES = ("learning_rate", "beta1", "beta2", "temperature")
 SCALAR = "scalar"  # as a name: any scalar, by its tick in the forward phase
 EXAMPLES = (
-    "layer0.attn_wq[3, 5] = 0, q[0, 3]@pos=2,step=5 = 0.1, layer0.head2, layer0.mlp = mean:20, beta1@step=9 = 0.9"
+    "layer0.attn_wq[3, 5] = 0, q[0, 3]@pos=2,step=5 = 0.1, layer0.head2, layer0.mlp = mean:20, beta1@step=9 = 0.9, "
+    "residual = off"
 )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
+class PartKind:
+    """What can be switched off, by the name that it has behind its layer, as in layer0.head2.
+
+    `numbered`: a layer has several. `constant`: it can be 0 or its mean; else it is an operand, which is left out.
+    `everywhere`: without a layer it is that of all layers; `in_layer`: it can be that of one.
+    """
+
+    name: str
+    numbered: bool = False
+    constant: bool = False
+    everywhere: bool = False
+    in_layer: bool = True
+
+
+PARTS = {
+    kind.name: kind
+    for kind in (
+        PartKind("head", numbered=True, constant=True),
+        PartKind("mlp", constant=True),
+        PartKind("attn_residual"),
+        PartKind("mlp_residual"),
+        PartKind("pos", numbered=True, constant=True),
+        PartKind("residual", everywhere=True),
+        PartKind("score_scale", everywhere=True),
+        PartKind("bias_correction", everywhere=True, in_layer=False),
+    )
+}
+RESIDUALS = ("attn_residual", "mlp_residual")  # the tensors that the residual is added in
+PART = re.compile(r"(?:layer(?P<layer>\d{1,9})\.)?(?P<kind>[a-z_]+)(?P<number>\d{1,9})?")
+
+
+@immutable
 class SetParameter:
     """Sets an element, a row or all of a parameter matrix when the step begins."""
 
@@ -45,7 +78,7 @@ class SetParameter:
         return f"{self.matrix}{_brackets(self.index)}@step={self.step} = {self.value!r}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SetScalar:
     """Sets an element or all of a tensor when the step has computed it; local derivatives stay those of the original.
 
@@ -66,16 +99,18 @@ class SetScalar:
         return f"{self.name}{_brackets((*self.place, *self.index))}@{at} = {self.value!r}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Ablation:
-    """From the step on, replaces a part of a layer by 0 or by its mean, a constant that takes no gradient.
+    """From the step on, replaces a part by 0 or by its mean, a constant that takes no gradient, or leaves it out.
 
-    The part is head_out of a `head` at every position, mlp_fc2 of the `mlp`, or k and v of a `pos`. The mean is taken,
-    when the step begins, over all positions of the next `mean_of` documents; 0 means no mean.
+    Replaced are head_out of a `head` at every position, mlp_fc2 of the `mlp`, or k and v of a `pos`. The mean is taken,
+    when the step begins, over all positions of the next `mean_of` documents; 0 means no mean. Left out are what a
+    `residual` adds (of attention, of the MLP, or both), the division of scores by the root of head_dim, and Adam's
+    divisions by 1 - beta ** t. Without a layer it is that of all layers.
     """
 
     step: int
-    layer: int
+    layer: int | None
     kind: str
     number: int | None = None
     mean_of: int = 0
@@ -83,15 +118,25 @@ class Ablation:
     @property
     def part(self) -> str:
         """What is switched off, as it is typed."""
-        return f"layer{self.layer}.{self.kind}{'' if self.number is None else self.number}"
+        layer = "" if self.layer is None else f"layer{self.layer}."
+        return f"{layer}{self.kind}{'' if self.number is None else self.number}"
+
+    def leaves_out(self, kind: str, layer: int | None = None) -> bool:
+        """Whether it leaves out an operand of this kind, in a layer or in all."""
+        return kind in (self.kind, *(RESIDUALS if self.kind == "residual" else ())) and self.layer in (None, layer)
+
+    def switches_off(self, part: Ablation) -> bool:
+        """Whether that part is off with this one."""
+        return self.part == part.part or (not PARTS[part.kind].constant and self.leaves_out(part.kind, part.layer))
 
     @property
     def text(self) -> str:
         """As it is typed."""
-        return f"{self.part}@step={self.step}" + (f" = mean:{self.mean_of}" if self.mean_of else " = 0")
+        off = "0" if PARTS[self.kind].constant else "off"
+        return f"{self.part}@step={self.step} = " + (f"mean:{self.mean_of}" if self.mean_of else off)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SetHyperparameter:
     """Sets a hyperparameter of training or sampling from the step on; the learning rate still decays to 0."""
 
@@ -106,6 +151,19 @@ class SetHyperparameter:
 
 
 Change = SetParameter | SetScalar | Ablation | SetHyperparameter
+
+
+def all_parts(config: Config, positions: int, step: int = 0) -> list[Ablation]:
+    """Everything that can be switched off from a step on: what is that of all layers, then layer by layer."""
+    kinds = [kind for kind in PARTS.values() if config.n_layer or not kind.in_layer]
+    found = [Ablation(step, None, kind.name) for kind in kinds if kind.everywhere]
+    own = [kind for kind in kinds if kind.in_layer and (not kind.everywhere or config.n_layer > 1)]
+    counts = {"head": config.n_head, "pos": positions}
+    for layer in range(config.n_layer):
+        for kind in own:
+            numbers = range(counts[kind.name]) if kind.numbered else (None,)
+            found += [Ablation(step, layer, kind.name, number) for number in numbers]
+    return found
 
 
 def parse(text: str, scope: Scope, step: int = 0) -> Change:
@@ -124,12 +182,10 @@ def parse(text: str, scope: Scope, step: int = 0) -> Change:
             say("interventions.syntax.there_no_step_schedule", step=step, num_steps=scope.config.num_steps)
         )
     name, value = read["name"], read["value"]
-    part = PART.fullmatch(name)
     placed = pos is not None or read["index"] is not None
-    if part is not None and name not in scope.specs:
+    if name not in scope.specs and (part := _part(name, step)) is not None:
         _no(placed, say("interventions.syntax.part_takes_no_place", name=name, step=step))
-        kind, number = (part["kind"], int(part["number"])) if part["kind"] else ("mlp", None)
-        return _ablation(Ablation(step, int(part["layer"]), kind, number, _mean(value, name)), scope.config)
+        return _ablation(replace(part, mean_of=_mean(value, part)), scope.config)
     number_ = _number(value, name)
     if name in RATES:
         _no(placed, say("interventions.syntax.rate_takes_no_place", name=name, value=value))
@@ -152,12 +208,26 @@ def _no(wrong: bool, sentence: str) -> None:
         raise ChangeError(sentence)
 
 
-def _mean(value: str | None, name: str) -> int:
+def _part(name: str, step: int) -> Ablation | None:
+    """What is switched off, by its name; None if nothing is called so."""
+    read = PART.fullmatch(name)
+    kind = PARTS.get(read["kind"]) if read else None
+    if read is None or kind is None or (read["number"] is not None) != kind.numbered:
+        return None
+    if not (kind.in_layer if read["layer"] else kind.everywhere):
+        return None
+    layer, number = (None if read[what] is None else int(read[what]) for what in ("layer", "number"))
+    return Ablation(step, layer, kind.name, number)
+
+
+def _mean(value: str | None, part: Ablation) -> int:
     if value is None or re.fullmatch(r"[+-]?0+(\.0*)?|zero|off", value):
         return 0
+    if not PARTS[part.kind].constant:
+        raise ChangeError(say("interventions.syntax.can_be_left_out", name=part.part, value=value))
     read = MEAN.fullmatch(value)
     if read is None or int(read[1]) == 0:
-        raise ChangeError(say("interventions.syntax.can_be_switched_off", name=name, value=value))
+        raise ChangeError(say("interventions.syntax.can_be_switched_off", name=part.part, value=value))
     return int(read[1])
 
 
@@ -192,13 +262,12 @@ def _index(text: str | None, scope: Scope, name: str) -> tuple[int, ...]:
 
 
 def _ablation(change: Ablation, config: Config) -> Ablation:
-    _no(not config.n_layer, say("interventions.syntax.no_layers", part=change.part))
-    sizes = {"layer": config.n_layer, "head": config.n_head, "pos": config.block_size, "mlp": 1}
-    for what, number in (("layer", change.layer), (change.kind, change.number or 0)):
-        _no(
-            number >= sizes[what],
-            say("interventions.syntax.out_of_range", part=change.part, what=what, last=sizes[what] - 1),
-        )
+    _no(not config.n_layer and PARTS[change.kind].in_layer, say("interventions.syntax.no_layers", part=change.part))
+    sizes = {"layer": config.n_layer, "head": config.n_head, "pos": config.block_size}
+    for what, number in (("layer", change.layer), (change.kind, change.number)):
+        if number is not None and number >= sizes[what]:
+            last = sizes[what] - 1
+            raise ChangeError(say("interventions.syntax.out_of_range", part=change.part, what=what, last=last))
     return change
 
 
@@ -223,7 +292,7 @@ def _set(name: str, index: tuple[int, ...], pos: int | None, step: int, value: f
         return SetScalar(step, name, None, (), (), value)
     spec = scope.specs.get(name)
     if spec is None:
-        parts = ("layer0.head0", "layer0.mlp", "layer0.pos0") if config.n_layer else ()
+        parts = (part.part for part in all_parts(replace(config, n_layer=min(config.n_layer, 1), n_head=1), 1))
         known = ", ".join((*scope.specs, "loss", SCALAR, *RATES, *parts))
         reason = scope.without_layers(name) or say("interventions.syntax.nothing_called", name=name)
         raise ChangeError(say("interventions.syntax.known_names", reason=reason, known=known))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -12,6 +11,7 @@ from typing import Any
 
 from engine.language.chosen import LANGUAGES, language
 from engine.language.particles import ParticleFormatter
+from engine.language.text_file import read_texts
 
 _WITH_PARTICLE = re.compile(r"\{\w+(?:![rsa])?:[가-힣]+/")
 _FORMATTER = ParticleFormatter()
@@ -21,7 +21,7 @@ _FORMATTER = ParticleFormatter()
 def read_part(package: str, name: str, part: str) -> dict[str, Any]:
     """The texts of one part in one language as its file has them; none where there is no such file."""
     file = Path(import_module(package).__path__[0], name, f"{part}.toml")
-    return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return read_texts(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def fill(template: str, values: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ residual (the lower part), each target once above it (the upper part), and a doc
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,13 +15,14 @@ from engine.autograd.dot_products import BELOW
 from engine.autograd.jit import Kernels
 from engine.autograd.tape import Rows
 from engine.errors import ConfigError
+from engine.immutable import immutable_by_identity
 from engine.language.say import say
 from engine.model.recording import Recording, Span
 
 MOST_CACHED = 2**21  # steps of upper parts kept; with a large alphabet they are made anew
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Route:
     """The backward phase of one document: `edges` and `terms` (see `dot_products.fold`), in `segments`, (n, 3).
 
@@ -55,9 +55,9 @@ class GradientOrder:
         """Another one of the same recording, for another thread, that has all pieces which this one has made."""
         other = copy.copy(self)
         for name, own in vars(self).items():
-            if isinstance(own, np.ndarray | list):
+            if isinstance(own, np.ndarray | list) and name != "_turn":
                 setattr(other, name, own.copy())
-        other._turn[:] = 0
+        other._turn = np.zeros(len(self._turn), dtype=np.int8)
         return other
 
     def _forget(self) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 
 from engine.errors import ConfigError
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.text import shortened_repr
 
@@ -18,7 +19,7 @@ def _option(default: float, text: str) -> float:
     return field(default=default, metadata={"help": text})
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Config:
     """Hyperparameters, with the defaults of `microgpt.py`.
 

@@ -11,13 +11,13 @@ import os
 import random
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from engine.errors import DataError, Stopped
 from engine.hangul import JAMO, SYLLABLES, letters
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.text import shortened, wide_encoding
 
@@ -124,7 +124,7 @@ def checksum(docs: Iterable[str]) -> str:
     return hashlib.sha256("\n".join((*docs, "")).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Origin:
     """Which documents saved work is about: their `checksum`, the file they were read from, and how they were split.
 

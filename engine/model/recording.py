@@ -10,12 +10,15 @@ import bisect
 import ctypes
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+import threading
+import weakref
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +26,14 @@ import psutil
 
 from engine.autograd.dot_products import Dots, Mask, find_dots
 from engine.autograd.jit import Kernels
-from engine.autograd.kernels import FINE, LEAF, LOG, NEG_MAX
-from engine.autograd.overrides import Overrides
+from engine.autograd.kernels import ADD, FINE, LEAF, LOG, MUL, NEG_MAX
+from engine.autograd.overrides import NONE, Overrides
 from engine.autograd.tape import Lines, Matrix, Rows, Tape, Tensor, Value
 from engine.errors import ConfigError, Stopped
 from engine.language.say import say
 from engine.model import gpt
 from engine.model.config import Config
+from engine.model.packed_graph import PackedGraph
 from engine.model.tensors import TensorSpec, tensor_specs
 
 Floats = npt.NDArray[np.float64]
@@ -111,6 +115,34 @@ class Span:
             stream.append(before)
 
 
+class Loan:
+    """Who has something that only one may have at a time. Who is gone has it no more; several threads may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder: weakref.ref[object] | None = None
+
+    def begin(self, who: object) -> bool:
+        """Have it, if nobody else does; whether that is so."""
+        with self._lock:
+            holder = None if self._holder is None else self._holder()
+            if holder is None:
+                self._holder = weakref.ref(who)
+            return holder is None or holder is who
+
+    def end(self, who: object) -> None:
+        """Have it no more, if one has it."""
+        with self._lock:
+            if self._holder is not None and self._holder() is who:
+                self._holder = None
+
+
+class LongTables(dict[str, Any]):
+    """What is known of a document that is as long as the tape, by what it is called."""
+
+    __slots__ = ("__weakref__",)
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """The graph of one configuration and alphabet.
@@ -126,6 +158,7 @@ class Recording:
     child: Rows  # two a row; the few that depend on tokens are patched by the workspace that holds them
     args: Rows
     constants: tuple[Rows, Floats]  # the LEAF rows that are not parameters, and their values
+    neutral: dict[int, int]  # by op code, ADD or MUL: the row of the constant that changes no number
     line: Lines  # of `model`
     model: Path  # the file of the model
     matrices: dict[str, Rows]
@@ -137,12 +170,37 @@ class Recording:
     reciprocal: int  # the row of 1 / temperature
     row_counts: tuple[int, ...]  # how many rows are computed after each position; leaves are not among them
     live: Mask  # where gradients flow to: parameters and what is computed, not constants
-    dots: Dots  # the dot products among the rows of positions
-    dot_counts: tuple[int, ...]  # how many blocks of them begin before the end of each position
     token_matrix: str  # the matrix that has a row for each token that is read
     embed_rows: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from it
     nll_rows: Rows  # (block_size,): the row of log(p) of each position, whose child depends on the target
     probs: Rows  # (block_size, vocab_size): the rows that it may be
+    packed: PackedGraph | None = None  # of a large model: positions that are not reached have no op and no children yet
+    known_dots: Dots | None = None  # where the graph is packed: they cannot be looked for in it
+
+    def reach(self, n: int) -> None:
+        """Have the graph of the first `n` positions."""
+        if self.packed is not None:
+            self.packed.unpack(n)
+
+    @functools.cached_property
+    def graph_loan(self) -> Loan:
+        """Which workspace patches the children of the recording itself."""
+        return Loan()
+
+    def start_of_graph(self) -> Rows:
+        """A graph for a workspace of its own, in which the positions are lacking."""
+        child, first, after = np.zeros(len(self.child), np.int32), self.positions[0].first, self.positions[-1].last
+        child[: 2 * first], child[2 * after :] = self.child[: 2 * first], self.child[2 * after :]
+        return child
+
+    def copy_graph(self, child: Rows, first: int, last: int) -> None:
+        """Write the children of the positions `first` to `last` to a workspace's own graph."""
+        if self.packed is not None:
+            self.packed.unpack_marks(last)
+            self.packed.write_child(child, first, last)
+        elif first < last:
+            rows = slice(2 * self.positions[first].first, 2 * self.positions[last - 1].last)
+            child[rows] = self.child[rows]
 
     def tensor_at(self, row: int) -> Tensor | None:
         """The tensor in whose making a row of a position or of a mean was made; None for all other rows."""
@@ -155,15 +213,41 @@ class Recording:
         tensors = sorted((t for span in (*self.positions, *self.losses) for t in span.tensors), key=lambda t: t.first)
         return [t.first for t in tensors], tensors
 
+    @functools.cached_property
+    def dots(self) -> Dots:
+        """The dot products among the rows of positions; a moment within a step needs none of them.
+
+        Which tokens are read and judged changes nothing about them.
+        """
+        if self.known_dots is not None:
+            return self.known_dots
+        rows, numbers = self.constants
+        ends = [span.last for span in self.positions]
+        return find_dots(self.op, self.child, self.live, rows[numbers == 0.0], ends)
+
+    @functools.cached_property
+    def dot_counts(self) -> tuple[int, ...]:
+        """How many blocks of them begin before the end of each position."""
+        return tuple(np.searchsorted(self.dots.starts, self.row_counts).tolist())
+
     def parts_of(self, n: int) -> tuple[slice, slice]:
         """The rows that a document of `n` positions has: parameters and positions, and the mean over these."""
         mean = self.losses[n - 1]
         return slice(0, self.positions[n - 1].last), slice(mean.first, mean.last)
 
+    def long_tables(self, document: Hashable) -> LongTables:
+        """What programs of the same document share: the same one for as long as somebody holds it."""
+        return self._long_tables.setdefault(document, LongTables())
+
+    @functools.cached_property
+    def _long_tables(self) -> weakref.WeakValueDictionary[Hashable, LongTables]:
+        return weakref.WeakValueDictionary()
+
     def rows_of(self, n: int) -> Rows:
         """The rows that the first `n` positions make, in order."""
         (rows,), count = self._longest_rows, self.row_counts[n - 1]
         if len(rows) < count:
+            self.reach(n)
             self._longest_rows[0] = rows = self.computed(*self.positions[:n])
         return rows[:count]
 
@@ -181,14 +265,37 @@ class Recording:
     def _used_until(self) -> dict[int, int]:
         """By the first row of each tensor: the end of the last operation that reads what was made for it."""
         firsts, tensors = self._tensors_by_row
-        until = {tensor.first: tensor.last for tensor in tensors}
-        for tensor in (t for span in self.positions for t in span.tensors):
+        until = np.array([tensor.last for tensor in tensors])
+        readers = [tensor for span in self.positions for tensor in span.tensors]
+        read = [[rows[rows >= firsts[0]] for rows in t.operation.operands.values()] for t in readers]  # no parameters
+        ends = np.repeat([tensor.last for tensor in readers], [sum(map(len, rows)) for rows in read])
+        places = np.searchsorted(firsts, np.concatenate([its for rows in read for its in rows]), side="right") - 1
+        np.maximum.at(until, places, ends)
+        return dict(zip(firsts, until.tolist(), strict=True))
+
+    def group_of(self, row: int) -> int:
+        """A number that rows share if the same operation is the first one to read them, which none of them is made in.
+
+        An element of a tensor that is made of others of its elements, and what is none, has a number of its own.
+        """
+        tensor = self.tensor_at(row)
+        reader = None if tensor is None or row not in tensor.rows else self._first_readers.get(tensor.first)
+        return -1 - row if reader is None else reader
+
+    @functools.cached_property
+    def _first_readers(self) -> dict[int, int]:
+        """By the first row of each tensor that is not made of itself: the first row of what reads it first."""
+        firsts, tensors = self._tensors_by_row
+        readers: dict[int, int] = {}
+        for tensor in tensors:
             for rows in tensor.operation.operands.values():
-                for at in sorted(set(np.searchsorted(firsts, rows, side="right").ravel().tolist())):
-                    if at:  # 0: a parameter
-                        first = firsts[at - 1]
-                        until[first] = max(until[first], tensor.last)
-        return until
+                made = rows[rows >= self.n_params]
+                for at in sorted(set(np.searchsorted(firsts, made, side="right").tolist())):
+                    readers.setdefault(firsts[at - 1], tensor.first)
+        self.reach(1)  # the others of a name are made alike
+        looked_at = {t.name: t for span in (*self.losses, self.positions[0]) for t in span.tensors}
+        of_itself = {t.name for t in looked_at.values() if np.isin(self.child[2 * t.first : 2 * t.last], t.rows).any()}
+        return {t.first: readers[t.first] for t in tensors if t.first in readers and t.name not in of_itself}
 
     def matrix_of(self, row: int) -> tuple[str, int, int] | None:
         """The name of the matrix that a row belongs to, and its place there, row and column; None if it is none."""
@@ -207,7 +314,7 @@ class Recording:
         return len(self.op)
 
     def computed(self, *spans: Span) -> Rows:
-        """The rows of these spans that have to be computed, in the order in which the model makes them."""
+        """The rows of these spans, of positions that are reached, that have to be computed, in the model's order."""
         rows = np.concatenate([np.arange(s.first, s.last, dtype=np.int32) for s in spans])
         return rows[self.op[rows] != LEAF]  # type: ignore[no-any-return]
 
@@ -215,24 +322,28 @@ class Recording:
 class Workspace:
     """Numbers on a recording: `data` and `grad`, one double a row, and the children patched for the present tokens.
 
-    The first one patches the recording's own children. Each further one is made by `beside`, with a copy of them that
-    comes as far as it has read. What no document has reached takes no memory: the system gives it at the first touch.
+    One at a time patches the recording's own children: the first that reads while no other has them. Each further one
+    has a copy of them that comes as far as it has read. What no document has reached takes no memory: the system gives
+    it at the first touch.
     """
 
-    def __init__(self, recording: Recording, loops: Kernels, own_graph: bool = False) -> None:
+    def __init__(self, recording: Recording, loops: Kernels) -> None:
         self.recording, self.loops = recording, loops
-        self.child: Rows = np.zeros(len(recording.child), dtype=np.int32) if own_graph else recording.child
-        self._child = _unsigned(self.child)
-        self._copied_to = 0  # the row up to which its children are there, but for what comes after the positions
-        if own_graph:
-            after = 2 * recording.positions[-1].last
-            self.child[after:] = recording.child[after:]
+        self._overrides: Overrides | None = None
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Forget what was read and computed, so that it takes no memory; another workspace may have the graph then."""
+        recording = self.recording
+        recording.graph_loan.end(self)
+        self.child: Rows = np.empty(0, dtype=np.int32)  # until something is read
+        self._reached = 0  # how many positions it has
         self.data: Floats = np.zeros(len(recording))
         self.grad: Floats = np.zeros(len(recording))
         rows, values = recording.constants
         self.data[rows] = values
-        self.overrides: Overrides | None = None  # what is otherwise than the model makes it
-        self._made: dict[int, float] = {}  # what the scalars that were set were before
+        self._displaced = np.empty(0, dtype=np.int32)  # the operands in whose place the overrides have others, so far
+        self._made: Floats = np.zeros(len(recording))  # what the scalars that were set were before
 
     @classmethod
     def beside(cls, recording: Recording, loops: Kernels) -> Workspace:
@@ -240,7 +351,51 @@ class Workspace:
         need, free = len(recording) * BYTES_A_TWIN, psutil.virtual_memory().available
         if need > free:
             raise ConfigError(say("model.recording.no_room", need=_size(need), free=_size(free)))
-        return cls(recording, loops, own_graph=True)
+        return cls(recording, loops)
+
+    @property
+    def overrides(self) -> Overrides | None:
+        """What is otherwise than the model makes it. Other operands stand in a graph of its own."""
+        return self._overrides
+
+    @overrides.setter
+    def overrides(self, overrides: Overrides | None) -> None:
+        if self._overrides is not None:
+            self.child[self._overrides.edges[: len(self._displaced)]] = self._displaced
+            self._displaced = self._displaced[:0]
+        self._overrides = overrides
+        if len(self.other_edges) and self.child is self.recording.child:
+            self._leave_shared_graph()
+        self._rewire()
+
+    @property
+    def other_edges(self) -> Rows:
+        """The edges that lead to other operands than the model's."""
+        return NONE if self._overrides is None else self._overrides.edges
+
+    def _leave_shared_graph(self) -> None:
+        """Go on with a copy of it as it stands, patched for what was read."""
+        own, last = self.recording.start_of_graph(), self._last_reached
+        own[: 2 * last] = self.child[: 2 * last]
+        self.recording.graph_loan.end(self)
+        self.child, self._child = own, _unsigned(own)
+
+    @property
+    def _last_reached(self) -> int:
+        return self.recording.positions[self._reached - 1].last if self._reached else 0
+
+    def _rewire(self) -> None:
+        """Let the edges of positions that were reached since lead to other operands."""
+        if self._overrides is not None and len(self.other_edges):
+            edges, done = self.other_edges, len(self._displaced)  # ascending
+            new = slice(done, max(done, int(np.searchsorted(edges, 2 * self._last_reached))))
+            self._displaced = np.concatenate([self._displaced, self.child[edges[new]]])
+            self.child[edges[new]] = self._overrides.operands[new]
+
+    @property
+    def sets_scalars(self) -> bool:
+        """Whether some scalars take another value than they are computed to."""
+        return self._overrides is not None and len(self._overrides.rows) > 0
 
     @property
     def params(self) -> Floats:
@@ -257,25 +412,34 @@ class Workspace:
 
     def _reach(self, n: int) -> None:
         """Have the children of the first `n` positions."""
-        whole, last = self.recording.child, self.recording.positions[n - 1].last
-        if self.child is not whole and last > self._copied_to:
-            new = slice(2 * self._copied_to, 2 * last)
-            self.child[new] = whole[new]
-            self._copied_to = last
+        r = self.recording
+        if not len(self.child):
+            shared = not len(self.other_edges) and r.graph_loan.begin(self)
+            self.child = r.child if shared else r.start_of_graph()
+            self._child = _unsigned(self.child)
+        if self.child is r.child:
+            r.reach(n)
+        elif n > self._reached:
+            r.copy_graph(self.child, self._reached, n)
+        self._reached = max(self._reached, n)
+        self._rewire()
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
-        for tick, row, value in self.overrides.ticks(rows, first, last) if self.overrides else ():
-            fault = self._forward(rows, first, tick + 1)
+        overrides = self.overrides if self.sets_scalars else None
+        for ticks, own, values in overrides.groups(rows, first, last) if overrides else ():
+            end = int(ticks[-1]) + 1
+            fault = self._forward(rows, first, end)
+            made = slice(len(own) if fault == FINE else int(np.searchsorted(ticks, fault)))
+            self._made[own[made]], self.data[own[made]] = self.data[own[made]], values[made]
             if fault != FINE:
                 return fault
-            self._made[row], self.data[row] = float(self.data[row]), value
-            first = tick + 1
+            first = end
         return self._forward(rows, first, last)
 
     def made(self, row: int) -> float:
         """What a scalar was when it was made, before it was set to something else, if it was."""
-        return self._made[row] if self.overrides and row in self.overrides else float(self.data[row])
+        return float((self._made if self.overrides and row in self.overrides else self.data)[row])
 
     def _forward(self, rows: Rows, first: int, last: int) -> int:
         r = self.recording
@@ -284,10 +448,12 @@ class Workspace:
     def forward_whole(self, n: int, keep: bool = True) -> int:
         """Compute all that `n` positions and their mean make, with the same bits and faults as `forward`.
 
-        Unless `keep`, what dot products are made of is left out. Not for a workspace with overrides.
+        Unless `keep`, what dot products are made of is left out, if no scalars are set.
         """
         r = self.recording
         last, mean = r.row_counts[n - 1], r.mean_rows[n - 1]
+        if self.sets_scalars:
+            return self.forward(np.concatenate([r.rows_of(n), mean]), 0, last + len(mean))
         fault = self.loops.forward_whole(
             r.op, self._child, r.args, self.data, _unsigned(r.rows_of(n)), 0, last, r.dots.starts, r.dots.terms,
             r.dots.counts, r.dots.ends, 0, r.dot_counts[n - 1], keep,
@@ -299,7 +465,7 @@ class Workspace:
 
     def backward(self, edges: Rows, first: int, last: int) -> None:
         """Run the chain rule over `edges[first:last]`."""
-        if self.overrides is None:
+        if self.overrides is None or not self.sets_scalars:
             self._backward(edges, first, last)
             return
         edges = self.overrides.flowing(edges[first:last])
@@ -307,7 +473,7 @@ class Workspace:
         for at in self.overrides.own_slopes(edges):
             row = int(edges[at]) >> 1
             self._backward(edges, first, at)
-            now, self.data[row] = float(self.data[row]), self._made[row]
+            now, self.data[row] = float(self.data[row]), float(self._made[row])
             self._backward(edges, at, at + 1)
             self.data[row] = now
             first = at + 1
@@ -315,14 +481,21 @@ class Workspace:
 
     def _backward(self, edges: Rows, first: int, last: int) -> None:
         self.loops.backward(self.recording.op, self._child, self.data, self.grad, edges, first, last, 0)
+        self._clear_operands()
+
+    def _clear_operands(self) -> None:
+        """Constants that stand for what is left out have no gradients, whatever was handed to them."""
+        if self._overrides is not None:
+            self.grad[self._overrides.operands] = 0.0
 
     def backward_whole(self, edges: Rows, terms: Rows, segments: Rows, keep: bool = True) -> None:
         """Run the chain rule over segments of a route, with the same bits as `backward` over its edges one by one.
 
-        Unless `keep`, dot products have no gradients afterwards.
+        Unless `keep`, dot products have no gradients afterwards. Not for a workspace that sets scalars.
         """
         r = self.recording
         self.loops.backward_whole(r.op, self._child, self.data, self.grad, edges, terms, segments, r.dots.ends, keep)
+        self._clear_operands()
 
     def clear_grad(self, n: int, kept: bool = True) -> None:
         """Set to 0 the gradients of all that a document of `n` positions has; of dot products, if they were kept."""
@@ -454,16 +627,26 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
     if most_rows(config, vocab_size) < LARGE:
         return _record(config, vocab_size, progress)
     _give_back_large_arrays()
-    recording = _record(config, vocab_size, progress)
+    recording = _with_packed_graph(_record(config, vocab_size, progress))
     _ask_libc("malloc_trim", 0)  # what recording has used meanwhile
     return recording
+
+
+def _with_packed_graph(recording: Recording) -> Recording:
+    """The same, of which positions take no memory before a document reaches them."""
+    bounds = [*(span.first for span in recording.positions), recording.positions[-1].last]
+    packed = PackedGraph(recording.child, (recording.op, recording.live, recording.dots.ends), bounds)
+    op, live, ends = packed.marks
+    dots = replace(recording.dots, ends=ends)
+    return replace(recording, child=packed.child, op=op, live=live, packed=packed, known_dots=dots)
 
 
 def _record(config: Config, vocab_size: int, progress: Progress | None = None) -> Recording:
     tape = Tape()
     w = {name: Matrix(name, tape, shape) for name, shape in config.matrices(vocab_size).items()}
-    for number in (0.0, -1.0):  # used everywhere; made here, they belong to no tensor
+    for number in (0.0, -1.0, 1.0):  # used everywhere; made here, they belong to no tensor
         tape.constant(number)
+    neutral = {ADD: tape.leaf(-0.0).row, MUL: tape.constant(1.0)}  # 0.0 would make 0.0 of -0.0
     positions, samplers, all_logits, losses = [], [], [], []
     keys: gpt.KVCache = [[] for _ in range(config.n_layer)]
     values: gpt.KVCache = [[] for _ in range(config.n_layer)]
@@ -486,7 +669,7 @@ def _record(config: Config, vocab_size: int, progress: Progress | None = None) -
         first = tape.mark()
         gpt.next_token(logits, reciprocal)
         samplers.append(_span(tape, first))
-    return _freeze(config, vocab_size, tape, w, (positions, means, samplers), reciprocal)
+    return _freeze(config, vocab_size, tape, w, (positions, means, samplers), reciprocal, neutral)
 
 
 @functools.lru_cache(8)
@@ -514,8 +697,9 @@ def _log_in(op: npt.NDArray[np.int8], tensor: Tensor) -> int:
 
 
 def _freeze(
-    config: Config, vocab_size: int, tape: Tape, w: dict[str, Matrix], spans: tuple[list[Span], ...], reciprocal: Value
-) -> Recording:
+    config: Config, vocab_size: int, tape: Tape, w: dict[str, Matrix], spans: tuple[list[Span], ...], reciprocal: Value,
+    neutral: dict[int, int],
+) -> Recording:  # fmt: skip
     positions, losses, samplers = map(tuple, spans)
     op = np.frombuffer(tape.op, dtype=np.int8)
     bounds = np.cumsum([0, *(matrix.rows.size for matrix in w.values())], dtype=np.int32)
@@ -525,7 +709,6 @@ def _freeze(
     row_counts = np.cumsum([np.count_nonzero(op[span.first : span.last] != LEAF) for span in positions])
     live = (op != LEAF) & (op != NEG_MAX)
     live[:n_params] = True
-    dots = find_dots(op, child, live, constants[numbers == 0.0], [span.last for span in positions])
     matrices = {name: matrix.rows for name, matrix in w.items()}
     tensors = [span.tensors for span in positions]
     return Recording(
@@ -536,6 +719,7 @@ def _freeze(
         child=child,
         args=np.frombuffer(tape.args, dtype=np.int32),
         constants=(constants, numbers),
+        neutral=neutral,
         line=tape.lines(),
         model=Path(gpt.__file__),
         matrices=matrices,
@@ -547,8 +731,6 @@ def _freeze(
         reciprocal=reciprocal.row,
         row_counts=tuple(row_counts.tolist()),
         live=live,
-        dots=dots,
-        dot_counts=tuple(np.searchsorted(dots.starts, row_counts).tolist()),
         token_matrix=_matrix_at(matrices, positions[0].embedding.operation.operands["token"]),
         embed_rows=np.stack([span.embedding.rows for span in positions]),
         nll_rows=np.array([_log_in(op, span.loss) for span in positions], dtype=np.int32),

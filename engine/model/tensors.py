@@ -6,16 +6,16 @@ A tensor that is added to the model is known wherever tensors are: in conditions
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from engine.autograd.tape import Rows, Tensor
+from engine.immutable import immutable
 
 PARAMETER = "parameter"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class TensorSpec:
     """A tensor or a parameter matrix by its name, at all positions.
 
@@ -78,7 +78,7 @@ def tensor_specs(
     }
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class AttentionNames:
     """The names of the tensors that attention works on: query, key and value of a position, and a head's weights."""
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from engine.errors import AddressError, BreakpointError
 from engine.expressions.breakpoint import EventPattern
 from engine.expressions.scope import Scope
 from engine.expressions.source import check_length
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.text import quoted
 from engine.timeline.events import PLACE_NAMES, Moment, Phase, StepProgram
@@ -27,7 +28,7 @@ EXAMPLES = "step 500, 0 forward attn_weights@pos=2,head=1, 99 update wte, 3 back
 END = "end"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Address:
     """A step, a phase and an event in it; `scalar` ticks of the event are done, or all of them.
 

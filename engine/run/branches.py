@@ -7,13 +7,14 @@ change, and replays what comes after.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 
 from engine.errors import ChangeError
+from engine.immutable import immutable
 from engine.interventions.syntax import Change
 from engine.language.say import say
-from engine.run.capabilities import branching
+from engine.run.capabilities import branching, can_branch
 from engine.text import shortened_repr
 from engine.timeline.events import Moment
 from engine.timeline.run import Run
@@ -27,7 +28,7 @@ def is_name(text: str) -> bool:
     return 0 < len(text) <= LONGEST and text.isprintable()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Branch:
     """A name, the changes, later ones after earlier ones, and the moment of the branch."""
 
@@ -75,6 +76,12 @@ class Branches:
         if name not in self._sessions:
             self._sessions = {**self._sessions, name: branching(self.original).branch(self._branches[name].changes)}
         return self._sessions[name]
+
+    def put_away(self) -> None:
+        """Let every run that there is give back the memory of its numbers, until they are wanted."""
+        for run in (self.original, *self._sessions.values()):
+            if can_branch(run):
+                run.put_away()
 
     def left_at(self, name: str | None) -> Moment:
         """The moment at which a run stands."""

@@ -1,6 +1,6 @@
 """What a run may lack: a run that has one of these protocols offers more than `engine.timeline.run.Run`.
 
-The app asks with `isinstance` and says in a sentence what cannot be done with a run that has not.
+The app says in a sentence what cannot be done with a run that has not.
 """
 
 from __future__ import annotations
@@ -38,13 +38,19 @@ class BranchingRun(Run, Protocol):
     def check(self, change: Change) -> None:
         """Raises ChangeError for a change of the present step that has no place in it."""
 
+    def put_away(self) -> None:
+        """Give back the memory of the numbers of the present moment until they are wanted; another run is shown."""
+
 
 @runtime_checkable
 class TapeRun(Run, Protocol):
     """A run of the built-in model, whose scalars can be computed again with other values: for gradient checks."""
 
     recording: Recording
-    workspace: Workspace
+
+    @property
+    def workspace(self) -> Workspace:
+        """The numbers of the present moment."""
 
     @property
     def program(self) -> TapeProgram:
@@ -135,37 +141,59 @@ def is_scripted(run: Run) -> TypeGuard[ScriptedRun]:
     return hasattr(type(run), "ending")
 
 
+def can_branch(run: Run) -> TypeGuard[BranchingRun]:
+    """Whether a run can be branched off. Its attributes are not looked at: its numbers may be put away."""
+    return hasattr(type(run), "branch")
+
+
+def can_repeat(run: Run) -> TypeGuard[RepeatableRun]:
+    """Whether the present step of a run can be repeated beside it."""
+    return hasattr(type(run), "step_copy")
+
+
+def _can_sample(run: Run) -> TypeGuard[SamplingRun]:
+    return hasattr(type(run), "sampler")
+
+
+def _has_tape(run: Run) -> TypeGuard[TapeRun]:
+    return hasattr(type(run), "workspace")
+
+
+def _can_save(run: Run) -> TypeGuard[SavableRun]:
+    return hasattr(type(run), "start_of_step")
+
+
 def branching(run: Run) -> BranchingRun:
     """The run, to be branched. Raises ChangeError if it cannot be."""
+    if can_branch(run):
+        return run
     if is_scripted(run):
         raise ChangeError(say("run.capabilities.script_cannot_be_changed"))
-    if not isinstance(run, BranchingRun):
-        raise ChangeError(say("run.capabilities.cannot_be_changed"))
-    return run
+    raise ChangeError(say("run.capabilities.cannot_be_changed"))
 
 
 def sampling(run: Run) -> SamplingRun:
     """The run, to be sampled from. Raises ConfigError if it cannot be."""
+    if _can_sample(run):
+        return run
     if is_scripted(run):
         raise ConfigError(say("run.capabilities.script_cannot_be_sampled"))
-    if not isinstance(run, SamplingRun):
-        raise ConfigError(say("run.capabilities.cannot_be_sampled"))
-    return run
+    raise ConfigError(say("run.capabilities.cannot_be_sampled"))
 
 
 def on_tape(run: Run) -> TapeRun:
     """The run, to check gradients of. Raises GradCheckError if they cannot be checked."""
+    if _has_tape(run):
+        return run
     if is_scripted(run):
         raise GradCheckError(say("run.capabilities.script_cannot_be_checked"))
-    if not isinstance(run, TapeRun):
-        raise GradCheckError(say("run.capabilities.cannot_be_checked"))
-    return run
+    raise GradCheckError(say("run.capabilities.cannot_be_checked"))
 
 
 def savable(run: Run) -> SavableRun:
     """The run, to be saved. Raises CheckpointError if it cannot be."""
+    if _can_save(run):
+        return run
     if is_scripted(run):
         raise CheckpointError(say("run.capabilities.script_cannot_be_saved"))
-    if not isinstance(run, SavableRun):
-        raise CheckpointError(say("run.capabilities.cannot_be_saved"))
-    return run
+    raise CheckpointError(say("run.capabilities.cannot_be_saved"))

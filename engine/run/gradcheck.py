@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from engine.errors import GradCheckError
 from engine.explain.scalar import TapeExplainer
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch, watch_text
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.run.capabilities import on_tape
 from engine.text import quoted
@@ -37,7 +38,7 @@ def default_h(x: float) -> float:
     return math.cbrt(MACHINE_EPSILON) * max(1.0, abs(x))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CheckedGradient:
     """One scalar's gradient, complete, beside (loss_plus - loss_minus) / 2h, the slope of the loss around its `value`.
 
@@ -78,7 +79,7 @@ class CheckedGradient:
         return self.value in (self.value + self.h, self.value - self.h)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Summary:
     """Many checks: how many, the one with the largest difference, how many of them meet a kink.
 
@@ -127,7 +128,6 @@ class GradientChecker:
         self.program, self.recording = run.program, run.recording
         self._scope = Scope(run.config, run.tokenizer, run.program.specs)
         self._workspace = run.workspace
-        self._rest = run.workspace.copy_of(run.workspace.data, run.program.n)
         self._relus = self.program.rows[self.recording.op[self.program.rows] == RELU]
         self._gates = self.program.child[2 * self._relus]
 
@@ -146,10 +146,13 @@ class GradientChecker:
             raise GradCheckError(
                 say("run.gradcheck.unused", document=self._document, last=self.program.n - 1, name=name)
             )
-        x, gradient = float(self._rest[row]), float(self._workspace.grad[row])
+        x, gradient = float(self._workspace.data[row]), float(self._workspace.grad[row])
         h = default_h(x) if h is None else h
-        plus, on_above = self._loss_at(row, x + h)
-        minus, on_below = self._loss_at(row, x - h)
+        try:
+            plus, on_above = self._loss_at(row, x + h)
+            minus, on_below = self._loss_at(row, x - h)
+        finally:
+            self._compute_with(row, x)
         kinks = tuple(self.name(int(relu)) for relu in self._relus[on_above != on_below])
         return CheckedGradient(row, name, x, gradient, (plus - minus) / (2 * h), h, plus, minus, kinks)
 
@@ -181,15 +184,14 @@ class GradientChecker:
 
     def _loss_at(self, row: int, x: float) -> tuple[float, Mask]:
         """The loss, and which ReLU units are on, if this scalar is `x`. Only what is made after it is computed."""
+        data, at = self._workspace.data, self._compute_with(row, x)
+        if at != FINE:
+            name = self.name(int(self.program.rows[at]))
+            raise GradCheckError(say("run.gradcheck.out_of_range", moved=self.name(row), x=x, name=name))
+        return float(data[self.program.loss_row]), data[self._gates] > 0
+
+    def _compute_with(self, row: int, x: float) -> int:
+        """Let a scalar be `x`, and compute all that is made after it; FINE, or the tick at which that cannot be."""
         w, rows = self._workspace, self.program.rows
-        try:
-            w.data[row] = x
-            at = w.forward(rows, int(rows.searchsorted(row, side="right")), len(rows))
-            if at != FINE:
-                raise GradCheckError(
-                    say("run.gradcheck.out_of_range", moved=self.name(row), x=x, name=self.name(int(rows[at])))
-                )
-            return float(w.data[self.program.loss_row]), w.data[self._gates] > 0
-        finally:
-            for part in self.recording.parts_of(self.program.n):
-                w.data[part] = self._rest[part]
+        w.data[row] = x
+        return w.forward(rows, int(rows.searchsorted(np.int32(row), side="right")), len(rows))

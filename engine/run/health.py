@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX
 from engine.autograd.tape import Rows
 from engine.expressions.scope import grad_norm
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.recording import Floats, Recording
 from engine.model.tensors import TensorSpec
-from engine.timeline.events import PHASES, Moment, Phase
+from engine.timeline.events import PHASES, Moment, Phase, TapeProgram
 from engine.timeline.view import TapeView
 
 CHECKS = {
@@ -32,7 +32,7 @@ TIMES = 100.0
 HANDING_ON = (LEAF, ADD, MUL, LOG, NEG_MAX)  # operations; any other can make a finite number of one that is not
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Finding:
     """What a check found: the first moment of it, a sentence, and the row if it is a single scalar."""
 
@@ -61,9 +61,7 @@ class Health:
         }
         relus = [[t for t in span.tensors if t.operation.kind == "relu"] for span in recording.positions]
         self._relus = [(same[0].layer, np.stack([t.rows for t in same])) for same in zip(*relus, strict=True)]
-        users = np.flatnonzero(~np.isin(recording.op, HANDING_ON))
-        ends = users.searchsorted([span.last for span in recording.positions])
-        self._gates: list[Rows] = [recording.child[2 * users[:end]] for end in ends.tolist()]
+        self._gates: dict[int, Rows] = {}  # by how many positions a document has
         self._of_scores = _matrices_of_scores(recording.specs)
         self._n_params = recording.n_params
         self._matrices = list(recording.matrices)
@@ -89,7 +87,7 @@ class Health:
     def _bad_value(self, view: TapeView, tick: int, ended: bool) -> Finding | None:
         data, program = view.workspace.data, view.program
         # Sums and products hand on what is not finite, so it reaches the loss, or a function that can hide it.
-        if ended and math.isfinite(data[program.loss_row]) and _finite(data[self._gates[program.n - 1]]):
+        if ended and math.isfinite(data[program.loss_row]) and _finite(data[self._gates_of(program)]):
             return None
         rows = program.rows[:tick]
         bad = np.flatnonzero(~np.isfinite(data[rows]))
@@ -98,6 +96,14 @@ class Health:
         row = int(rows[bad[0]])
         sentence = say("run.health.is", name=view.explainer().name(row), value=data[row])
         return Finding("nan", Moment(view.moment.step, Phase.FORWARD, int(bad[0]) + 1), sentence, row)
+
+    def _gates_of(self, program: TapeProgram) -> Rows:
+        """What the functions of a document read that can hide what is not finite."""
+        if program.n not in self._gates:
+            r = program.recording
+            users = np.flatnonzero(~np.isin(r.op[: r.positions[program.n - 1].last], HANDING_ON))
+            self._gates[program.n] = r.child[2 * users]
+        return self._gates[program.n]
 
     def _dead_relu(self, view: TapeView, _: int, ended: bool) -> Finding | None:
         n = view.program.n
@@ -156,11 +162,11 @@ def _bad_gradient(view: TapeView, tick: int, ended: bool) -> Finding | None:
     # What is not finite is handed on by every edge, times 0 too, so in the end some parameter has it.
     if ended and _finite(grad[: view.recording.n_params]):
         return None
-    reached = grad[view.program.receivers[:tick]]
+    reached = grad[view.program.receivers_between(0, tick)]
     if np.isfinite(reached).all() or not np.isfinite(data[view.program.rows]).all():  # the forward phase has shown it
         return None
     first = _first_bad_tick(view, tick)
-    row = int(view.program.receivers[first - 1])
+    row = view.program.receiver_of(first)
     sentence = say("run.health.gradient_not_finite", name=view.explainer().name(row))
     return Finding("nan", Moment(view.moment.step, Phase.BACKWARD, first), sentence, row)
 

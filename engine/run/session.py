@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -77,7 +78,9 @@ class Session:
         self.recording: Recording = record(
             config, self.tokenizer.vocab_size, progress and (lambda share: progress(apart + share * (1 - apart)))
         )
-        self.workspace = Workspace(self.recording, self.loops)
+        self._start: Keyframe | None = None  # what the present step started from, once the update has begun
+        self._away: Keyframe | None = None  # the start of the present step, if the numbers are put away
+        self._workspace = Workspace(self.recording, self.loops)
         self._order = GradientOrder(self.recording, self.loops)
         self._validator = self._new_validator()
         params = self.workspace.params
@@ -87,7 +90,8 @@ class Session:
         self.history = History(Keyframes(most_kept(len(params))), self._no_figures())
         self._altered = InterventionPlan(self.recording)
         self._generator_state = self.generator.getstate()
-        self._passed = Passed()
+        self._passed = Passed(self.history.keyframes.most // 3)
+        self._program = self._program_of(0)
         self._begin(0)
 
     # What a run looks like from outside.
@@ -101,6 +105,20 @@ class Session:
     def step(self) -> int:
         """The training step that the run stands in, counted from 0: as many steps are finished."""
         return self._moment.step
+
+    @property
+    def workspace(self) -> Workspace:
+        """The numbers of the present moment. If they were put away, they are computed again."""
+        if self._away is not None:
+            self._come_back(self._away)
+        return self._workspace
+
+    @property
+    def program(self) -> TapeProgram:
+        """What the present step does."""
+        if self._away is not None:
+            self._come_back(self._away)
+        return self._program
 
     @cached_property
     def scope(self) -> Scope:
@@ -236,9 +254,10 @@ class Session:
 
     def view(self) -> TapeView:
         """What can be seen at this moment, and nothing that is not yet computed."""
+        program, workspace = self.program, self.workspace
         return TapeView(
-            self.config_now, self.program, self.workspace, self._moment, self._start, (self._m, self._v),
-            self._adam_rates(), self.history, TapeExplainer, source_line,
+            self.config_now, program, workspace, self._moment, self._start, (self._m, self._v),
+            self._adam_rates(), self._corrects_bias, self.history, TapeExplainer, source_line,
         )  # fmt: skip
 
     def replay_copy(self) -> Session:
@@ -283,12 +302,13 @@ class Session:
     def _unplaced_copy(self) -> Session:
         twin = copy.copy(self)
         twin.generator = random.Random()
-        twin.workspace = Workspace.beside(self.recording, self.loops)
+        twin._away = None
+        twin._workspace = Workspace.beside(self.recording, self.loops)
         twin._order = self._order.beside()
         twin._m, twin._v = np.zeros_like(self._m), np.zeros_like(self._v)
         twin._altered = self._altered.taking_on(self.changes)
         twin.history = self.history.reader()
-        twin._passed = Passed()
+        twin._passed = Passed(self.history.keyframes.most // 3)
         return twin
 
     def restart_copy(self) -> Session:
@@ -331,10 +351,30 @@ class Session:
         """
         return lru_cache(maxsize=1)(self.replay_copy()._program_of)  # the graph is patched for a program's document
 
+    def put_away(self) -> None:
+        """Give back the memory of all numbers but those that the present step started from, until they are wanted.
+
+        The run stays at its moment. What was made from it before, such as a view or a program, is not valid any more.
+        """
+        if self._away is None:
+            start = self.start_of_step()
+            self._program.let_go()
+            self._workspace.let_go()
+            self._start, self._passed, self._away = None, Passed(self.history.keyframes.most // 3), start
+
+    def _come_back(self, start: Keyframe) -> None:
+        """Compute again what was put away."""
+        moment, self._away = self._moment, None
+        with suppress(NumericFault):  # the run stands at the fault again
+            self._restore(moment.step, start)
+            self.seek(moment)
+
     # Saved work.
 
     def start_of_step(self) -> Keyframe:
         """What the present step started from, and the generator as it is now."""
+        if self._away is not None:
+            return replace(self._away, generator=self.generator.getstate())
         start = self._keyframe()
         return start if self._start is None else replace(self._start, generator=start.generator)
 
@@ -353,19 +393,20 @@ class Session:
     def _begin(self, step: int) -> None:
         """Stand at the start of a step whose parameters and moments are in place."""
         self._moment = Moment(step)
-        self._start: Keyframe | None = None
+        self._start = None
         if self.history.wants(step):
             self.history.keyframes.add(step, self._keyframe())  # what runs share that differ from this step on
         if self._passed.wants(step):
             self._passed.add(step, self._copy())
         self._altered.set_parameters(self.workspace.params, step)
-        self.program = self._program_of(step)
+        if self._program.child is self.workspace.child:  # else it is that of the run of which this is a copy
+            self._program.let_go()
+        self._program = self._program_of(step)
         self._prepare(step)
 
     def _prepare(self, step: int) -> None:
         """Take what is taken as a step begins. After a fault in it, the run comes here again before it goes on."""
         self._ready = False
-        self.workspace.overrides = None  # those of another run, of which this was made as a branch
         if self.changes:
             self._altered.take_means(step, self.loops, self.workspace.params, self._tokens_of)
             self.workspace.overrides = self._altered.overrides(self.program)
@@ -378,6 +419,7 @@ class Session:
         return FigureTable(np.empty((0, len(self.recording.matrices), 3)))
 
     def _program_of(self, step: int) -> TapeProgram:
+        self.workspace.overrides = self._altered.in_samples(step)  # the graph of the step
         return TapeProgram(self.workspace, self._order, self.tokenizer, step, self.docs[step % len(self.docs)])
 
     def _tokens_of(self, step: int) -> list[int]:
@@ -435,7 +477,7 @@ class Session:
         if not self._ready:
             self._prepare(self.step)
         w, route = self.workspace, self.program.route
-        if w.overrides is not None:
+        if w.sets_scalars:
             return False
         if w.forward_whole(self.program.n, keep=False) == FINE:
             w.backward_whole(route.edges, route.terms, route.segments, keep=False)
@@ -460,7 +502,7 @@ class Session:
 
     def _forward(self, first: int, last: int) -> None:
         program, w = self.program, self.workspace
-        whole = first == 0 and last == program.ticks(Phase.FORWARD) and w.overrides is None
+        whole = first == 0 and last == program.ticks(Phase.FORWARD)
         at = w.forward_whole(program.n) if whole else w.forward(program.rows, first, last)
         if at != FINE:
             self._moment = Moment(self.step, Phase.FORWARD, at)
@@ -468,7 +510,7 @@ class Session:
 
     def _backward(self, first: int, last: int) -> None:
         route = self.program.route
-        if first == 0 and last == route.ticks and self.workspace.overrides is None:
+        if first == 0 and last == route.ticks and not self.workspace.sets_scalars:
             self.workspace.backward_whole(route.edges, route.terms, route.segments)
         else:
             self.workspace.backward(self.program.edges, first, last)
@@ -487,10 +529,14 @@ class Session:
         band, scratch = power_band(self.loops), np.empty(2 * ADAM_BLOCK)
         return self.loops.adam(w.data, w.grad, self._m, self._v, first, last, *self._adam_rates(), band, scratch)
 
+    @property
+    def _corrects_bias(self) -> bool:
+        return self._altered.corrects_bias(self.step)
+
     def _adam_rates(self) -> tuple[float, ...]:
         """The numbers that every parameter's update of this step shares, as `kernels.adam_step` takes them."""
         c, step = self.config_now, self.step
-        fixes = (1 - c.beta1 ** (step + 1), 1 - c.beta2 ** (step + 1))
+        fixes = (1 - c.beta1 ** (step + 1), 1 - c.beta2 ** (step + 1)) if self._corrects_bias else (1.0, 1.0)
         return c.learning_rate_at(step), c.beta1, c.beta2, *fixes, SQUARE, ROOT, EPS_ADAM
 
     def _fault(self, moment: Moment, row: int) -> NumericFault:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from engine.errors import EngineError
+from engine.immutable import immutable
 from engine.model.recording import Floats
-from engine.run.capabilities import RepeatableRun
+from engine.run.capabilities import RepeatableRun, can_repeat
 from engine.timeline.events import Event, Moment, Phase
 from engine.timeline.run import Run
 
 LARGEST = 3_000_000  # scalars of a tape of which a step is not repeated: it would take longer than a key may
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Extent:
     """The largest magnitudes of a tensor, over all positions, layers and heads of one training step.
 
@@ -103,7 +103,7 @@ class StepCopy:
 
 def step_copy_of(run: Run) -> StepCopy | None:
     """The copy of a run's step; None for a run whose steps cannot be repeated beside it."""
-    return StepCopy(run) if isinstance(run, RepeatableRun) else None
+    return StepCopy(run) if can_repeat(run) else None
 
 
 def _extents_of(run: RepeatableRun, events: list[Event]) -> dict[str, Extent]:

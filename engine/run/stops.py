@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 
@@ -17,6 +17,7 @@ from engine.errors import NumericFault, Stopped
 from engine.expressions.breakpoint import Armed, Breakpoint, EventPattern
 from engine.expressions.expression import Answer, Before, Expression
 from engine.expressions.scope import Scope
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.run.health import CHECKS, Health
 from engine.text import quoted
@@ -27,7 +28,7 @@ from engine.timeline.view import TapeView, View
 END = 2**62  # a tick beyond any; `Run.seek` cuts it to the phase's last
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Stop:
     """Where the run has stopped, in a sentence, for which breakpoint or check, and at which scalar if it is one."""
 

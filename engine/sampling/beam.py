@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from engine.errors import ConfigError
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.tokenizer import Tokenizer
 from engine.sampling.sampler import Sampler, beginning
@@ -13,7 +13,7 @@ from engine.sampling.sampler import Sampler, beginning
 WIDEST = 10_000  # each of them is read through the model after every character: some seconds
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Continuation:
     """A document, prefix and all. `log_prob` (nats) adds up what each token after the prefix has, BOS included.
 
@@ -30,7 +30,7 @@ class Continuation:
         return math.exp(self.log_prob)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Path:
     ids: tuple[int, ...]
     log_prob: float

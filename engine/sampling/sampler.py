@@ -44,6 +44,12 @@ class Sampler:
         w = self.workspace
         return Sampler(self.recording, w.loops, w.params, w.overrides)
 
+    def let_go(self) -> None:
+        """Give back the memory of all numbers, the parameters too: nothing more can be computed."""
+        self._ids.clear()
+        self._rows.clear()
+        self.workspace.let_go()
+
     def after(self, ids: Sequence[int], temperature: float) -> list[float]:
         """The probabilities, (vocab_size,), of what comes after these tokens: BOS first, at most block_size of them.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
 from engine.errors import EngineError
+from engine.immutable import immutable_by_identity
 from engine.model.recording import Floats
 from engine.model.tokenizer import Tokenizer
 from engine.sampling.sampler import Sampler, beginning
 from engine.sampling.strategy import DecodingStrategy, Pick, pick
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class SampleStep:
     """One position of a sample. All lists and arrays are (vocab_size,).
 

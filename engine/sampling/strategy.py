@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect
-from dataclasses import dataclass
 from itertools import accumulate
 
 from engine.errors import ConfigError
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.numerics import sum_in_order
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class DecodingStrategy:
     """Temperature, and which tokens may be drawn. The defaults are what the original does.
 
@@ -55,7 +55,7 @@ class DecodingStrategy:
         return probs
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Pick:
     """A draw: running sums of the weights, the random number (0 to 1; None where none is needed), the token it hit."""
 

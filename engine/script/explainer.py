@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.language.say import say
 from engine.script.kinds import SIGNS
-from engine.timeline.events import Event, Phase
+from engine.timeline.events import Event
 from engine.timeline.explainer import Explainer, Piece, Term
 
 if TYPE_CHECKING:
@@ -150,17 +150,7 @@ class ScriptExplainer(Explainer):
                 return terms.index(row) + 1
         return 0
 
-    def formula(self, row: int) -> list[Piece]:
-        """How the row is made, in one line; sums are written out, products in them too."""
-        terms = self.terms(row)
-        if terms:
-            pieces: list[Piece] = []
-            for term in terms:
-                pieces += [" + ", *self._product(term)] if pieces else self._product(term)
-            return pieces
-        return self._operation(row)
-
-    def _operation(self, row: int) -> list[Piece]:
+    def operation_formula(self, row: int) -> list[Piece]:
         sign, extra = self._sign(row), self._extra(row)
         parts: list[Piece] = [*self.children(row)]
         if not parts:
@@ -176,7 +166,7 @@ class ScriptExplainer(Explainer):
         opening = "max(0, " if sign == "relu" and len(parts) == 1 else f"{sign.strip('_')}("
         return [opening, *[piece for part in parts for piece in (part, ", ")][:-1], ")"]
 
-    def _product(self, row: int) -> list[Piece]:
+    def term_formula(self, row: int) -> list[Piece]:
         if self._sign(row) == "*" and self._label(row) is None and self._extra(row) is None:
             a, b = self.children(row)
             return [a, " · ", b]
@@ -233,11 +223,7 @@ class ScriptExplainer(Explainer):
 
     def gradient(self, row: int) -> list[Term]:
         """The terms that have made the gradient of a row so far, in the order in which they were added."""
-        moment, program = self.view.moment, self.program
-        if moment.phase is Phase.FORWARD:
-            return []
-        done = moment.tick if moment.phase is Phase.BACKWARD else program.ticks(Phase.BACKWARD)
-        writes = program.gradients
+        done, writes = self.view.backward_ticks, self.program.gradients
         ticks = writes.into(row)
         ticks = ticks[(ticks < done) & (writes.sources[ticks] >= 0)]
         grads, local, products, before = (each.tolist() for each in writes.terms(ticks))

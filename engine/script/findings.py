@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.immutable import immutable
+
 LOCAL_GRADIENT = "local gradient"
 GRADIENT_SUM = "gradient sum"
 NO_GRADIENT = "no gradient"
@@ -26,7 +28,7 @@ KINDS = (
 """Each kind of finding, in the order in which they are told."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ScriptFinding:
     """One fault. `line` counts in the code, as Python does; `place` is what it is called in the file."""
 

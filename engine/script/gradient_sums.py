@@ -6,12 +6,12 @@ The comparison allows for rounding, since the sum is taken here in another order
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.immutable import immutable
 from engine.script.local_gradients import Call
 from engine.script.tape import ScriptTape
 
@@ -20,7 +20,7 @@ SINGLE = 1e-5  # the same, of a gradient that may have been computed in single p
 MOST_USES = 64  # of a number whose uses are called again
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class WrongSum:
     """The number whose gradient is furthest from what its uses send back, and how many there are like it."""
 

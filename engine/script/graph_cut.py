@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from engine.immutable import immutable
 from engine.script.gradient_sums import in_loss
 from engine.script.tape import ScriptTape, SourcePosition
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class GraphCut:
     """The place where a scalar of the loss is made of the bare `value` of another scalar.
 

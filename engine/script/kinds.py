@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable, immutable_by_identity
 
 GENERIC = "generic"
 DRAWN = ("embed", "rmsnorm", "linear", "scores", "softmax", "weighted_sum", "add", "relu", "nll", "mean", "parameter")
@@ -156,7 +157,7 @@ def _plain(values: Any, code: str) -> Any:
     return memoryview(np.ascontiguousarray(values, dtype=code)).cast("B").cast(code)  # type: ignore[arg-type, call-overload]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Recognised:
     """What an operation is: its kind, what it works on, what it makes on the way, the parameter it multiplies by.
 
@@ -169,7 +170,7 @@ class Recognised:
     matrix: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Known:
     """What is known of the other tensors of the step."""
 
@@ -288,7 +289,7 @@ def _embed(graph: ScalarGraph, rows: list[int], known: Known) -> Recognised | No
     return Recognised("embed", {"token": token, "position": position})
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Products:
     """Elements that are sums of products: the factors of each, its bias if it has one, and what all are scaled by."""
 

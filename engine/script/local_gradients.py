@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from engine.immutable import immutable
 from engine.script.tape import ScriptTape
 
 POINTS = 24  # lists of operands that each operation is tried at
@@ -25,7 +25,7 @@ CORNER = 1e-2  # relative difference of the slopes to the left and to the right 
 ROUNDING = 16.0  # times the machine's epsilon: how far a result may be off
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Call:
     """An operation at one list of operands, as the tape has it."""
 
@@ -60,7 +60,7 @@ def distances(x: float) -> list[float]:
     return [NEAR * scale, FAR * scale, *([NEAR * abs(x)] if 0 < abs(x) < 1 else [])]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SlopeComparison:
     """The local gradient that an operation gives its operand number `operand`, and the slope that was measured."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.script.parameters import containers_of
 from engine.script.tape import ScriptTape, SourcePosition
@@ -16,7 +16,7 @@ from engine.script.tape import ScriptTape, SourcePosition
 LISTED = 4  # operands
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class NotFinite:
     """Where it arose: `how` is a clause that says what gave it."""
 

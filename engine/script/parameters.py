@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable
 from engine.script.tape import ParamGroup, ScriptTape
 
 LAST_INDEX = re.compile(r"\[\d+\](?!.*\[\d+\])")
@@ -17,7 +17,7 @@ INDEX = re.compile(r"\[\d+\]")
 PIECES = re.compile(r"\['((?:[^'\\]|\\.)*)'\]|\[\"((?:[^\"\\]|\\.)*)\"\]|\[(\d+|\*)\]|\.?([A-Za-z_]\w*)")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ScriptParameter:
     """Scalars that one container holds, or the containers of the same name in a list: rows of any shape.
 
@@ -67,7 +67,7 @@ class ParameterTable:
                 self.moved_rows = first
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Container:
     """One container of a parameter: which one it is, of how many; with its expression in the script."""
 

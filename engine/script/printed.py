@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 
+from engine.immutable import immutable
 from engine.timeline.events import PHASES, Moment
 
 Place = tuple[int, int]
 """A phase, as its place in `PHASES`, and a tick of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PrintedText:
     """A text, and the places in its step where pieces of it were printed: the n-th piece ends at the n-th `ends`.
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from engine.errors import ConfigError, EngineError, Stopped
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.config import Config
 from engine.model.tokenizer import Tokenizer
@@ -36,7 +37,7 @@ AT_ONCE = 0.3  # seconds that the script runs on before it can be stopped
 LEAST_SECONDS = 1.0  # a step of a script is never near: moving there takes a process
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ScriptOptions:
     """How a script is started: its arguments, the data file that answers for its own, the interpreter, the line that
     ends a step, and whether steps of more than three million scalars are recorded."""

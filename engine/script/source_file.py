@@ -6,10 +6,10 @@ import io
 import re
 import tokenize
 from bisect import bisect_right
-from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import ScriptError
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.script.notebook import code_of_notebook
 from engine.text import quoted, wide_encoding
@@ -17,7 +17,7 @@ from engine.text import quoted, wide_encoding
 _PLACE = re.compile(r"(?:(?P<cell>\d{1,6}):)?(?P<line>\d{1,9})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ScriptFile:
     """A script as it is compiled: `text` under the name of `path`. Its lines are counted from 1."""
 

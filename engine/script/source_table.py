@@ -13,7 +13,7 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import numpy as np
 from engine.autograd import kernels
 from engine.autograd.kernels import LEAF, NEG_MAX, POW
 from engine.errors import ScriptError
+from engine.immutable import immutable
 from engine.language.say import say
 from engine.model import gpt
 from engine.model.config import Config
@@ -37,7 +38,7 @@ NOBODY = -1  # of a scalar that has no counterpart
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Place:
     """An expression in the copy: its line, its columns in characters of that line (None: the line), its function."""
 
@@ -59,7 +60,7 @@ def model_checksum() -> str:
     return hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SourceTable:
     """The places of one copy of `microgpt.py`.
 

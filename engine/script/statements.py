@@ -11,9 +11,10 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from engine.errors import ScriptError
+from engine.immutable import immutable
 from engine.language.say import say
 
 ANYTHING = "..."
@@ -25,7 +26,7 @@ SKIPPED = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Statement:
     """A statement: the function or class that it stands in, its text without blanks, and its lines.
 
@@ -40,7 +41,7 @@ class Statement:
     written: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Pattern:
     """What names statements; `number` says which of those that match, from 1."""
 

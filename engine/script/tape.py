@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.immutable import immutable
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SourcePosition:
     """A place in the script's source: lines count from 1, columns from 0; columns are -1 where they are not known."""
 
@@ -24,7 +26,7 @@ class SourcePosition:
     function: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ScriptName:
     """What a name held: rows of a rectangular shape, at a time (rows that were made by then)."""
 
@@ -38,7 +40,7 @@ class ScriptName:
     context: tuple[tuple[str, dict[str, int | str]], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ParamGroup:
     """Parameters that one container holds: rows `first` on, as many as the shape has elements."""
 
@@ -52,7 +54,7 @@ class ParamGroup:
         return int(np.prod(self.shape, dtype=np.int64))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class MomentGroup:
     """Floats that the update has changed; `rows` are the parameters that they belong to, empty if that is unknown."""
 
@@ -62,7 +64,7 @@ class MomentGroup:
     rows: Ints
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class UpdateScalar:
     """A float that a name held during the update, before the update write of this index."""
 

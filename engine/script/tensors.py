@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable
 from engine.script.child.scalar_class import BACKWARD
 from engine.script.code import Code
 from engine.script.tape import ScriptName, ScriptTape
@@ -25,7 +26,7 @@ LEAST_SHARE = 0.5  # of all tensors that a comprehension has to hold to count po
 LEAST_DEEP = 0.25  # of all tensors that lie in more loops than have places, for positions to count two loops at once
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Level:
     """One loop around a tensor: which loop of the script it is, its variable, and the round of it."""
 
@@ -69,7 +70,7 @@ class NamedTensor:
         return self.name, self.position, self.frames
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Around:
     """A loop around a name: in which of the running functions, its variable and the value of that, if it is known."""
 
@@ -79,7 +80,7 @@ class _Around:
     value: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Place:
     """Where a name was given: the loops around, and for each running function its number and where it stands."""
 

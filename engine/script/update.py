@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable, immutable_by_identity
 from engine.language.say import say
 from engine.model.recording import Floats
 from engine.script.code import Code
@@ -29,7 +30,7 @@ KEY = re.compile(r"\['(\w+)'\]$")  # of a dictionary for each parameter
 INDICES = re.compile(r"(\[[^\[\]]*\])+$")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ScriptUpdate(UpdateStep):
     """One parameter's update: gradient, what the script computes from it, moments and parameter before and after."""
 
@@ -74,7 +75,7 @@ def _terms(
     return (*terms, UpdateTerm(PARAMETER, before, after, formula))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class PastUpdate:
     """The numbers of an earlier step's update, without its tape. `formula` is that of the first parameter."""
 

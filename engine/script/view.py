@@ -184,7 +184,7 @@ class ScriptView(View):
         """What a forward event's products have added so far to the gradients of these scalars, one product each."""
         program, writes = self.program, self.program.gradients
         first, last = int(program.rows[event.first]), int(program.rows[event.last - 1])
-        done = slice(0, self._grad_tick if self.moment.phase is not Phase.FORWARD else 0)
+        done = slice(0, self.backward_ticks)
         own = np.flatnonzero((writes.sources[done] >= first) & (writes.sources[done] <= last))
         own = own[program.multiplies[writes.sources[own]]]
         values, known = np.zeros(program.n_rows), np.zeros(program.n_rows, dtype=np.bool_)

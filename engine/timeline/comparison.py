@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from engine.immutable import immutable
 from engine.timeline.events import Phase
 from engine.timeline.view import View
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Shift:
     """The probability, scalar `row`, that two runs give to a token as the next one at a position."""
 

@@ -8,21 +8,24 @@ moves one parameter. An event is the run of ticks that completes one tensor, gra
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.autograd.dot_products import Mask
 from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX, POW
 from engine.autograd.tape import Rows, Tensor
+from engine.immutable import immutable, immutable_by_identity
 from engine.model.backward_order import GradientOrder, Route
-from engine.model.recording import Floats, Span, Workspace
+from engine.model.recording import Floats, LongTables, Span, Workspace
 from engine.model.tensors import PARAMETER, TensorSpec
 from engine.model.tokenizer import Tokenizer
+
+T = TypeVar("T")
 
 
 class Phase(StrEnum):
@@ -41,7 +44,7 @@ class Phase(StrEnum):
 PHASES = tuple(Phase)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Moment:
     """`tick` ticks of `phase` of training step `step` (counted from 0) are done, and all that comes before."""
 
@@ -61,7 +64,7 @@ EventKey = tuple[str, int | None, int | None, int | None]
 """A tensor's name, position, layer and head."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Event:
     """The ticks after `first` up to `last` of one phase, at the end of which one tensor is complete.
 
@@ -69,7 +72,8 @@ class Event:
     parameters, () for a loss. `block` is the function of the model that
     named the tensor, `line` the line that did, `kind` the operation that made it, `operands` and `parts` the rows
     that it worked on and made on the way, `matrix` the parameter matrix it used. `formula` is how its elements are
-    made, in one line, or what holds a parameter; empty where the kind or the name says it all.
+    made, in one line, or what holds a parameter; empty where the kind or the name says it all. `left_out` are the rows
+    that the operation would work on as well, if a change did not leave them out.
     """
 
     index: int
@@ -89,6 +93,7 @@ class Event:
     parts: dict[str, Rows]
     matrix: str | None
     formula: str = field(default="", kw_only=True)
+    left_out: Mapping[str, Rows] = field(default_factory=dict, kw_only=True)
 
     @property
     def place(self) -> EventKey:
@@ -101,7 +106,7 @@ class Event:
         return self.kind == PARAMETER
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class EventValues(Event):
     """An event and what its tensor held when it was complete.
 
@@ -172,6 +177,18 @@ class StepProgram(Protocol):
     def receivers(self) -> Rows:
         """The row whose gradient each backward tick adds to."""
 
+    def receivers_between(self, first: int, last: int) -> Rows:
+        """Those of the ticks after `first` up to `last`."""
+        return self.receivers[first:last]
+
+    @property
+    def _n_receivers(self) -> int:
+        return len(self.receivers)
+
+    def receiver_of(self, tick: int) -> int:
+        """The one of a backward tick, counted from 1."""
+        return int(self.receivers_between(tick - 1, tick)[0])
+
     def source_of(self, tick: int) -> int | None:
         """The row that hands its gradient on at a backward tick, counted from 1; None where the loss's is set to 1."""
 
@@ -213,7 +230,7 @@ class StepProgram(Protocol):
     @cached_property
     def touched(self) -> tuple[Rows, Rows]:
         """For every row, the first and the last backward tick that adds to its gradient; 0 if none does."""
-        return first_and_last(self.receivers, self.n_rows)
+        return first_and_last(self.receivers_between, self._n_receivers, self.n_rows)
 
     def ticks_into(self, row: int) -> list[int]:
         """The backward ticks, counted from 1, that add to the gradient of a row, in order."""
@@ -222,15 +239,33 @@ class StepProgram(Protocol):
             begin, end = np.searchsorted(rows, np.array([row, row + 1], dtype=np.int32))
             return ticks[begin:end].tolist()  # type: ignore[no-any-return]
         first, last = (int(ticks[row]) for ticks in self.touched)
-        into = self.receivers[first - 1 : last] == np.int32(row) if first else ()  # another type would copy the rows
-        return [first + at for at in np.flatnonzero(into).tolist()]
+        if not first:
+            return []
+        pieces = ((at, min(at + PIECE, last)) for at in range(first - 1, last, PIECE))
+        # A number of another type would copy the rows.
+        found = [at + 1 + np.flatnonzero(self.receivers_between(at, end) == np.int32(row)) for at, end in pieces]
+        return np.concatenate(found).tolist()  # type: ignore[no-any-return]
 
     @cached_property
     def _ticks_into_parameters(self) -> tuple[Rows, Rows]:
         """The backward ticks that add to gradients of parameters, sorted by these; and the parameters."""
-        ticks = np.flatnonzero(self.receivers < self.n_params).astype(np.int32)
-        ticks = ticks[np.argsort(self.receivers[ticks], kind="stable")]
-        return ticks + 1, self.receivers[ticks]
+        return self._find_ticks_into_parameters()
+
+    def _find_ticks_into_parameters(self) -> tuple[Rows, Rows]:
+        ticks, rows = self._into_parameters()
+        order = np.argsort(rows, kind="stable")
+        return ticks[order], rows[order]
+
+    def _into_parameters(self) -> tuple[Rows, Rows]:
+        """The backward ticks that add to gradients of parameters, ascending; and these."""
+        ticks, none = self._n_receivers, np.empty(0, dtype=np.int32)
+        found = [(none, none)]
+        for at in range(0, ticks, PIECE):
+            receivers = self.receivers_between(at, min(at + PIECE, ticks))
+            places = np.flatnonzero(receivers < self.n_params).astype(np.int32)
+            found.append((places + np.int32(at + 1), receivers[places]))
+        into, rows = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return into, rows
 
     @cached_property
     def contributions(self) -> Rows:
@@ -239,10 +274,10 @@ class StepProgram(Protocol):
         """
         firsts = [int(rows.flat[0]) for rows in self.parameters.values()]
         found = np.zeros((len(firsts), max(self.n, 1)), dtype=np.int32)
-        for tick in (np.flatnonzero(self.receivers < self.n_params) + 1).tolist():
+        for tick, row in zip(*(part.tolist() for part in self._into_parameters()), strict=True):
             source = self.source_of(tick)
             event = None if source is None else self.event_of(source)
-            at = bisect.bisect_right(firsts, int(self.receivers[tick - 1])) - 1, (event and event.pos) or 0
+            at = bisect.bisect_right(firsts, row) - 1, (event and event.pos) or 0
             found[at] = found[at] or tick
         return found
 
@@ -269,6 +304,11 @@ class StepProgram(Protocol):
         return events[bisect.bisect_left(events, moment.tick, key=lambda s: s.last)]
 
     @cached_property
+    def found(self) -> dict[Any, Any]:
+        """What others have found out about the step, by what it is; it goes when the run leaves the step."""
+        return {}
+
+    @cached_property
     def _places(self) -> dict[Phase, dict[EventKey, Event]]:
         return {}  # filled by `find`, a phase at a time: the backward phase's events take long
 
@@ -280,21 +320,27 @@ class StepProgram(Protocol):
 PIECE = 2**18  # ticks that are looked at at once: what numpy makes on the way stays small
 
 
-def first_and_last(receivers: Rows, n_rows: int, ticks: Rows | None = None) -> tuple[Rows, Rows]:
-    """For every row, the first and the last of these ticks, ascending, whose receiver it is; 0 if there is none.
+def first_and_last(
+    receivers: Callable[[int, int], Rows], ticks: int, n_rows: int, flows: Mask | None = None
+) -> tuple[Rows, Rows]:
+    """For every row, the first and the last backward tick, counted from 1, whose receiver it is; 0 if there is none.
 
-    Without `ticks` they are all, counted from 1.
+    `receivers` as `StepProgram.receivers_between`. With `flows`, (ticks,), only of the ticks that it marks.
     """
     first, last = np.zeros((2, n_rows), dtype=np.int32)
-    pieces = [slice(at, min(at + PIECE, len(receivers))) for at in range(0, len(receivers), PIECE)]
+    pieces = [(at, min(at + PIECE, ticks)) for at in range(0, ticks, PIECE)]
 
-    def its(piece: slice) -> Rows:
-        return np.arange(piece.start + 1, piece.stop + 1, dtype=np.int32) if ticks is None else ticks[piece]
+    def its(begin: int, end: int) -> tuple[Rows, Rows]:
+        rows = receivers(begin, end)
+        own = np.arange(begin + 1, begin + 1 + len(rows), dtype=np.int32)
+        return (rows, own) if flows is None else (rows[flows[begin:end]], own[flows[begin:end]])
 
     for piece in pieces:
-        last[receivers[piece]] = its(piece)
+        rows, own = its(*piece)
+        last[rows] = own
     for piece in reversed(pieces):
-        first[receivers[piece][::-1]] = its(piece)[::-1]
+        rows, own = its(*piece)
+        first[rows[::-1]] = own[::-1]
     return first, last
 
 
@@ -311,11 +357,28 @@ class TapeProgram(StepProgram):
         self.n = min(recording.config.block_size, self.n_tokens - 1)
         read = self.first_tokens(self.n + 1)
         self.inputs, self.targets = read[:-1], read[1:]
+        recording.reach(self.n)
         workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
+        self._other_edges = workspace.other_edges.tobytes()
         self._order = order
+        self._long: LongTables | None = None  # those of the document, once one is wanted
         self.mean: Span = recording.losses[self.n - 1]
         self.mean_rows: Rows = recording.mean_rows[self.n - 1]
+
+    def let_go(self) -> None:
+        """Give back the memory of what is as long as the tape: the run stands in another step."""
+        self._long = LongTables()
+        self.__dict__.pop("found", None)
+
+    def _kept(self, name: str, find: Callable[[], T]) -> T:
+        """What is as long as the tape; programs of the same document share it."""
+        if self._long is None:
+            self._long = self.recording.long_tables((tuple(self.inputs), tuple(self.targets), self._other_edges))
+        found: T | None = self._long.get(name)
+        if found is None:
+            found = self._long[name] = find()
+        return found
 
     @cached_property
     def tokens(self) -> list[int]:  # type: ignore[override]  # found when they are asked for
@@ -370,15 +433,24 @@ class TapeProgram(StepProgram):
         """How many forward ticks the positions take; the mean over them comes after."""
         return self.recording.row_counts[self.n - 1]
 
-    @cached_property
+    @property
     def rows(self) -> Rows:
         """The row that each forward tick makes."""
-        return np.concatenate([self.recording.rows_of(self.n), self.mean_rows])
+        return self._kept("rows", lambda: np.concatenate([self.recording.rows_of(self.n), self.mean_rows]))
 
-    @cached_property
+    @property
     def edges(self) -> Rows:
         """The edge of the graph that each backward tick goes along, as an index into `child`; -1 - row sets a seed."""
-        return self._order.edges(self.route, self.child)
+        return self._kept("edges", lambda: self._order.edges(self.route, self.child))
+
+    @property
+    def touched(self) -> tuple[Rows, Rows]:
+        """For every row, the first and the last backward tick that adds to its gradient; 0 if none does."""
+        return self._kept("touched", lambda: first_and_last(self.receivers_between, self.route.ticks, self.n_rows))
+
+    @property
+    def _ticks_into_parameters(self) -> tuple[Rows, Rows]:
+        return self._kept("into_parameters", self._find_ticks_into_parameters)
 
     def ticks(self, phase: Phase) -> int:
         """How many ticks the phase has."""
@@ -386,14 +458,19 @@ class TapeProgram(StepProgram):
             return self.position_ticks + len(self.mean_rows)
         return self.route.ticks if phase is Phase.BACKWARD else self.recording.n_params
 
-    @cached_property
+    @property
     def receivers(self) -> Rows:
-        """The row whose gradient each backward tick adds to."""
-        receivers = np.empty_like(self.edges)
-        for at in range(0, len(receivers), PIECE):
-            edges = self.edges[at : at + PIECE]
-            receivers[at : at + PIECE] = np.where(edges >= 0, self.child[edges], -1 - edges)
-        return receivers
+        """The row whose gradient each backward tick adds to. They are not kept: the graph and `edges` have them."""
+        return self.receivers_between(0, len(self.edges))
+
+    @property
+    def _n_receivers(self) -> int:
+        return self.route.ticks
+
+    def receivers_between(self, first: int, last: int) -> Rows:
+        """Those of the ticks after `first` up to `last`."""
+        edges = self.edges[first:last]
+        return np.where(edges >= 0, self.child[edges], -1 - edges)
 
     def ticks_into(self, row: int) -> list[int]:
         """The backward ticks, counted from 1, that add to the gradient of a row, in order; the seed is not one."""
@@ -417,19 +494,25 @@ class TapeProgram(StepProgram):
     @cached_property
     def contributions(self) -> Rows:
         """(matrices, positions): the first backward tick at which a position adds to a matrix's gradient, 0 if none."""
-        return self.contributions_of(np.flatnonzero(self.receivers < self.n_params))
+        return self.contributions_of(*self._into_parameters())
 
-    def contributions_of(self, places: npt.NDArray[np.int64]) -> Rows:
-        """As `contributions`, of some of the ticks alone, which are counted from 0."""
+    def contributions_flowing(self, flows: Mask) -> Rows:
+        """As `contributions`, of those ticks alone that `flows`, (ticks,), marks."""
+        ticks, rows = self._into_parameters()
+        marked = flows[ticks - 1]
+        return self.contributions_of(ticks[marked], rows[marked])
+
+    def contributions_of(self, ticks: Rows, receivers: Rows) -> Rows:
+        """As `contributions`, of some of the ticks alone, ascending, that add to these parameters."""
         matrices = [int(rows.flat[0]) for rows in self.recording.matrices.values()]
         positions = [span.first for span in self.recording.positions[: self.n]]
         first = np.zeros((len(matrices), len(positions)), dtype=np.int32)
-        for end in range(len(places), 0, -PIECE):
-            its = places[max(0, end - PIECE) : end][::-1]
-            its = its[self.receivers[its] < self.recording.n_params]
-            matrix = np.searchsorted(matrices, self.receivers[its], side="right") - 1
-            pos = np.searchsorted(positions, self.edges[its] >> 1, side="right") - 1
-            first[matrix, pos] = its + 1  # the last one that is written is the first tick
+        for end in range(len(ticks), 0, -PIECE):
+            piece = slice(max(0, end - PIECE), end)
+            its = ticks[piece][::-1]
+            matrix = np.searchsorted(matrices, receivers[piece][::-1], side="right") - 1
+            pos = np.searchsorted(positions, self.edges[its - 1] >> 1, side="right") - 1
+            first[matrix, pos] = its  # the last one that is written is the first tick
         return first
 
     def events(self, phase: Phase) -> list[Event]:
@@ -475,7 +558,17 @@ class TapeProgram(StepProgram):
         operands = t.operation.operands
         if t.pos is not None and t is self.recording.positions[t.pos].embedding:
             operands = operands | {"token": self.recording.matrices[self.recording.token_matrix][self.inputs[t.pos]]}
+        left_out = self._left_out(t)
         return Event(
             index, phase, t.name, t.pos, t.layer, t.head, first, last, t.rows, t.shape, t.block, t.line,
-            t.operation.kind, operands, t.parts, t.operation.matrix,
+            t.operation.kind, {name: rows for name, rows in operands.items() if name not in left_out}, t.parts,
+            t.operation.matrix, left_out=left_out,
         )  # fmt: skip
+
+    def _left_out(self, t: Tensor) -> dict[str, Rows]:
+        """The operand that a tensor is recorded to be made of, where its graph has a constant in place of that."""
+        edge = 2 * int(t.rows[0]) + 1
+        if self.child[edge] == self.recording.child[edge]:
+            return {}
+        rows = self.recording.child[2 * t.rows + 1]
+        return {next((n for n, own in t.operation.operands.items() if np.array_equal(own, rows)), "scale"): rows}

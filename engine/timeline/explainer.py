@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
+
+from engine.immutable import immutable, immutable_by_identity
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -13,7 +15,7 @@ Piece = str | int
 """A piece of a formula: a sign, or the row of a scalar, to be shown by its name or by its number."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Term:
     """One term of a gradient: at backward tick `tick`, `user` handed on `product` = `local` * its own `grad`.
 
@@ -29,7 +31,7 @@ class Term:
     after: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class CodeText:
     """The code of a file as it was read, and what its lines are called: by their numbers, unless there are `labels`."""
 
@@ -41,7 +43,7 @@ class CodeText:
         return self.labels[line - 1] if self.labels else str(line)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SourceLine:
     """A file of the engine, of the model or of the user, the line that is at work in it, and all that took part.
 
@@ -96,7 +98,18 @@ class Explainer(Protocol):
         return row
 
     def formula(self, row: int) -> list[Piece]:
-        """How the row is made, in one line; empty for parameters and constants."""
+        """How the row is made, in one line: sums are written out, products in them too; empty for what is not made."""
+        terms = self.terms(row)
+        if not terms:
+            return self.operation_formula(row)
+        return [piece for term in terms for piece in (" + ", *self.term_formula(term))][1:]
+
+    def operation_formula(self, row: int) -> list[Piece]:
+        """The operation that made a row, with its operands as they are; empty for parameters and constants."""
+
+    def term_formula(self, row: int) -> list[Piece]:
+        """A term of a sum, as it stands in the formula of the sum."""
+        return [row]
 
     def names_in_formula(self, row: int) -> list[tuple[str, int | None]]:
         """The pieces of the formula of a row as text, each with the row that it names, None for signs."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from engine.immutable import immutable_by_identity
 from engine.model.recording import Floats
 
 SPACING = 20  # steps from keyframe to keyframe in a run that is not long
-MOST, LEAST = 256, 16  # how many are kept of a small model, and of a large one
+MOST, LEAST = 256, 6  # how many are kept of a small model, and of a large one
 LATEST = 2  # steps just run whose starts are kept besides
-BUDGET = 128e6  # bytes for all of them, if that is at least LEAST
+BUDGET = 40e6  # bytes for all of them, if that is at least LEAST
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Keyframe:
     """All that a training step starts from: parameters, both moments (n_params,) each, and the generator's state."""
 
@@ -32,11 +33,12 @@ def most_kept(n_params: int) -> int:
 class Passed:
     """Starts of the steps that a run came through last, so that going back is short.
 
-    Those are the latest it has run, and some shortly before one that it has gone back to. The closer to that step, the
-    denser they are: a few for each keyframe that is left out of a long run.
+    Those are the latest it has run, and some shortly before one that it has gone back to, at most `most` of these. The
+    closer to that step, the denser they are: a few for each keyframe that is left out of a long run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = max(1, most)
         self.frames: dict[int, Keyframe] = {}
         self._latest: dict[int, Keyframe] = {}
         self._wanted: set[int] = set()
@@ -55,14 +57,15 @@ class Passed:
         self._wanted = {step - distance for distance in self._distances(step - nearest)}
         return nearest, start
 
-    @staticmethod
-    def _distances(length: int) -> Iterator[int]:
-        """0, 1, 2, 3, 4, then 8, 16 and so on, up to a length."""
-        yield from range(min(4, length))
-        distance = 4
+    def _distances(self, length: int) -> Iterator[int]:
+        """1, 2, 4, 8 and so on, below a length; farther from each other if there were too many of them."""
+        ratio = 2
+        while ratio**self._most < length:
+            ratio += 1
+        distance = 1
         while distance < length:
             yield distance
-            distance *= 2
+            distance *= ratio
 
     def ran(self, step: int, start: Keyframe) -> None:
         """Keep what a step that was just run started from, and forget what came `LATEST` before it."""

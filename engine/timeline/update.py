@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from engine.immutable import immutable
 from engine.language.say import say
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Optimizer:
     """How parameters are moved: its name, the quantities of one parameter's update in the order in which they are
     computed ("g" is the gradient, "p" the parameter), and those of them that last from step to step.
@@ -22,7 +22,7 @@ class Optimizer:
 ADAM = Optimizer("Adam", ("g", "m", "v", "m_hat", "v_hat", "delta", "p"), ("m", "v"))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class UpdateTerm:
     """One quantity of a parameter's update: what it was before, if it lasts; what it is, and the formula of that."""
 
@@ -44,7 +44,7 @@ class UpdateStep(Protocol):
         """Why the parameter is, to the last bit, what it was before; None if it has changed."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class AdamStep(UpdateStep):
     """One parameter's update: gradient, moments and parameter before, and all that Adam makes of them."""
 
@@ -63,6 +63,7 @@ class AdamStep(UpdateStep):
     beta2: float
     fix1: float
     fix2: float
+    corrected: bool  # whether the moments are divided by these
 
     @property
     def terms(self) -> tuple[UpdateTerm, ...]:
@@ -71,11 +72,21 @@ class AdamStep(UpdateStep):
             UpdateTerm("g", None, self.g, say("timeline.update.gradient")),
             UpdateTerm("m", self.m_before, self.m, f"{self.beta1:g}·m + {1 - self.beta1:.3g}·g"),
             UpdateTerm("v", self.v_before, self.v, f"{self.beta2:g}·v + {1 - self.beta2:.3g}·g²"),
-            UpdateTerm("m_hat", None, self.m_hat, f"m / {self.fix1:.4g}"),
-            UpdateTerm("v_hat", None, self.v_hat, f"v / {self.fix2:.4g}"),
+            UpdateTerm("m_hat", None, self.m_hat, self.m_hat_formula),
+            UpdateTerm("v_hat", None, self.v_hat, self.v_hat_formula),
             UpdateTerm("delta", None, self.delta, f"{self.learning_rate:.4g}·m_hat / (√v_hat + 1e-8)"),
             UpdateTerm("p", self.p_before, self.p, "p − Δ"),
         )
+
+    @property
+    def m_hat_formula(self) -> str:
+        """What the first moment becomes before it is used."""
+        return f"m / {self.fix1:.4g}" if self.corrected else "m"
+
+    @property
+    def v_hat_formula(self) -> str:
+        """What the second moment becomes before it is used."""
+        return f"v / {self.fix2:.4g}" if self.corrected else "v"
 
     @property
     def unmoved(self) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import Protocol, Self
@@ -16,6 +15,7 @@ from engine.autograd import kernels
 from engine.autograd.kernels import LEAF, MUL
 from engine.autograd.tape import Rows
 from engine.errors import WhyError
+from engine.immutable import immutable_by_identity
 from engine.language.say import say
 from engine.model.config import Config
 from engine.model.recording import Floats, Workspace
@@ -41,7 +41,7 @@ class GradientState(Enum):
 NEVER = 2**31 - 1  # the tick of what does not happen
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Reading:
     """Values of some scalars and which of them are known, in the shape that was asked for."""
 
@@ -58,6 +58,7 @@ class View(Protocol):
 
     config: Config
     moment: Moment
+    corrects_bias: bool = True  # whether the optimizer does, if it is one that has moments
     replays: bool = True  # whether the past can be looked at by running it again beside this run
     changeable: bool = False  # whether scalars can be set to other values, for what if and gradient checks
     _pos: int | None = None  # the position that is spoken of, where it is not the event's
@@ -90,7 +91,7 @@ class View(Protocol):
         tick = max(self.moment.tick - 1, 0)
         if self.moment.phase is Phase.FORWARD:
             return int(self.program.rows[tick])
-        return int(self.program.receivers[tick]) if self.moment.phase is Phase.BACKWARD else tick
+        return self.program.receiver_of(tick + 1) if self.moment.phase is Phase.BACKWARD else tick
 
     def explainer(self) -> Explainer:
         """What explains single scalars at this moment."""
@@ -187,16 +188,14 @@ class View(Protocol):
     def arrived(self, rows: Rows) -> Mask:
         """Where something has been added to the gradient so far, if it was only a 0."""
         first, _ = self._touched
-        if self.moment.phase is Phase.FORWARD:
-            return np.zeros(rows.shape, dtype=np.bool_)
-        return np.asarray((first[rows] > 0) & (first[rows] <= self._grad_tick))
+        return np.asarray((first[rows] > 0) & (first[rows] <= self.backward_ticks))
 
     def complete(self, rows: Rows) -> Mask:
         """Where nothing more will be added to the gradient in this step; nowhere in the forward phase."""
         _, last = self._touched
         if self.moment.phase is Phase.FORWARD:
             return np.zeros(rows.shape, dtype=np.bool_)
-        return np.asarray((last[rows] <= self._grad_tick) & self.used(rows))
+        return np.asarray((last[rows] <= self.backward_ticks) & self.used(rows))
 
     def contributed(self, event: Event, rows: Rows) -> Reading:
         """What a forward event's products have added so far to the gradients of these scalars, one product each."""
@@ -215,7 +214,7 @@ class View(Protocol):
         """For every parameter: how many positions have added to its gradient so far, how many will have in the end, and
         the tick at which the first of them begins (a large number if none does).
         """
-        done = 0 if self.moment.phase is Phase.FORWARD else self._grad_tick
+        done = self.backward_ticks
         return {
             name: (int(((own > 0) & (own <= done)).sum()), int((own > 0).sum()), int(own[own > 0].min(initial=NEVER)))
             for name, own in zip(self.program.parameters, self._contributions(), strict=True)
@@ -230,7 +229,10 @@ class View(Protocol):
         return self.program.touched
 
     @property
-    def _grad_tick(self) -> int:
+    def backward_ticks(self) -> int:
+        """How many ticks of the backward phase are done."""
+        if self.moment.phase is Phase.FORWARD:
+            return 0
         return self.moment.tick if self.moment.phase is Phase.BACKWARD else self.program.ticks(Phase.BACKWARD)
 
     # Updates.
@@ -309,6 +311,7 @@ class TapeView(View):
         start: Keyframe | None,
         moments: tuple[Floats, Floats],
         adam_rates: tuple[float, ...],
+        corrects_bias: bool,
         history: History,
         explain_with: Callable[[TapeView], Explainer],
         source_with: Callable[[TapeView, Event | None], SourceLine],
@@ -319,7 +322,7 @@ class TapeView(View):
         self.recording = workspace.recording
         self._start = start
         self._m, self._v = moments
-        self.adam_rates = adam_rates
+        self.adam_rates, self.corrects_bias = adam_rates, corrects_bias
         self._history = history
 
     @property
@@ -419,12 +422,16 @@ class TapeView(View):
             known |= self.independent(rows) & self.used(rows)
         return Reading(self.workspace.grad[rows], known)
 
+    def arrived(self, rows: Rows) -> Mask:
+        """As every view's; a constant in the place of what is left out gets nothing, though ticks lead to it."""
+        return super().arrived(rows) & self.live(rows)
+
     def _contributions(self) -> Rows:
         overrides = self.workspace.overrides
         flows = None if overrides is None else overrides.flows(self.program.edges)
-        if flows is None:
+        if flows is None or flows.all():
             return self.program.contributions
-        return self.program.contributions_of(np.flatnonzero(flows))
+        return self.program.contributions_flowing(flows)
 
     @cached_property
     def _touched(self) -> tuple[Rows, Rows]:
@@ -433,8 +440,7 @@ class TapeView(View):
         flows = None if overrides is None else overrides.flows(program.edges)
         if flows is None or flows.all():
             return program.touched
-        ticks = np.flatnonzero(flows).astype(np.int32) + 1
-        return first_and_last(program.receivers[flows], program.n_rows, ticks)
+        return first_and_last(program.receivers_between, len(flows), program.n_rows, flows)
 
     def contributed(self, event: Event, rows: Rows) -> Reading:
         """What a forward event's products have added so far to these gradients: the other factor times the gradient."""
@@ -442,7 +448,7 @@ class TapeView(View):
         first, last = program.rows[event.first], program.rows[event.last - 1]
         received, _ = self._touched
         ticks = received[first : last + 1]  # of what is made here: nothing is handed on before
-        edges = program.edges[int(ticks[ticks > 0].min(initial=NEVER)) : self._grad_tick]
+        edges = program.edges[int(ticks[ticks > 0].min(initial=NEVER)) : self.backward_ticks]
         user = edges >> 1
         own = edges[(user >= first) & (user <= last)]
         own = own[r.op[own >> 1] == MUL]
@@ -468,7 +474,7 @@ class TapeView(View):
         g = float(self.workspace.grad[row])
         before = float(start.m[row]), float(start.v[row]), float(start.params[row])
         after = kernels.adam_step(g, *before, *self.adam_rates)
-        return AdamStep(g, *before, *after, lr, beta1, beta2, fix1, fix2)
+        return AdamStep(g, *before, *after, lr, beta1, beta2, fix1, fix2, self.corrects_bias)
 
     def update_maps(self, rows: Rows) -> dict[str, Reading]:
         """Gradient, moments, corrected moments, step and parameter of a whole matrix: g, m, v, m_hat, v_hat, delta, p.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
 
+from engine.immutable import immutable
 from microgpt_tui.cli._options import DATA, OUTPUT
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import go_to, open_session
@@ -38,7 +38,7 @@ def film_options(command: F) -> F:
     return command
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Wanted:
     """A stretch as it was asked for: the texts of its two moments, and in what steps and how fast it goes."""
 

@@ -105,13 +105,7 @@ class _Data(FilePath):
 
 
 def data_option(command: F) -> F:
-    return click.option(
-        "--data",
-        type=_Data(),
-        metavar="FILE",
-        help=say("cli.options.data"),
-        panel=DATA,
-    )(command)
+    return click.option("--data", type=_Data(), metavar="FILE", help=say("cli.options.data"), panel=DATA)(command)
 
 
 def split_option(command: F) -> F:
@@ -123,6 +117,17 @@ def split_option(command: F) -> F:
         help=say("cli.options.split"),
         panel=DATA,
     )(command)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on a run of the model: `data`, `split` and `config`."""
+    return data_option(split_option(hyperparameters(command)))
+
+
+def until_option(text: str, required: bool = False) -> Callable[[F], F]:
+    return click.option(
+        "--until", type=click.IntRange(min=1), required=required, metavar="N", help=text, panel=TRAINING
+    )
 
 
 def step_option(text: str) -> Callable[[F], F]:
@@ -138,32 +143,16 @@ def script_arguments(command: F) -> F:
 
 
 def python_option(command: F) -> F:
-    return click.option(
-        "--python",
-        metavar="EXE",
-        help=say("cli.options.python"),
-        panel=RUNNING,
-    )(command)
+    return click.option("--python", metavar="EXE", help=say("cli.options.python"), panel=RUNNING)(command)
 
 
 def script_options(command: F) -> F:
     """Give a command the options on how a script is run: `data`, `python`, `step_at` and `large`."""
     for option in (
         click.option("--large", is_flag=True, help=say("cli.options.large"), panel=RUNNING),
-        click.option(
-            "--step-at",
-            metavar="LINE",
-            help=say("cli.options.step_at"),
-            panel=RUNNING,
-        ),
+        click.option("--step-at", metavar="LINE", help=say("cli.options.step_at"), panel=RUNNING),
         python_option,
-        click.option(
-            "--data",
-            type=FilePath(),
-            metavar="FILE",
-            help=say("cli.options.script_data"),
-            panel=DATA,
-        ),
+        click.option("--data", type=FilePath(), metavar="FILE", help=say("cli.options.script_data"), panel=DATA),
     ):
         command = option(command)
     return command
@@ -171,6 +160,11 @@ def script_options(command: F) -> F:
 
 def file_option(flag: str, text: str) -> Callable[[F], F]:
     return click.option(flag, type=FilePath(written=True), metavar="FILE", help=text, panel=OUTPUT)
+
+
+def json_option(text: str = "") -> Callable[[F], F]:
+    """`--json`, which a command knows as `as_json`. What that gives may need a `text` of its own."""
+    return click.option("--json", "as_json", is_flag=True, help=text or say("cli.options.json"), panel=OUTPUT)
 
 
 def theme_option(command: F) -> F:

@@ -12,7 +12,7 @@ import rich_click as click
 from click.exceptions import Exit
 
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import DATA, OUTPUT, examples, script_arguments, script_options, step_option
+from microgpt_tui.cli._options import DATA, examples, json_option, script_arguments, script_options, step_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import read_script
 from microgpt_tui.drawing.terminal_text import printable
@@ -48,7 +48,7 @@ WIDEST = 100
     panel=DATA,
 )
 @script_options
-@click.option("--json", "as_json", is_flag=True, help=say("cli.options.json"), panel=OUTPUT)
+@json_option()
 def check(
     script: Path,
     args: tuple[str, ...],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from microgpt_tui.cli._options import DATA, examples, script_arguments, script_options, theme_option
+from microgpt_tui.cli._options import examples, script_arguments, script_options, step_option, theme_option
 from microgpt_tui.texts.say import say
 
 
@@ -20,15 +20,7 @@ from microgpt_tui.texts.say import say
     ),
 )
 @script_arguments
-@click.option(
-    "--step",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help=say("cli.debug.step"),
-    panel=DATA,
-)
+@step_option(say("cli.debug.step"))
 @script_options
 @theme_option
 def debug(

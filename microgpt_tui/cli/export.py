@@ -18,11 +18,9 @@ from microgpt_tui.cli._options import (
     OUTPUT,
     FilePath,
     check_targets,
-    data_option,
     examples,
     file_option,
-    hyperparameters,
-    split_option,
+    run_options,
     theme_option,
 )
 from microgpt_tui.cli._session import go_to, open_session
@@ -51,19 +49,8 @@ GRAPH_LINES = 60  # what has more is folded
         'microgpt-tui export --from "step 0" --to "step 999" --by "20 steps" --pane loss -o loss.svg',
     ),
 )
-@click.option(
-    "--moment",
-    metavar="TEXT",
-    help=say("cli.export.moment"),
-    panel=DATA,
-)
-@click.option(
-    "--run",
-    type=FilePath(),
-    metavar="FILE.safetensors",
-    help=say("cli.export.run"),
-    panel=DATA,
-)
+@click.option("--moment", metavar="TEXT", help=say("cli.export.moment"), panel=DATA)
+@click.option("--run", type=FilePath(), metavar="FILE.safetensors", help=say("cli.export.run"), panel=DATA)
 @_film.film_options
 @file_option("-o", say("cli.export.o"))
 @click.option(
@@ -81,9 +68,7 @@ GRAPH_LINES = 60  # what has more is folded
               help=say("cli.export.graph"))  # fmt: skip
 @click.option("--steps", type=click.IntRange(1, 3), default=2, show_default=True, metavar="N", panel=OUTPUT,
               help=say("cli.export.steps"))  # fmt: skip
-@data_option
-@split_option
-@hyperparameters
+@run_options
 @click.pass_context
 def export(
     ctx: click.Context,

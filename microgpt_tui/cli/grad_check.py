@@ -14,7 +14,7 @@ from engine.model.config import Config
 from engine.text import quoted
 from microgpt_tui.cli._exit import Failure, print_result
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, split_option, step_option
+from microgpt_tui.cli._options import DATA, examples, json_option, run_options, step_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import check_step, session_at
 from microgpt_tui.texts.say import say
@@ -36,22 +36,10 @@ if TYPE_CHECKING:
 @step_option(say("cli.grad_check.step"))
 @click.option("--param", metavar="NAME[I, J]", help=say("cli.grad_check.param"), panel=DATA)
 @click.option("--matrix", metavar="NAME", help=say("cli.grad_check.matrix"), panel=DATA)
-@click.option(
-    "--scalar",
-    metavar="NAME[...]@pos=N",
-    help=say("cli.grad_check.scalar"),
-    panel=DATA,
-)
-@click.option(
-    "--h",
-    type=float,
-    help=say("cli.grad_check.h"),
-    panel=DATA,
-)
-@click.option("--json", "as_json", is_flag=True, help=say("cli.grad_check.json"), panel=OUTPUT)
-@data_option
-@split_option
-@hyperparameters
+@click.option("--scalar", metavar="NAME[...]@pos=N", help=say("cli.grad_check.scalar"), panel=DATA)
+@click.option("--h", type=float, help=say("cli.grad_check.h"), panel=DATA)
+@json_option(say("cli.grad_check.json"))
+@run_options
 def grad_check(
     config: Config,
     step: int,

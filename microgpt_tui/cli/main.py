@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+from collections import UserDict
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any, cast
 
 import rich_click as click
 
@@ -23,20 +27,7 @@ from microgpt_tui.cli._options import (
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import READING, check_step
 from microgpt_tui.cli._words import HELP_CONFIG, WordedContext, translate_click
-from microgpt_tui.cli.check import check
-from microgpt_tui.cli.debug import debug
-from microgpt_tui.cli.export import export
-from microgpt_tui.cli.fetch import fetch
-from microgpt_tui.cli.grad_check import grad_check
-from microgpt_tui.cli.lecture import lecture
-from microgpt_tui.cli.open import allow_only, open_debugger, open_run
-from microgpt_tui.cli.sample import sample
-from microgpt_tui.cli.serve import serve
-from microgpt_tui.cli.trace import trace
-from microgpt_tui.cli.train import train
-from microgpt_tui.cli.verify import verify
-from microgpt_tui.cli.what_if import what_if
-from microgpt_tui.cli.why import why
+from microgpt_tui.cli.open import allow_only, open_debugger
 from microgpt_tui.texts.say import say
 
 
@@ -72,28 +63,12 @@ def _version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
         "microgpt-tui train --save names.safetensors",
     ),
 )
-@click.option(
-    "--resume",
-    is_flag=True,
-    help=say("cli.main.resume"),
-    panel=DATA,
-)
-@click.option(
-    "--resume-earlier",
-    is_flag=True,
-    help=say("cli.main.resume_earlier"),
-    panel=DATA,
-)
+@click.option("--resume", is_flag=True, help=say("cli.main.resume"), panel=DATA)
+@click.option("--resume-earlier", is_flag=True, help=say("cli.main.resume_earlier"), panel=DATA)
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help=say("cli.main.version")
 )
-@click.option(
-    "--source",
-    type=FilePath(),
-    metavar="FILE",
-    help=say("cli.main.source"),
-    panel=DATA,
-)
+@click.option("--source", type=FilePath(), metavar="FILE", help=say("cli.main.source"), panel=DATA)
 @step_option(say("cli.main.step"))
 @data_option
 @split_option
@@ -114,6 +89,7 @@ def cli(
 ) -> None:
     """`microgpt-tui`; its help is the text cli.main.help."""
     if ctx.invoked_subcommand is not None:
+        gc.enable()
         return
     for flag in ("resume", "resume_earlier"):
         if ctx.params[flag]:
@@ -134,8 +110,20 @@ def cli(
     open_debugger(replace(start, source=source), theme=theme)
 
 
-OF_FILES, OF_RUNS = (open_run, debug, check, verify, fetch), (train, sample, trace, why, what_if, grad_check, export)
-for command in (*OF_FILES, lecture, serve, *OF_RUNS):
-    command.context_class = WordedContext
-    cli.add_command(language_option(command))
+class CommandsInModules(UserDict[str, Any]):
+    """The commands by name. Each begins as the name of its function; its module is imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        command = super().__getitem__(name)
+        if isinstance(command, str):
+            module = import_module(f"microgpt_tui.cli.{name.replace('-', '_')}")
+            command = self[name] = language_option(getattr(module, command))
+            command.context_class = WordedContext
+        return cast(click.Command, command)
+
+
+OF_FILES = {"open": "open_run", "debug": "debug", "check": "check", "verify": "verify", "fetch": "fetch"}
+OF_RUNS = {"train": "train", "sample": "sample", "trace": "trace", "why": "why", "what-if": "what_if",
+           "grad-check": "grad_check", "export": "export"}  # fmt: skip
+cli.commands = CommandsInModules(OF_FILES | {"lecture": "lecture", "serve": "serve"} | OF_RUNS)
 translate_click()

@@ -39,38 +39,13 @@ from microgpt_tui.texts.say import say
     metavar="N",
     help=say("cli.sample.number"),
 )
-@click.option(
-    "--temperature",
-    type=float,
-    default=0.5,
-    show_default=True,
-    help=say("cli.sample.temperature"),
-)
-@click.option(
-    "--seed",
-    type=int,
-    help=say("cli.sample.seed"),
-)
-@click.option(
-    "--prefix",
-    default="",
-    metavar="TEXT",
-    help=say("cli.sample.prefix"),
-)
+@click.option("--temperature", type=float, default=0.5, show_default=True, help=say("cli.sample.temperature"))
+@click.option("--seed", type=int, help=say("cli.sample.seed"))
+@click.option("--prefix", default="", metavar="TEXT", help=say("cli.sample.prefix"))
 @click.option("--top-k", type=int, metavar="K", help=say("cli.sample.top_k"))
-@click.option(
-    "--top-p",
-    type=float,
-    metavar="P",
-    help=say("cli.sample.top_p"),
-)
+@click.option("--top-p", type=float, metavar="P", help=say("cli.sample.top_p"))
 @click.option("--greedy", is_flag=True, help=say("cli.sample.greedy"))
-@click.option(
-    "--beam",
-    type=int,
-    metavar="N",
-    help=say("cli.sample.beam"),
-)
+@click.option("--beam", type=int, metavar="N", help=say("cli.sample.beam"))
 @click.pass_context
 def sample(
     ctx: click.Context, /, file: Path, number: int, seed: int | None, prefix: str, beam: int | None, **choosing: Any

@@ -10,7 +10,7 @@ import rich_click as click
 
 from engine.model.config import Config
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import DATA, data_option, examples, hyperparameters, split_option, step_option
+from microgpt_tui.cli._options import DATA, examples, run_options, step_option
 from microgpt_tui.cli._session import session_at
 from microgpt_tui.texts.say import say
 
@@ -29,15 +29,8 @@ PHASES = ("forward", "backward", "update")
     ),
 )
 @step_option(say("cli.trace.step"))
-@click.option(
-    "--phase",
-    type=click.Choice(PHASES),
-    help=say("cli.trace.phase"),
-    panel=DATA,
-)
-@data_option
-@split_option
-@hyperparameters
+@click.option("--phase", type=click.Choice(PHASES), help=say("cli.trace.phase"), panel=DATA)
+@run_options
 def trace(config: Config, step: int, phase: str | None, data: Path | None, split: str) -> None:
     """`microgpt-tui trace`; its help is the text cli.trace.help."""
     session = session_at(config, data, split, step)

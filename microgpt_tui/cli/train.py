@@ -17,13 +17,13 @@ from engine.model.config import Config
 from microgpt_tui.cli._exit import Failure, discard_output, print_notice
 from microgpt_tui.cli._json import json_text
 from microgpt_tui.cli._options import (
-    TRAINING,
     check_targets,
     data_option,
     examples,
     file_option,
     hyperparameters,
     split_option,
+    until_option,
 )
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import Interrupt, check_until, open_session, read_docs
@@ -46,41 +46,14 @@ HEALTH_CHECKS = ("nan", "zero-grad", "dead-relu", "grad-norm")  # a fault always
         "microgpt-tui train --until 50 | tail -1",
     ),
 )
-@click.option(
-    "--until",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help=say("cli.train.until"),
-    panel=TRAINING,
-)
+@until_option(say("cli.train.until"))
 @data_option
 @split_option
-@file_option(
-    "--log",
-    say("cli.train.log"),
-)
+@file_option("--log", say("cli.train.log"))
 @file_option("--save", say("cli.train.save"))
-@click.option(
-    "--break",
-    "breaks",
-    multiple=True,
-    metavar="CONDITION",
-    help=say("cli.train.break"),
-    panel=STOPPING,
-)
-@click.option(
-    "--break-at",
-    multiple=True,
-    metavar="EVENT",
-    help=say("cli.train.break_at"),
-    panel=STOPPING,
-)
-@click.option(
-    "--health",
-    is_flag=True,
-    help=say("cli.train.health"),
-    panel=STOPPING,
-)
+@click.option("--break", "breaks", multiple=True, metavar="CONDITION", help=say("cli.train.break"), panel=STOPPING)
+@click.option("--break-at", multiple=True, metavar="EVENT", help=say("cli.train.break_at"), panel=STOPPING)
+@click.option("--health", is_flag=True, help=say("cli.train.health"), panel=STOPPING)
 @click.option(
     "--no-stop",
     multiple=True,

@@ -10,7 +10,15 @@ import rich_click as click
 from click.exceptions import Exit
 
 from microgpt_tui.cli._exit import BAD
-from microgpt_tui.cli._options import TRAINING, FilePath, data_option, examples, python_option, split_option
+from microgpt_tui.cli._options import (
+    TRAINING,
+    FilePath,
+    data_option,
+    examples,
+    python_option,
+    split_option,
+    until_option,
+)
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import compile_loops, read_script
 from microgpt_tui.drawing.terminal_text import printable
@@ -34,20 +42,8 @@ DIFFERENT = 1
 )
 @click.argument("script", type=FilePath(), metavar="PATH/TO/microgpt.py")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS]")
-@click.option(
-    "--until",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help=say("cli.verify.until"),
-    panel=TRAINING,
-)
-@click.option(
-    "--samples",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help=say("cli.verify.samples"),
-    panel=TRAINING,
-)
+@until_option(say("cli.verify.until"))
+@click.option("--samples", type=click.IntRange(min=0), metavar="N", help=say("cli.verify.samples"), panel=TRAINING)
 @python_option
 @data_option
 @split_option

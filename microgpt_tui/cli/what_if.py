@@ -13,16 +13,7 @@ from engine.model.config import Config
 from engine.text import quoted
 from microgpt_tui.cli._exit import Failure, print_notice, print_result
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import (
-    OUTPUT,
-    TRAINING,
-    check_targets,
-    data_option,
-    examples,
-    file_option,
-    hyperparameters,
-    split_option,
-)
+from microgpt_tui.cli._options import check_targets, examples, file_option, json_option, run_options, until_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import check_until, open_session, read_docs
 from microgpt_tui.drawing.terminal_text import printable
@@ -43,38 +34,16 @@ MAX_LINES = 12  # steps that are shown without --json
     epilog=examples(
         "microgpt-tui what-if --edit 'layer0.attn_wq[3,5]=0' --ablate layer0.head2 --until 200 --json",
         "microgpt-tui what-if --ablate 'layer0.mlp@step=100 = mean:20' --until 200",
+        "microgpt-tui what-if --n-layer 4 --ablate residual --until 200",
         "microgpt-tui what-if --edit 'q[0, 3]@pos=2,step=5 = 0.1' --edit 'learning_rate@step=50 = 0.02' --until 100",
     ),
 )
-@click.option(
-    "--until",
-    type=click.IntRange(min=1),
-    required=True,
-    metavar="N",
-    help=say("cli.what_if.until"),
-    panel=TRAINING,
-)
-@click.option(
-    "--edit",
-    "edits",
-    multiple=True,
-    metavar="CHANGE",
-    help=say("cli.what_if.edit"),
-    panel=CHANGES,
-)
-@click.option(
-    "--ablate",
-    "ablated",
-    multiple=True,
-    metavar="PART",
-    help=say("cli.what_if.ablate"),
-    panel=CHANGES,
-)
-@click.option("--json", "as_json", is_flag=True, help=say("cli.what_if.json"), panel=OUTPUT)
+@until_option(say("cli.what_if.until"), required=True)
+@click.option("--edit", "edits", multiple=True, metavar="CHANGE", help=say("cli.what_if.edit"), panel=CHANGES)
+@click.option("--ablate", "ablated", multiple=True, metavar="PART", help=say("cli.what_if.ablate"), panel=CHANGES)
+@json_option(say("cli.what_if.json"))
 @file_option("--save", say("cli.what_if.save"))
-@data_option
-@split_option
-@hyperparameters
+@run_options
 def what_if(
     config: Config, until: int, edits: tuple[str, ...], ablated: tuple[str, ...], as_json: bool, save: Path | None,
     data: Path | None, split: str,
@@ -112,7 +81,7 @@ def what_if(
 def _read(config: Config, docs: list[str], edits: tuple[str, ...], ablated: tuple[str, ...], until: int) -> list[Any]:
     from engine.errors import ChangeError
     from engine.expressions.scope import Scope
-    from engine.interventions.syntax import Ablation, SetHyperparameter, parse
+    from engine.interventions.syntax import Ablation, parse
     from engine.model.tokenizer import Tokenizer
 
     scope, changes = Scope(config, Tokenizer(docs)), []
@@ -125,9 +94,9 @@ def _read(config: Config, docs: list[str], edits: tuple[str, ...], ablated: tupl
             if isinstance(change, Ablation) != (flag == "--ablate"):
                 other = "--edit" if flag == "--ablate" else "--ablate"
                 raise Failure(say("cli.what_if.other_option", flag=flag, text=text, other=other))
-            # A hyperparameter of training has an effect from the step's update on.
-            training = isinstance(change, SetHyperparameter) and change.name != "temperature"
-            if change.step + training > until:
+            # What only the update reads has an effect from the step's end on.
+            of_update = change.text.partition("@")[0] in ("learning_rate", "beta1", "beta2", "bias_correction")
+            if change.step + of_update > until:
                 raise Failure(say("cli.what_if.too_late", flag=flag, text=text, until=until))
             changes.append(change)
     return changes

@@ -10,7 +10,7 @@ import rich_click as click
 from engine.model.config import Config
 from microgpt_tui.cli._exit import print_result
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, split_option, step_option
+from microgpt_tui.cli._options import DATA, OUTPUT, examples, json_option, run_options, step_option
 from microgpt_tui.cli._session import session_at
 from microgpt_tui.texts.say import say
 
@@ -42,10 +42,8 @@ if TYPE_CHECKING:
     help=say("cli.why.count"),
     panel=OUTPUT,
 )
-@click.option("--json", "as_json", is_flag=True, help=say("cli.options.json"), panel=OUTPUT)
-@data_option
-@split_option
-@hyperparameters
+@json_option()
+@run_options
 def why(
     config: Config,
     step: int,

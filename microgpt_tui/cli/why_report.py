@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from engine.explain.logit_attribution import Attributor
 from engine.explain.update_attribution import attribute_update
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch, describe_scalar
+from engine.immutable import immutable
 from engine.text import quoted, split, token_id
 from engine.timeline.view import GradientState, View
 from microgpt_tui.drawing.numbers import number, share
@@ -23,7 +23,7 @@ from microgpt_tui.texts.say import say
 Cells = list[str]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Answer:
     """`text` for a person, and `facts` with all bits of every number."""
 

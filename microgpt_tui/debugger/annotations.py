@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from itertools import count
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from engine import CHECKS, EngineError, Scope
 from engine.checkpoint.validate import Unfit, moment
 from engine.expressions.breakpoint import Armed, Breakpoint
 from engine.expressions.watch import Watch
+from engine.immutable import immutable
 from engine.text import shortened, shortened_repr
 from engine.timeline.events import Moment
 from microgpt_tui.texts.say import say
@@ -19,7 +20,7 @@ T = TypeVar("T")
 LONGEST = 200  # characters of a reason
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Annotations:
     """`checks` are the health checks that are on, `watches` expressions as typed, `marks` moments by their letters."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine import NumericFault, Run
+from engine.run.capabilities import branching
 from engine.timeline.events import Moment
 from engine.timeline.view import View
 from microgpt_tui.debugger.run_controller import RunController, Start
@@ -29,10 +30,31 @@ class ComparedRun:
     ) -> None:
         self.name, self.changes = name, changes
         self._original, self._make, self._on_arrival = original, make, on_arrival
-        self._motion = RunController(original, start, lambda message: call_later(self._receive, message))
+        self._start, self._call_later = start, call_later
+        self._begin()
+
+    def _begin(self) -> None:
+        motion = RunController(
+            self._original, self._start, lambda message: self._call_later(self._receive, motion, message)
+        )
+        self._motion = motion
         self._aim: Moment | None = None  # where the copy was sent last
         self._fault: tuple[Moment, str] | None = None  # a moment where it cannot be, and why
         self._refused = ""  # why no copy could be made
+
+    def let_go(self) -> None:
+        """Stop the thread, and give back the memory of the copy; when `at` is called again, another one is made."""
+        if self._aim is not None:
+            before = self._motion
+            self.halt()
+            self._begin()
+            if not before.busy:  # else this is done when it arrives
+                self._put_away(before)
+
+    def _put_away(self, motion: RunController) -> None:
+        """Textual holds what a thread has worked on for some time, so it is not enough to forget it."""
+        if motion.session is not self._original:
+            branching(motion.session).put_away()
 
     def at(self, moment: Moment) -> View | str | None:
         """The view of the copy at a moment; why it cannot be there, in words; or None while it is on its way."""
@@ -66,11 +88,14 @@ class ComparedRun:
         """Stop the thread."""
         self._motion.halt()
 
-    def _receive(self, message: RunController.Moved | RunController.Arrived) -> None:
+    def _receive(self, motion: RunController, message: RunController.Moved | RunController.Arrived) -> None:
         if isinstance(message, RunController.Moved):
-            self._motion.drawn()  # nothing of it is shown before it is there
+            motion.drawn()  # nothing of it is shown before it is there
             return
-        self._motion.settle()
+        motion.settle()
+        if motion is not self._motion:  # the copy was let go of meanwhile
+            self._put_away(motion)
+            return
         if message.fault is not None and self._aim is not None:
             self._fault = self._aim, str(message.fault)
         self._refused = message.note.rstrip(".")

@@ -9,13 +9,13 @@ the way, the axes are those of the start.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engine.explain.principal_axes import PrincipalAxes
 from engine.expressions.scope import Scope
+from engine.immutable import immutable, immutable_by_identity
 from engine.model.recording import Floats
 from engine.model.tensors import TensorSpec
 from engine.timeline.view import View
@@ -24,7 +24,7 @@ from microgpt_tui.debugger.series import Past, Series
 MOST_ROWS = 200_000_000  # of the tape, in all training steps that a copy takes: seconds, with compiled loops
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Plane:
     """Axes, and from where to where the matrix reaches along them at the start and where the axes come from, (2,)."""
 
@@ -33,7 +33,7 @@ class Plane:
     high: Floats
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PlanesAhead:
     """The planes of these matrices, by name, at the end of a step that need not have been reached: see `Figure`."""
 

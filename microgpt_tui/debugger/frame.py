@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +15,12 @@ from engine.errors import WhyError
 from engine.explain.gradient_paths import Edge, GradientPath, GradientPaths, waypoints
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch
+from engine.immutable import immutable
 from engine.model.recording import Span
 from engine.model.tensors import AttentionNames, attention_names
 from engine.model.tokenizer import Tokenizer
 from engine.run.step_copy import StepCopy
-from engine.timeline.events import Event, EventKey, Moment, Phase, StepProgram
+from engine.timeline.events import Event, EventKey, Moment, Phase
 from engine.timeline.explainer import SourceLine
 from engine.timeline.update import UpdateStep
 from engine.timeline.view import GradientState, Reading, View
@@ -45,7 +45,7 @@ NO_GRADIENT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Focus:
     """The moment and the focus in it.
 
@@ -82,7 +82,7 @@ class Focus:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Choice:
     """What a spot of a picture can stand for besides a scalar (its row) and a moment: a layer, a head, a matrix."""
 
@@ -91,14 +91,14 @@ class Choice:
     matrix: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Folding:
     """The target of the wheel on the map: how much of the network it folds, as in `Focus`."""
 
     folding: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PathChoice:
     """The chosen gradient path of a scalar, and the chosen edge of that path.
 
@@ -110,7 +110,7 @@ class PathChoice:
     edge: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PathStep:
     """The target of a key that chooses another gradient path of the scalar `row`, or another edge of the path."""
 
@@ -119,14 +119,14 @@ class PathStep:
     edge: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class WatchLine:
     """The target of a spot or key that chooses a watch by its line, counted from 0."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Context:
     """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
     shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
@@ -563,14 +563,12 @@ class Frame:
         return token_name(self.program.tokenizer, token_id)
 
 
-_PATHS: WeakKeyDictionary[StepProgram, GradientPaths] = WeakKeyDictionary()
-
-
 def _paths_of(view: View) -> GradientPaths:
     """The gradient paths of a step: they follow from its values alone, so they are found once for all its moments."""
-    known = _PATHS.get(view.program)
-    if known is None or view.loss is None:
-        known = _PATHS[view.program] = GradientPaths(view)
+    found = view.program.found
+    if GradientPaths not in found or view.loss is None:
+        found[GradientPaths] = GradientPaths(view)
+    known: GradientPaths = found[GradientPaths]
     return known
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from engine.expressions.scope import Scope
 from engine.expressions.source import BRACKETS, QUOTED, check_length
 from engine.expressions.watch import describe_scalar
 from engine.hangul import SPLITS, SYLLABLES
+from engine.immutable import immutable
 from engine.model.dataset import BUNDLED, bundled_path
 from engine.text import quoted
 from engine.timeline.events import PHASES, Event, Moment, Phase
@@ -53,7 +54,7 @@ LEAVING = ("quit", "exit", "q!", "wq", "wq!", "x", "qa", "qa!", "quit!")
 TO_LEAVE = say("debugger.goto.to_leave")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Continue:
     """Go on, or back, to the first moment where a breakpoint of its own says stop."""
 
@@ -61,7 +62,7 @@ class Continue:
     back: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class OtherData:
     """Another run, from its beginning: on a bundled file, by its word, or on the file of a path; split so."""
 
@@ -79,7 +80,7 @@ class OtherData:
         return self.name in BUNDLED
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Cell:
     """One number of a tensor or a matrix, to be chosen in a step and a phase; None is the present one."""
 
@@ -95,7 +96,7 @@ class Cell:
         return f"{place.name}[{', '.join(map(str, index))}]{at}" if index else f"{place.name}{at}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CellTarget:
     """A number and the moment at which to choose it: its row on the tape, its index in its tensor or matrix."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from engine.immutable import immutable, immutable_by_identity
 from engine.numerics import sum_in_order
 from engine.timeline.events import Event, StepProgram
 from engine.timeline.view import GradientState
@@ -18,7 +19,7 @@ from microgpt_tui.debugger.frame import Frame
 BOX, FOLDED = 3, 1  # lines of a box, and of a line that says how many more there are
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class GraphNode:
     """A scalar: its name, the operation that made it, its value and its gradient so far. None: not known at the moment.
 
@@ -34,7 +35,7 @@ class GraphNode:
     new: bool
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Subtree:
     """A node with what lies beyond it, seen from the scalar in the middle: all children, or all users.
 
@@ -56,7 +57,7 @@ class Subtree:
         return max(BOX, sum(subtree.lines for subtree in self.beyond) + FOLDED * bool(self.left_out))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Neighbourhood:
     """The scalar in the middle, once as the root of its children and once as that of its users."""
 
@@ -78,7 +79,7 @@ class GraphBuilder:
         if frame.backward and frame.moment.tick:
             tick = frame.moment.tick
             source = frame.program.source_of(tick)
-            self._edge = None if source is None else (int(frame.program.receivers[tick - 1]), source)
+            self._edge = None if source is None else (frame.program.receiver_of(tick), source)
 
     def sides(self, row: int) -> tuple[bool, bool]:
         """Whether a scalar has children, and whether it has users."""
@@ -202,7 +203,7 @@ def _place(tensor: Event | None) -> tuple[int | None, int | None, int | None]:
 # Where the boxes stand.
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Box:
     """A node in a column, 0 for the scalar in the middle, children to the left; `y` is its first line.
 
@@ -220,7 +221,7 @@ class Box:
         return self.subtree.node
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class More:
     """The line that says how many children or users of a box are not shown."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
+from engine.immutable import immutable
 from engine.text import quoted
 from engine.timeline.events import PHASES, PLACE_NAMES, Event, EventKey, Moment, Phase, StepProgram
 from microgpt_tui.texts.say import say
@@ -16,7 +16,7 @@ LAYERED = re.compile(r"^layer\d+\.")
 MODULE = "<module>"  # the block of what no function makes
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SameEvent:
     """The event of another step or phase that corresponds to the event at `place`: the target of a relative move.
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from engine import EngineError, NumericFault, Run, Stops
 from engine.run.capabilities import is_scripted
 from engine.timeline.events import EventKey, Moment
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.goto import Continue
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.run_controller import PACES, Pace, RunController, why_ended, why_not
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
 from microgpt_tui.texts.say import say
+
+if TYPE_CHECKING:  # imported where a line is read
+    from microgpt_tui.debugger.goto import Continue
 
 MOST_WAITING = 9  # moves that wait for the one that is under way; a held key would make more without end
 ONWARD = ("next_event", "next_scalar", "next_phase", "next_step", "next_ten_steps")

@@ -16,11 +16,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable, immutable_by_identity
 from engine.timeline.events import Event, EventKey, Phase, StepProgram
 from microgpt_tui.debugger.navigation import has_own_words, matrix_name
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Node:
     """A tensor of a position; where heads have one each, all of them.
 
@@ -68,17 +69,19 @@ class Node:
         return (event.place for event in self.events)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ResidualBranch:
     """What hangs on the residual stream: it reads the node `start`, and `end` adds it to that.
 
-    `members` are the nodes between. All are places in the network.
+    `members` are the nodes between. All are places in the network. `added` is False where a change leaves `start` out
+    of the sum, so that nothing passes the branch by.
     """
 
     label: str
     start: int
     members: range
     end: int
+    added: bool
 
 
 @dataclass(eq=False)
@@ -279,7 +282,7 @@ def _branches(program: StepProgram, nodes: Sequence[Node]) -> Iterator[ResidualB
             members = range(start + 1, node.place)
             inside = [nodes[place].event for place in members]
             label = _branch_label(program, node, inside)
-            yield ResidualBranch(label, start, members, node.place)
+            yield ResidualBranch(label, start, members, node.place, not node.event.left_out)
             free = node.place
 
 
@@ -293,7 +296,11 @@ def _branch_label(program: StepProgram, node: Node, inside: Sequence[Event]) -> 
 
 def _stream_into(program: StepProgram, node: Node, nodes: Sequence[Node]) -> int | None:
     """Of a tensor that is the sum of two whole tensors, the place of the one that the other was made from."""
-    if len(node.events) > 1 or len(node.reads) != 2 or node.event.kind != "add":
+    if len(node.events) > 1 or node.event.kind != "add":
+        return None
+    for rows in node.event.left_out.values():  # it would be added
+        return next((n.place for n in nodes if np.array_equal(n.event.rows, rows)), None)
+    if len(node.reads) != 2:
         return None
     added = set(zip(*(program.children(row) for row in node.event.rows.ravel().tolist()), strict=True))
     early, late = (nodes[place] for place in node.reads)

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from weakref import WeakKeyDictionary
 
@@ -19,6 +18,7 @@ from textual.message import Message
 
 from engine import EngineError, NumericFault, Run, Stop, Stops, continue_to, reverse_continue
 from engine.errors import ScriptError
+from engine.immutable import immutable
 from engine.run.capabilities import ScriptedRun, can_be_slowed, is_scripted, sampling
 from engine.timeline.events import Event, Moment, StepProgram
 from microgpt_tui.debugger.navigation import SameEvent, counterpart, last_moment, next_event, same_event
@@ -35,7 +35,7 @@ Start = Callable[[Callable[[], None]], object]
 """Calls a function in a thread, and returns at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Pace:
     """So many events or training steps a second; 0 is as many as it can."""
 
@@ -51,7 +51,7 @@ PACES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Live:
     """How a moving run is doing: at which step, on the way to which, and how many it has done a second.
 

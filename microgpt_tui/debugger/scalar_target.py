@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from engine import EventPattern
 from engine.autograd.tape import Rows
 from engine.expressions.scope import Scope
 from engine.expressions.source import BRACKETS, check_length, split_indices
+from engine.immutable import immutable
 from engine.model.tensors import TensorSpec
 from engine.text import split, token_id
 from engine.timeline.events import PHASES, Event, Moment, Phase, StepProgram
@@ -24,7 +25,7 @@ from microgpt_tui.texts.say import say
 WRITTEN = re.compile(rf"([\w.]+)({BRACKETS})?\s*(@.*)?")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Scalar:
     """The number at `index` of every tensor at `place`; `reach` is the token position without which there is none."""
 
@@ -115,7 +116,7 @@ class Scalar:
     @staticmethod
     def _row(program: StepProgram, phase: Phase, tick: int) -> int:
         if phase is Phase.BACKWARD:
-            return int(program.receivers[tick - 1])
+            return program.receiver_of(tick)
         return int(program.rows[tick - 1]) if phase is Phase.FORWARD else tick - 1
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from engine.expressions.source import check_length
+from engine.immutable import immutable
 from engine.text import same
 from engine.timeline.events import PHASES, Event, Moment, StepProgram
 from microgpt_tui.debugger.completion import LineError, completed
@@ -15,7 +15,7 @@ from microgpt_tui.texts.say import say
 NUMBERS = {"pos": "pos", "position": "pos", "layer": "layer", "head": "head"}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Match:
     """The event to go to, the `number`-th of `count` that fit; `wrapped` if the search began again at the first."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch
+from engine.immutable import immutable
 from engine.run.replay import course_of, steps_to_show
 from engine.timeline.update import UpdateStep
 from engine.timeline.view import View
@@ -34,7 +34,7 @@ T = TypeVar("T")
 _UNKNOWN = object()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Series(Generic[T]):
     """A figure up to a moment, by step, ascending, and the finished steps still `missing` among them.
 
@@ -47,7 +47,7 @@ class Series(Generic[T]):
     ahead: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Update:
     """How a parameter was moved, an `UpdateStep`."""
 
@@ -63,7 +63,7 @@ class Update:
         return dict(view.past_updates(self.row))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Watched:
     """The value of a watch, an `Answer`."""
 

@@ -56,7 +56,7 @@ class SeriesLoader:
                 self._newer.set()
 
     def _work(self) -> None:
-        """Answer wishes until there is none. There is one such thread at most, so the twin is its own."""
+        """Answer wishes until there is none. There is one such thread at most, so its twin is its own."""
         worker = get_current_worker()
         while not worker.is_cancelled:
             with self._lock:
@@ -67,6 +67,7 @@ class SeriesLoader:
             with self._lock:
                 if not self._newer.is_set():
                     self._wishes.clear()
+                    self._twin = None  # it takes as much memory as the run; the next wish makes another one
                     self._working = False
                     break
         self._tell()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from engine import EngineError, Run
-from engine.checkpoint.checkpoint import Checkpoint, snapshot
 from engine.expressions.scope import Scope
 from engine.expressions.watch import watch_text
 from engine.hangul import SYLLABLES
@@ -19,6 +19,9 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.run_controller import Start
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.texts.say import say
+
+if TYPE_CHECKING:  # imported where a run is saved
+    from engine.checkpoint.checkpoint import Checkpoint
 
 MOST_NAMED = 2  # changes of a branch that are named before the rest is only counted
 Enter = Callable[[Callable[[], Run], Moment | None], bool]
@@ -82,7 +85,7 @@ class WhatIfController:
         branches, changes = self.branches, self.branches.changes(name)
         source = name, changes, branches
         if self._compared is None or self._compared[0] != source:
-            self.halt()
+            self.let_go_of_compared()
             make = partial(branches.copy, name, changes)
             on_arrival, label = self._state.on_change, name or ORIGINAL
             words = in_words(changes)
@@ -90,13 +93,15 @@ class WhatIfController:
             self._compared = source, run
         return self._compared[1]
 
-    def halt(self) -> None:
-        """Stop the thread that moves the compared run."""
+    def let_go_of_compared(self) -> None:
+        """Nothing shows the compared run: give back its memory."""
         if self._compared is not None:
-            self._compared[1].halt()
+            self._compared[1].let_go()
 
     def snapshot(self, path: str | None, split: str = SYLLABLES) -> Checkpoint:
         """The original and its branches, to be saved."""
+        from engine.checkpoint.checkpoint import snapshot
+
         return snapshot(self.branches.original, path, self.branches.all(), self.branch, split)
 
     def take_up(self, branches: Branches, branch: str | None = None) -> None:
@@ -109,7 +114,17 @@ class WhatIfController:
 
     def enter(self, name: str | None, moment: Moment | None = None) -> bool:
         """Go to a moment of another run; whether it is on its way."""
-        return name != self.branch and self._enter_run(partial(self.branches.session, name), moment)
+        return name != self.branch and self._go_to(partial(self.branches.session, name), moment)
+
+    def _go_to(self, make: Callable[[], Run], moment: Moment | None = None) -> bool:
+        """Have a run made and shown. The one that is shown puts its numbers away first: a run takes much memory."""
+        shown = branching(self._state.session)
+
+        def put_away_and_make() -> Run:
+            shown.put_away()
+            return make()
+
+        return self._enter_run(put_away_and_make, moment)
 
     def entered(self, session: Run) -> bool:
         """The thread has come with a run: show it. Returns whether it is another one; if not, no change was made."""
@@ -129,7 +144,7 @@ class WhatIfController:
         here = self.branch
         if not changes and here is not None:
             self.remove(here, what)
-        elif self._enter_run(lambda: self.branches.session(self.branches.change(here, changes).name), None):
+        elif self._go_to(lambda: self.branches.session(self.branches.change(here, changes).name)):
             self._announcement = say("debugger.what_if.changed", what=what)
 
     def remove(self, name: str, why: str = "") -> None:
@@ -199,10 +214,10 @@ class WhatIfController:
         """Switch a part off or to its mean, or on again."""
         session = self._state.session
         changes = branching(session).changes
-        off = [c for c in changes if isinstance(c, Ablation) and c.part == part.part and c.step <= session.step]
+        off = [c for c in changes if isinstance(c, Ablation) and c.switches_off(part) and c.step <= session.step]
         rest = tuple(change for change in changes if change not in off)
         if off and part.mean_of in (0, off[-1].mean_of):
-            self.change(rest, say("debugger.what_if.on_again_all_steps", part=part.part))
+            self.change(rest, say("debugger.what_if.on_again_all_steps", part=off[-1].part))
         else:
             to = "at_its_mean" if part.mean_of else "off"
             said = say(f"debugger.what_if.from_step.{to}", part=part.part, mean_of=part.mean_of, step=part.step)

@@ -1,4 +1,4 @@
-"""What can be switched off: heads, MLPs, keys and values of positions; which is in question, and a list of all."""
+"""What can be switched off: which part is in question, and a list of all."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import ClassVar
 import numpy as np
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from engine.interventions.syntax import Ablation, Change
+from engine.interventions.syntax import PARTS, Ablation, Change, all_parts
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.modal import Modal
 from microgpt_tui.widgets.textual_fixes import SafeOptionList
@@ -29,6 +30,8 @@ def in_question(frame: Frame) -> Ablation | None:
     event, step, layer = frame.stage_event, frame.moment.step, frame.stage_event.layer
     if layer is None:
         return None
+    if event.name in PARTS:
+        return Ablation(step, layer, event.name)
     own = [s for s in frame.program.events(Phase.FORWARD) if (s.pos, s.layer) == (frame.pos, layer)]
     if event.head is not None:
         return Ablation(step, layer, "head", event.head)
@@ -42,36 +45,21 @@ def in_question(frame: Frame) -> Ablation | None:
     return None
 
 
-def parts(frame: Frame) -> list[Ablation]:
-    """Everything that can be switched off from this step on, layer by layer."""
-    config, step = frame.config, frame.moment.step
-    found = []
-    for layer in range(config.n_layer):
-        found += [Ablation(step, layer, "head", head) for head in range(config.n_head)]
-        found += [Ablation(step, layer, "mlp")]
-        found += [Ablation(step, layer, "pos", pos) for pos in range(frame.program.n)]
-    return found
-
-
 class PartsScreen(Modal[Ablation | None]):
     """Returns the part that is to be switched: off, to its mean, or on again if it is off."""
 
     CSS = "PartsScreen .box { width: 64; }"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,X", "close", say("dialogs.keys.close"), tooltip=say("dialogs.ablations.switch_nothing")),
-        Binding(
-            "m",
-            "mean",
-            say("dialogs.ablations.mean"),
-            tooltip=say("dialogs.ablations.let_be_its_mean", mean_of=MEAN_OF),
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        Key("parts.close", "escape,q,X", "close"),
+        Key(f"parts.mean.{MEAN_OF}", "m", "mean"),
+    )
 
     def __init__(self, frame: Frame, changes: Iterable[Change]) -> None:
         super().__init__()
-        self._parts, here = parts(frame), in_question(frame)
+        self._parts = all_parts(frame.config, frame.program.n, frame.moment.step)
+        here = in_question(frame)
         self._first = next((i for i, part in enumerate(self._parts) if here and part.part == here.part), 0)
-        self._off = {c.part: c for c in changes if isinstance(c, Ablation) and c.step <= frame.moment.step}
+        self._off = [c for c in changes if isinstance(c, Ablation) and c.step <= frame.moment.step]
         self._tokens = [frame.token(pos) for pos in range(frame.program.n)]
 
     def compose(self) -> ComposeResult:
@@ -86,11 +74,11 @@ class PartsScreen(Modal[Ablation | None]):
         self.query_one(OptionList).highlighted = self._first
 
     def _line(self, part: Ablation) -> Text:
-        off = self._off.get(part.part)
+        off = next((change for change in reversed(self._off) if change.switches_off(part)), None)
         state = "on" if off is None else "off_at_mean" if off.mean_of else "off"
         words = say(
             f"dialogs.ablations.part.{part.kind}",
-            layer=part.layer,
+            where=say(f"dialogs.ablations.where.{'everywhere' if part.layer is None else 'layer'}", layer=part.layer),
             number=part.number,
             token=self._tokens[part.number or 0] if part.kind == "pos" else "",
             state=say(f"dialogs.ablations.state.{state}", step=off.step if off else 0),
@@ -108,5 +96,9 @@ class PartsScreen(Modal[Ablation | None]):
     def action_mean(self) -> None:
         """To its mean."""
         chosen = self.query_one(OptionList).highlighted
-        if chosen is not None:
+        if chosen is None:
+            return
+        if PARTS[self._parts[chosen].kind].constant:
             self.dismiss(replace(self._parts[chosen], mean_of=MEAN_OF))
+        else:
+            self.notify(say("dialogs.ablations.has_no_mean"), timeout=4)

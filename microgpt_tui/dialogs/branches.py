@@ -7,11 +7,12 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.run.branches import ORIGINAL, Branches
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.dialogs.list_dialog import ListDialog, option
 from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing.picture import Line
@@ -31,27 +32,14 @@ class BranchesScreen(ListDialog[Wish | None]):
 
     TITLE_ABOVE, WIDEST = say("dialogs.branches.title"), 104
     CSS = f"BranchesScreen .box {{ width: {WIDEST}; }}"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,E", "dismiss(None)", say("dialogs.keys.close"), tooltip=say("dialogs.branches.stay_run")),
-        Binding(
-            "r", "rename", say("dialogs.branches.rename"), tooltip=say("dialogs.branches.give_branch_another_name")
-        ),
-        Binding(
-            "u", "wish('undo')", say("dialogs.branches.undo"), tooltip=say("dialogs.branches.take_back_last_change")
-        ),
-        Binding(
-            "d,delete", "wish('remove')", say("dialogs.keys.delete"), tooltip=say("dialogs.branches.forget_branch")
-        ),
-        Binding(
-            "m", "wish('here')", say("dialogs.branches.moment"), tooltip=say("dialogs.branches.go_present_moment_run")
-        ),
-        Binding(
-            "c",
-            "wish('beside')",
-            say("dialogs.branches.compare"),
-            tooltip=say("dialogs.branches.show_run_beside_present"),
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        Key("branches.close", "escape,q,E", "dismiss(None)"),
+        Key("branches.rename", "r", "rename"),
+        Key("branches.undo", "u", "wish('undo')"),
+        Key("branches.delete", "d,delete", "wish('remove')"),
+        Key("branches.moment", "m", "wish('here')"),
+        Key("branches.compare", "c", "wish('beside')"),
+    )
 
     def __init__(self, branches: Branches, present: str | None) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -16,6 +16,7 @@ from engine import CHECKS, Scope
 from engine.expressions.breakpoint import Armed, Breakpoint
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.examples import Examples
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.dialogs.list_dialog import ListDialog, option
 from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing import theme
@@ -32,36 +33,14 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
 
     TITLE_ABOVE, WIDEST = say("dialogs.breakpoints.title"), 96
     CSS = f"BreakpointsScreen .box {{ width: {WIDEST}; }}"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,B", "dismiss(None)", say("dialogs.keys.close"), tooltip=say("dialogs.breakpoints.back_run")),
-        Binding(
-            "a",
-            "add",
-            say("dialogs.breakpoints.add"),
-            tooltip=say("dialogs.breakpoints.type_breakpoint"),
-            priority=True,
-        ),
-        Binding(
-            "e",
-            "edit",
-            say("dialogs.breakpoints.edit"),
-            tooltip=say("dialogs.breakpoints.change_what_chosen"),
-            priority=True,
-        ),
-        Binding(
-            "space",
-            "switch",
-            say("dialogs.breakpoints.on_off"),
-            tooltip=say("dialogs.breakpoints.switch_what_chosen_on"),
-        ),
-        Binding(
-            "d,delete",
-            "delete",
-            say("dialogs.keys.delete"),
-            tooltip=say("dialogs.breakpoints.take_chosen_breakpoint_away"),
-        ),
-        Binding("g", "goto", say("dialogs.breakpoints.go"), tooltip=say("dialogs.breakpoints.go_next_event_step")),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        Key("breakpoints.close", "escape,q,B", "dismiss(None)"),
+        Key("breakpoints.add", "a", "add", priority=True),
+        Key("breakpoints.edit", "e", "edit", priority=True),
+        Key("breakpoints.switch", "space", "switch"),
+        Key("breakpoints.delete", "d,delete", "delete"),
+        Key("breakpoints.goto", "g", "goto"),
+    )
 
     def __init__(
         self, annotations: Annotations, scope: Scope, hits: Mapping[str, int], keep: Callable[[Annotations], None]

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.dialogs.list_dialog import ListDialog, option
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import plain_words
@@ -28,24 +29,12 @@ class ChaptersScreen(ListDialog[tuple[Course, int, int] | None]):
 
     TITLE_ABOVE, WIDEST = say("dialogs.chapters.title"), 78
     CSS = f"ChaptersScreen .box {{ width: {WIDEST}; }}"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,l", "dismiss(None)", say("dialogs.keys.close"), tooltip=say("dialogs.chapters.back")),
-        Binding(
-            "tab,k",
-            "translate",
-            say("dialogs.chapters.language"),
-            tooltip=say("dialogs.chapters.same_course_its_other"),
-            priority=True,
-        ),
-        Binding("f", "file", say("dialogs.chapters.file"), tooltip=say("dialogs.chapters.file_by_line")),
-        Binding(
-            "space,right,pagedown",
-            "choose",
-            say("dialogs.chapters.choose"),
-            tooltip=say("dialogs.chapters.begin_chapter"),
-            priority=True,
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        Key("chapters.close", "escape,q,l", "dismiss(None)"),
+        Key("chapters.language", "tab,k", "translate", priority=True),
+        Key("chapters.file", "f", "file"),
+        Key("chapters.choose", "space,right,pagedown", "choose", priority=True),
+    )
 
     def __init__(self, course: Course, place: int, page: int, code: CodeFinder) -> None:
         """`place` and `page` are where the lecture is; `code` finds the statements that pages are about."""

@@ -16,7 +16,7 @@ from rich.style import Style
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.markup import escape
 from textual.message import Message
@@ -27,6 +27,7 @@ from engine.autograd.tape import Rows
 from engine.run.gradcheck import CheckedGradient, GradientChecker, Summary
 from engine.text import quoted
 from engine.timeline.view import View
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.terminal_text import printable
@@ -47,38 +48,19 @@ class GradCheckScreen(Modal[int | None]):
 
     CSS = "GradCheckScreen .box { width: 84; }"
     AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "escape,g",
-            "stop",
-            say("dialogs.gradcheck.stop_close"),
-            tooltip=say("dialogs.gradcheck.stop_check_matrix_else"),
-        ),
-        Binding("q", "dismiss(None)", say("dialogs.keys.close"), tooltip=say("dialogs.gradcheck.back_run")),
-        Binding(
-            "m", "all", say("dialogs.gradcheck.all_of_it"), tooltip=say("dialogs.gradcheck.check_every_element_matrix")
-        ),
-        Binding(
-            "enter",
-            "take",
-            say("dialogs.gradcheck.choose"),
-            tooltip=say("dialogs.gradcheck.one_with_largest_difference"),
-        ),
-        Binding(
-            "plus,equals_sign",
-            "scale(10)",
-            say("dialogs.gradcheck.larger_h"),
-            tooltip=say("dialogs.gradcheck.ten_times_step"),
-        ),
-        Binding("minus", "scale(0.1)", say("dialogs.gradcheck.smaller_h"), tooltip=say("dialogs.gradcheck.tenth_step")),
-        Binding(
-            "0", "default", say("dialogs.gradcheck.default_h"), tooltip=say("dialogs.gradcheck.default_step_again")
-        ),
-        Binding("up", "move(0, -1)", say("dialogs.gradcheck.above")),
-        Binding("down", "move(0, 1)", say("dialogs.gradcheck.below")),
-        Binding("left", "move(-1, 0)", say("dialogs.gradcheck.left")),
-        Binding("right", "move(1, 0)", say("dialogs.gradcheck.right")),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        Key("gradcheck.stop", "escape,g", "stop"),
+        Key("gradcheck.close", "q", "dismiss(None)"),
+        Key("gradcheck.all", "m", "all"),
+        Key("gradcheck.choose", "enter", "take"),
+        Key("gradcheck.larger", "plus,equals_sign", "scale(10)"),
+        Key("gradcheck.smaller", "minus", "scale(0.1)"),
+        Key("gradcheck.default", "0", "default"),
+        Key("gradcheck.above", "up", "move(0, -1)"),
+        Key("gradcheck.below", "down", "move(0, 1)"),
+        Key("gradcheck.left", "left", "move(-1, 0)"),
+        Key("gradcheck.right", "right", "move(1, 0)"),
+    )
 
     @dataclass
     class Checked(Message):
@@ -107,9 +89,12 @@ class GradCheckScreen(Modal[int | None]):
         self._check(many=False)
 
     def on_unmount(self) -> None:
-        """Stop the worker."""
+        """Stop the worker, and let go of the run that it moves."""
         self._ended.set()
         self._job += 1
+        if self._turn.acquire(blocking=False):  # else the worker does
+            self._checker = None
+            self._turn.release()
 
     # Work, in threads.
 
@@ -143,6 +128,9 @@ class GradCheckScreen(Modal[int | None]):
                 self.post_message(self.Checked(job, summary))
             except EngineError as error:
                 self.post_message(self.Checked(job, error))
+            finally:
+                if self._ended.is_set():
+                    self._checker = None
 
     # What is shown.
 

@@ -8,13 +8,13 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from engine.language.chosen import language
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.keys import IN_LECTURE, Key
+from microgpt_tui.debugger.keys import IN_LECTURE, Key, bindings
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import MINUS_SIGNS, PLUS_SIGNS
 from microgpt_tui.explanations.glossary import terms
@@ -41,9 +41,7 @@ class HelpScreen(Modal[None]):
     """A text that scrolls where it is too long; any of its keys closes it."""
 
     CSS = "HelpScreen .box { padding: 0 2; }"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,K,enter", "dismiss", say("dialogs.keys.close"))
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Key("help.close", "escape,q,question_mark,K,enter", "dismiss"))
 
     def __init__(self, title: str, text: Text) -> None:
         super().__init__()
@@ -68,7 +66,7 @@ def debugger_help(frame: Frame, pane: str | None) -> Text:
     text.append(say("dialogs.help.bars_standing_on_ground"), theme.DIM)
     _keys(text, registry.all_keys(), 5)
     text.append(say("dialogs.help.lecture"), theme.STRONG)
-    single = [(key.display or key.keys, key.tooltip) for key in IN_LECTURE if not key.id.startswith(MANY)]
+    single = [(key.shown, key.tooltip) for key in IN_LECTURE if not key.id.startswith(MANY)]
     for shown, tooltip in (*single, *MANY_WORDS):
         text.append(f"  {shown:<5} ", theme.STRONG).append(f"{tooltip}\n", theme.TEXT)
     text.append(say("dialogs.help.mouse_does_all_click"), theme.DIM)
@@ -102,4 +100,4 @@ def _keys(text: Text, keys: Iterable[Key], width: int) -> None:
     for group, members in groupby(keys, key=lambda key: key.heading):
         text.append(f"\n{group}\n", theme.STRONG)
         for key in members:
-            text.append(f"  {key.display or key.keys:<{width}} ", theme.STRONG).append(f"{key.tooltip}\n", theme.TEXT)
+            text.append(f"  {key.shown:<{width}} ", theme.STRONG).append(f"{key.tooltip}\n", theme.TEXT)

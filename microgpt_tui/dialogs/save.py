@@ -8,13 +8,14 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.markup import escape
 from textual.message import Message
 from textual.widgets import Input, Static
 
 from engine import CheckpointError
 from engine.checkpoint.checkpoint import Checkpoint, write
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.dialogs.text_input import Typing
 from microgpt_tui.drawing.terminal_text import lines, shell_word
 from microgpt_tui.texts.say import say
@@ -29,9 +30,7 @@ class SaveScreen(Typing[Path | None]):
     """
 
     CSS = "SaveScreen .box { width: 72; }"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", say("dialogs.keys.close"), tooltip=say("dialogs.save.do_not_save"))
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Key("save.close", "escape", "close"))
 
     @dataclass
     class Written(Message):

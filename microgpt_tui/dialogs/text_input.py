@@ -8,13 +8,14 @@ from typing import ClassVar, Generic, TypeVar
 from rich.cells import cell_len, set_cell_size
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.suggester import Suggester
 from textual.widgets import Input, Label, Static
 
 from engine import EngineError, ExpressionError
 from microgpt_tui.debugger.completion import LineError
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.drawing.error_pointer import pointer
 from microgpt_tui.drawing.terminal_text import lines, printable
 from microgpt_tui.texts.say import say
@@ -63,9 +64,7 @@ class AskScreen(Typing[T | None], Generic[T]):
     `read` raises EngineError for a line that is wrong: the reason is shown below the line, which stays.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", say("dialogs.keys.close"), tooltip=say("dialogs.text_input.change_nothing"))
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Key("ask.close", "escape", "dismiss(None)"))
 
     def __init__(self, title: str, hint: str, read: Callable[[str], T], text: str = "") -> None:
         super().__init__()
@@ -107,12 +106,12 @@ class LineScreen(Typing[T | None], Generic[T]):
     LineScreen #note { height: auto; padding: 0 2; color: $foreground 70%; }
     LineScreen #note.-wrong { color: $error; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", say("dialogs.keys.close"), tooltip=say("dialogs.text_input.leave_line")),
-        Binding("tab", "complete", say("dialogs.text_input.complete"), tooltip=say("dialogs.text_input.complete_word")),
-        Binding("up", "recall(-1)", say("dialogs.text_input.earlier"), tooltip=say("dialogs.text_input.line_before")),
-        Binding("down", "recall(1)", say("dialogs.text_input.later"), tooltip=say("dialogs.text_input.line_after")),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        Key("line.close", "escape", "dismiss"),
+        Key("line.complete", "tab", "complete"),
+        Key("line.earlier", "up", "recall(-1)"),
+        Key("line.later", "down", "recall(1)"),
+    )
 
     def __init__(
         self, sign: str, hint: str, read: Callable[[str], T | None], complete: Callable[[str], list[str]],

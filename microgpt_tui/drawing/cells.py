@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import zip_longest
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.style import Style
 
+from engine.immutable import immutable_by_identity
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import brief
 from microgpt_tui.drawing.picture import Line, Picture
@@ -26,7 +27,7 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Cells:
     """Numbers to draw, which of them are known, what each one stands for, and which have just changed, in one shape.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from rich.cells import cell_len
 from rich.style import Style
 
+from engine.immutable import immutable
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import EIGHTHS, cell, heat
 from microgpt_tui.drawing.numbers import plain
@@ -25,7 +25,7 @@ Target = Callable[[int], Hashable]
 """What the i-th number of a series stands for."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Column:
     """The mean of the numbers `first` to `last` (exclusive) of a series, None where they are still to come."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import builtins
 import re
-from dataclasses import dataclass
 from keyword import kwlist
 
 from rich.segment import Segment
 from rich.style import Style
+
+from engine.immutable import immutable
 
 OPERATORS = frozenset(("and", "in", "is", "not", "or"))
 KEYWORDS = frozenset(kwlist) - OPERATORS
@@ -26,7 +27,7 @@ TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CodeStyles:
     """How the parts of a code look; what is `defined` is a function or a class there, or a decorator."""
 

@@ -10,12 +10,13 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
+from engine.immutable import immutable
 from microgpt_tui.drawing.terminal_text import printable
 
 new = tuple.__new__  # makes a segment without the detour of named tuples: a picture has hundreds of them
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Spot:
     """Cells `x` to `end` (exclusive) of line `y` stand for `target`."""
 

@@ -5,15 +5,14 @@ The names are those of the theme in use; `use` changes them all at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rich.style import Style
 from textual.theme import Theme
 
+from engine.immutable import immutable
 from microgpt_tui.drawing.highlighting import CodeStyles
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Colours:
     """What one theme is made of: texts from loud to quiet, the sign colours, and both ends of their ramps."""
 

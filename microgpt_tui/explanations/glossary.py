@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 
+from engine.immutable import immutable
 from engine.language.catalog import read_part
 from engine.language.chosen import LANGUAGES
 
@@ -14,7 +14,7 @@ _TEXTS = "microgpt_tui.texts"
 _REMARK = re.compile(r"\s*\(.*?\)")  # what tells two terms of one word apart
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class GlossaryTerm:
     """A term as a language calls it, in English, and its meaning in that language."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
+from engine.immutable import immutable
 from engine.language.catalog import fill, read_part
 from engine.language.chosen import LANGUAGES, language
 from engine.timeline.events import Event, Phase
@@ -23,7 +23,7 @@ OF_CHANGEABLE = ("e:", "g:")  # what if, and gradient checks
 PANE_KEYS = say("explanations.sentences.pane_keys")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Text:
     """A title and three sentences; `now` says what happens to this document, `now_VARIANT` in a variant of it.
 
@@ -72,9 +72,21 @@ def _text_of(frame: Frame) -> Text:
     whole = frame.backward and frame.event.is_parameter and not frame.stepping_inside
     operation = frame.operation
     kind = "parameter" if whole else "formula" if is_formula(operation) else operation.kind
+    if not whole and left_out_of(frame):
+        kind = f"without_{left_out_of(frame)}"
     if frame.phase is Phase.UPDATE and frame.view.optimizer != ADAM:
         kind = "generic"
     return kinds[kind if kind in kinds else "generic"]
+
+
+def left_out_of(frame: Frame) -> str:
+    """What a change leaves out of the operation on the stage, by its kind, or of the update; empty if nothing."""
+    if frame.phase is Phase.UPDATE:
+        return "" if frame.view.corrects_bias else "bias_correction"
+    return _LEFT_OUT.get(frame.operation.kind, "") if frame.operation.left_out else ""
+
+
+_LEFT_OUT = {"add": "residual", "scores": "score_scale"}
 
 
 def is_formula(operation: Event) -> bool:

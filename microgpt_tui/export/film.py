@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice, takewhile
 
 from engine import Run
+from engine.immutable import immutable
 from engine.timeline.events import Moment, StepProgram
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Focus
@@ -33,7 +33,7 @@ ProgramOf = Callable[[int], StepProgram]
 """What a step does; the program is valid until that of another step is asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Stretch:
     """From a moment to one that is not earlier, each time `count` of what `way` names on, `pace` times a second."""
 
@@ -65,7 +65,7 @@ class Stretch:
             yield SameEvent(step, self.start.phase, place).moment(program_of(step))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class FilmFrame:
     """A screen, and when it comes and goes, in seconds from the beginning."""
 

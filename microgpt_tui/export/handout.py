@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from textwrap import dedent
 
 from engine import Run
+from engine.immutable import immutable
 from microgpt_tui.drawing.markdown import parser, without_literals
 from microgpt_tui.explanations.glossary import terms_in
 from microgpt_tui.export.headless import screenshots
@@ -46,7 +46,7 @@ nav li {{ margin: .1rem 0; }} .number {{ color: #888; font-weight: normal; }}
 """
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Printed:
     """A chapter for a handout: its title, and its pages with their pictures."""
 

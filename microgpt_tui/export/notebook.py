@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from engine import Address, ConfigError, Moment, Run, Scope
+from engine.immutable import immutable
 from engine.text import shortened_repr
 from microgpt_tui.drawing.theme import THEMES
 from microgpt_tui.export.moment_picture import LARGEST, USUAL, moment_picture
@@ -22,7 +22,7 @@ T = TypeVar("T")
 _PREFIX = "microgpt-"  # of the names of themes
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ShownMoment:
     """A picture that a notebook displays; as text, its title."""
 

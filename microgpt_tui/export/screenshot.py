@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
+from engine.immutable import immutable
 from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.drawing.theme import Colours
 
 FULL = 0x2588  # the full cell; before it come eighths of one from below, after it eighths from the left
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Look:
     """How text looks; colours as `#rrggbb`, whatever the terminal could have shown."""
 
@@ -27,7 +27,7 @@ class Look:
     underlined: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Piece:
     """Text from cell `x` of its line on, in `width` cells: ASCII, or one other character, which may be repeated.
 
@@ -52,7 +52,7 @@ class Piece:
         return (1 - (code - FULL) / 8, 1) if FULL < code < FULL + 8 else None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Screenshot:
     """A screen of `width` cells, line by line. `title` says what it shows; no character in it is a control character.
 

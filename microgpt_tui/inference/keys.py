@@ -23,7 +23,7 @@ IN_INFERENCE = (
     LISTS("inference.layer", "tab", "layer"),
     LISTS("inference.beam", "b", "show('beam')"),
     LISTS("inference.names", "g", "show('names')"),
-    LISTS("inference.theme", "ctrl+t", "app.next_theme", "^t"),
+    LISTS("app.theme", "ctrl+t", "app.next_theme", "^t"),
     LISTS("inference.help", "question_mark", "help", "?"),
     LISTS("inference.leave", "escape,q,i", "dismiss", "esc"),
 )  # fmt: skip

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from engine.immutable import immutable, immutable_by_identity
 from engine.sampling.beam import Continuation
 from engine.sampling.stepper import SampleStep, SampleStepper
 from microgpt_tui.debugger.frame import token_name
@@ -13,21 +14,21 @@ from microgpt_tui.texts.say import say
 COLDEST, HOTTEST, NOTCH = 0.05, 2.0, 0.05  # the slider of the temperature
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Temperature:
     """A spot on the slider."""
 
     value: float
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Position:
     """A position of the walk, to go to."""
 
     pos: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class InferenceState:
     """One position of a walk, by parameters of a training step, with `docs` to compare what is made up with.
 

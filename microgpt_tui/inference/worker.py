@@ -45,6 +45,7 @@ class DocumentWorker:
         self._run: SamplingRun | None = None  # the run once more, from its beginning
         self._printed: list[str] | None = None  # the names that are printed after training, once they are known
         self._worker: Worker[None] | None = None
+        self._ended = False
         self._turn = threading.Lock()  # held by the thread that works; one that was cancelled soon lets go of it
 
     def search(self, prefix: str, temperature: float) -> None:
@@ -59,6 +60,17 @@ class DocumentWorker:
         if self._worker is not None:
             self._worker.cancel()
 
+    def end(self) -> None:
+        """Stop for good, and let go of the runs that were made."""
+        self._ended = True
+        self.stop()
+        if self._turn.acquire(blocking=False):  # else the thread that works does
+            self._let_go()
+            self._turn.release()
+
+    def _let_go(self) -> None:
+        self._sampler = self._run = None
+
     def _begin(self, job: Iterator[Found]) -> None:
         self.stop()
         self._worker = self._owner.run_worker(partial(self._work, job), thread=True, group="inference")
@@ -66,15 +78,20 @@ class DocumentWorker:
     def _work(self, job: Iterator[Found]) -> None:
         worker = get_current_worker()
         with self._turn:
-            while not worker.is_cancelled:
-                try:
-                    found = next(job, None)
-                except EngineError as error:
-                    found = self.Found(error=str(error))
-                if found is None:
-                    return
-                if not worker.is_cancelled:
-                    self._owner.post_message(found)
+            self._answer(job, worker)
+            if self._ended:
+                self._let_go()
+
+    def _answer(self, job: Iterator[Found], worker: Worker[Any]) -> None:
+        while not worker.is_cancelled:
+            try:
+                found = next(job, None)
+            except EngineError as error:
+                found = self.Found(error=str(error))
+            if found is None:
+                return
+            if not worker.is_cancelled:
+                self._owner.post_message(found)
 
     def _own_sampler(self) -> Sampler:
         """The one of the thread that works. Raises ConfigError if there is no memory for it."""

@@ -15,6 +15,7 @@ from functools import partial
 from engine import Address, EngineError, Expression, ExpressionError, Moment, Run, Scope
 from engine.expressions.scope import Kind
 from engine.expressions.watch import Watch
+from engine.immutable import immutable
 from engine.interventions.syntax import Change, parse
 from engine.sampling.stepper import SampleStepper
 from engine.script.statements import Pattern
@@ -42,7 +43,7 @@ NOTHING = "none"
 CHOSEN = re.compile(r"(?P<what>head|layer)(?:\s+(?P<number>\d{1,4}))?")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ScreenNames:
     """What a lecture may name of the screen: panes that it can light, and keys that it can wait for."""
 
@@ -83,7 +84,7 @@ class ExpectedAction:
     def in_words(self, words: Mapping[str, str]) -> str:
         """What the viewer is to do, in the words of a language."""
         if self.key is not None:
-            return words["key"].format(key=self.key.display or self.key.keys)
+            return words["key"].format(key=self.key.shown)
         return words["choose" if self.what else "make"].format(what=self.source.text)
 
     def chosen(self, frame: Frame) -> int | None:

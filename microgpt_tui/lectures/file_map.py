@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
 from engine.errors import ScriptError
+from engine.immutable import immutable
 from engine.script.statements import Pattern, Statement
 from microgpt_tui.lectures.outline import CodeFinder, named_statements
 from microgpt_tui.lectures.page import THE_FILE, Chapter, Course, LectureError, SourceText
@@ -21,7 +22,7 @@ LOOP = re.compile(r"(?P<name>for .+?) in\b.*")
 ASSIGNED = re.compile(r"(?P<name>[^=(]+?)\s*(?:[-+*/]|//|\*\*)?=[^=].*")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Owner:
     """A page that a statement belongs to, by the places of chapter and page, and where that is written."""
 
@@ -30,7 +31,7 @@ class Owner:
     source: SourceText
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Region:
     """Statements that follow one another in the file and belong to one page or chapter.
 
@@ -52,7 +53,7 @@ class Region:
         return region_label(self.statements)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ChapterRegions:
     """What belongs to a chapter, by its place: statements that follow one another are one region."""
 
@@ -72,7 +73,7 @@ class ChapterRegions:
         return (f"{first}-{last}" if last > first else f"{first}") + more
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class FileMap:
     """The regions of the file, by page, in the order of the file; `has_lines` says whether its lines are known."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import engine
 from engine.errors import ScriptError
+from engine.immutable import immutable
 from engine.script.statements import Pattern, Statement, statements
 from engine.timeline.explainer import CodeText
 from microgpt_tui.texts.say import say
@@ -28,7 +28,7 @@ FURTHER_IN = "    "
 TENSOR = re.compile(r'name\("(?P<tensor>\w+)"')
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class NamedStatement:
     """A statement of `microgpt.py`, and the patterns of what stands for it in files of this program.
 
@@ -39,7 +39,7 @@ class NamedStatement:
     counterparts: tuple[tuple[Path, Pattern], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CodeLines:
     """Lines of a file, in their order, counted from 1."""
 

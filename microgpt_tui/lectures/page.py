@@ -6,11 +6,11 @@ Every text that can hold a mistake knows its file and line.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from engine import EngineError
 from engine.hangul import SYLLABLES
+from engine.immutable import immutable
 
 THE_FILE = "file"
 
@@ -23,7 +23,7 @@ class LectureError(EngineError):
         super().__init__(f"{file}:{line}: {reason}" if line else f"{file}: {reason}" if file else reason)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SourceText:
     """A text of a page, and the line of the file at which it begins, counted from 1."""
 
@@ -36,7 +36,7 @@ class SourceText:
         return LectureError(reason, self.file, self.line + self.text.count("\n", 0, skip))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Ask:
     """A question; the audience predicts. The `answer` is an expression: the right option's text, or its index from 0.
 
@@ -49,21 +49,21 @@ class Ask:
     reveal: SourceText | None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Wait:
     """Wait until the viewer does something: presses a key, chooses a head, brings the run where a condition is true."""
 
     until: SourceText
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Play:
     """Play event by event up to a moment of the same training step."""
 
     until: SourceText
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Train:
     """Train on to a step, with every pane showing the same event of each."""
 
@@ -73,7 +73,7 @@ class Train:
 PageAction = Ask | Wait | Play | Train
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Page:
     """One page. `speed` is in events a second for `Play`, in training steps a second for `Train`; 0 is flat out.
 
@@ -101,7 +101,7 @@ class Page:
     what_if: tuple[SourceText, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Chapter:
     """One file. `options` are hyperparameters of the run that it speaks of, `data` its documents (None: the usual),
     which are `split` into syllables or letters.
@@ -120,7 +120,7 @@ class Chapter:
     sources: tuple[SourceText, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Course:
     """Chapters in order. `folder` is where its languages are, if it has several."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 
 from engine import Moment, Run, Scope
+from engine.immutable import immutable
 from engine.sampling.stepper import SampleStepper
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.debugger.keys import IN_LECTURE, Key
@@ -41,7 +42,7 @@ class Press(Enum):
     GO_ON = "go_on"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class LectureStatus:
     """The line below a lecture: what is to be done, the keys, and where the lecture is."""
 

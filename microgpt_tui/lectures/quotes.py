@@ -21,7 +21,7 @@ from engine.expressions.expression import Answer
 from engine.expressions.scope import Kind
 from engine.expressions.watch import Watch
 from engine.interventions.syntax import Change, parse
-from engine.run.capabilities import branching, sampling
+from engine.run.capabilities import branching, can_branch, sampling
 from engine.text import shortened, shortened_repr
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.numbers import plain
@@ -216,6 +216,13 @@ def changed(session: Run, changes: tuple[Change, ...], source: SourceText) -> Ru
             raise source.fault(str(error)) from error
         _ORIGINALS[branches[changes]] = ref(original)
     return branches[changes]
+
+
+def put_away(session: Run) -> None:
+    """Let a run and the branches that were made of it give back the memory of their numbers, until they are wanted."""
+    for run in (session, *_BRANCHES.get(session, {}).values()):
+        if can_branch(run):
+            run.put_away()
 
 
 def parted(text: str) -> tuple[str, str | None, str | None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from engine import Moment, Run
+from engine.immutable import immutable
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import literal, prose
 from microgpt_tui.lectures.binding import BoundPage
@@ -24,7 +25,7 @@ RIGHT, WRONG = "✓", "✗"
 LEAST_CODE = 3  # lines of code that a page shows at any size, if it has as many
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RenderedPage:
     """The texts of a page. `start` and `end` are the moments at which it begins, and where its act ends.
 

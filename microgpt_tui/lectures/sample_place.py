@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from engine import ConfigError, Run
+from engine.immutable import immutable
 from engine.run.capabilities import sampling
 from engine.run.sample_walk import sample_walk
 from engine.sampling.stepper import SampleStepper
@@ -16,7 +17,7 @@ PICTURES = ("bars", "draw", "attention")
 USAGE = say("lectures.sample_place.usage")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SamplePlace:
     """A position of a sample by the parameters of a moment; `show` is the picture that is there at any size.
 

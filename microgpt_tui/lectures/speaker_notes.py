@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 
 from engine.atomic_write import read_whole, write_whole
+from engine.immutable import immutable
 from engine.text import shortened_repr
 from microgpt_tui.drawing.markdown import LITERAL
 from microgpt_tui.drawing.terminal_text import lines, printable
@@ -42,7 +43,7 @@ class Audience(StrEnum):
     EXPLORING = "exploring"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Notes:
     """A page as its speaker sees it. `page` counts from 0; `elapsed` is in seconds since the lecture began.
 
@@ -137,7 +138,7 @@ class SharedNotes:
                 file.unlink()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class StoredNotes:
     """The notes in a file, when they were written, and when their lecture began."""
 

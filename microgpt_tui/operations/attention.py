@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable_by_identity
 from engine.timeline.events import Event, EventKey, Phase, StepProgram
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
@@ -26,7 +26,7 @@ SCORES, SHARES, MIX = "scores", "softmax", "weighted_sum"
 KINDS = frozenset((SCORES, SHARES, MIX))  # the operations of a head that are drawn here
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Head:
     """The three operations of a head at one position, and their vectors: (keys, head_dim) or (keys,)."""
 
@@ -110,7 +110,7 @@ class _Picture:
         queries = [cell_len(f"∂{self.asker} {frame.token(t)} ") for t in range(frame.program.n)]
         self.margin = max(*queries, *(cell_len(label) + 2 for label in self.labels))
         self.score_power, self.share_power = (self._power(event) for event in (head.scores, head.shares))
-        self.score_title = _in_powers(f"{'∂' if frame.backward else ''}q·k/√{self.dims}", self.score_power)
+        self.score_title = _in_powers(f"{'∂' if frame.backward else ''}q·k{self.divisor()}", self.score_power)
         self.score = max(NUMBER, len(self.score_title))
         fixed = self.margin + 1 + self.score + 1 + SHARE + 1 + LEAST_BAR + 3
         self.size = max(1, min(4, (board.width - fixed) // (2 * self.dims)))
@@ -120,6 +120,10 @@ class _Picture:
         wide = (self.columns.stop - self.columns.start) * self.size
         self.bar = max(1, min(MOST_BAR, board.width - fixed + LEAST_BAR - 2 * wide))
         self.wide = wide
+
+    def divisor(self, gap: str = "") -> str:
+        """The division of scores, with a gap around its sign; empty where a change leaves it out."""
+        return "" if self.head.scores.left_out else f"{gap}/{gap}√{self.dims}"
 
     def _power(self, event: Event) -> int:
         """The power of ten that the title of an event's column takes out of its gradients."""
@@ -299,14 +303,14 @@ class _Picture:
         self._products([("q", a, b, row) for a, b, row in products])
         done = frame.value(plain_sum)
         if done is None:
-            board.say(f"  Σ q·k / √{self.dims}: {say('operations.attention.not_yet')}")
+            board.say(f"  Σ q·k{self.divisor(' ')}: {say('operations.attention.not_yet')}")
             return
         line = (
             board.picture.line()
             .add("  Σ q·k ", theme.DIM)
             .add(number(done), board.style(plain_sum, theme.STRONG), plain_sum)
         )
-        line.add(f" / √{self.dims} = ", theme.DIM).add(number(frame.value(out)), board.style(out, theme.NEW), out)
+        line.add(f"{self.divisor(' ')} = ", theme.DIM).add(number(frame.value(out)), board.style(out, theme.NEW), out)
 
     def _products(self, products: list[tuple[str, int, int, int]]) -> None:
         """Products, a line each, as many as are made and have room; the largest, if not all have."""

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable
 from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
@@ -25,7 +26,7 @@ ARRIVES, LEAVES = say("operations.canvas.arrives"), say("operations.canvas.leave
 """What is said of a gradient that comes to an operation, and of one that goes on from it."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Legend:
     """How to read the colours of a picture: the magnitude of a full one, and what else its signs mean, in few words.
 

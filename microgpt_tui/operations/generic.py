@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from rich.cells import cell_len
 from rich.style import Style
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable_by_identity
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, heat_row, signed_strip, window
@@ -23,7 +22,7 @@ MOST_SIZE = 6  # characters a number
 LEAST_LABEL, MOST_LABEL = 6, 16
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class _Row:
     """One vector of the picture, or a row of a matrix: its name, and its scalars in the lines they take."""
 

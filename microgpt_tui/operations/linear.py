@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from rich.cells import cell_len
 from rich.style import Style
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable
 from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import matrix_name
@@ -44,7 +45,7 @@ def linear_legend(frame: Frame) -> Legend:
     return Legend(frame.scale(w, False, event.matrix), notes)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Plan:
     """Where the columns of the picture stand, and how many lines its parts have."""
 

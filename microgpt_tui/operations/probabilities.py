@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from rich.cells import cell_len
 from rich.style import Style
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable_by_identity
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
@@ -27,7 +26,7 @@ MOST_COLUMNS = 4
 ROOMY = 20  # lines from which on the picture has room between its parts
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Softmax:
     """The operation on the stage: its scores, their exponentials less the largest, the shares, and the target."""
 

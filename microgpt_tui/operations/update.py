@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from rich.cells import cell_len
 
+from engine.immutable import immutable_by_identity
 from engine.text import quoted
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
@@ -95,7 +96,7 @@ def _arranged(shape: tuple[int, ...], count: int, width: int, height: int) -> tu
     return best[1:] if best[0] else (1, width, 2)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class _Map:
     """One map: of what, its cells, what fills one of them, the words that lead on, and those `told` under it."""
 
@@ -254,7 +255,7 @@ def _drawn(
     return picture.below(_rows(board, shown, names, at[0]))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class _Shown:
     """What of a map is drawn, and how: rows and columns, characters of a cell, half lines of a row, those of labels."""
 

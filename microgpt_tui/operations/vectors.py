@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable_by_identity
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, signed_strip, window
@@ -20,7 +20,7 @@ MOST_HALF = 8  # lines on either side of a strip's axis
 MOST_SIZE = 6  # characters a number
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class Track:
     """A vector of a picture: its sign and name, its scalars, what is said beside it, and whether it is a gradient."""
 
@@ -62,16 +62,18 @@ def embed(board: Board) -> None:
 def add(board: Board) -> None:
     """A block's result added to the stream that passed it by."""
     operands = board.operation.operands
-    stream, block = operands["x_residual"], operands["x"]
-    inputs = [
-        (_name(board.frame, stream), stream, say("operations.vectors.stream")),
-        (f"+ {_name(board.frame, block)}", block, say("operations.vectors.block")),
-    ]  # fmt: skip
+    block = operands["x"]
+    name, says = _name(board.frame, block), say("operations.vectors.block")
+    if board.operation.left_out:
+        _added(board, [(name, block, say("operations.vectors.block_alone"))])
+        return
+    stream = operands["x_residual"]
+    inputs = [(_name(board.frame, stream), stream, say("operations.vectors.stream")), (f"+ {name}", block, says)]
     _added(board, inputs)
 
 
 def _added(board: Board, inputs: list[tuple[str, Rows, str]]) -> None:
-    """Two vectors and their sum; backward, the gradient of the sum, which both get whole."""
+    """Two vectors and their sum; backward, the gradient of the sum, which both get whole. Or one of them alone."""
     event = board.operation
     if board.frame.backward:
         arrives = Track(event.name, event.rows, ARRIVES, True, True)
@@ -165,7 +167,9 @@ def _sum_of_element(board: Board, parts: list[int], i: int) -> None:
     """The arithmetic of one element of a sum of vectors."""
     frame, out = board.frame, int(board.operation.rows[i])
     line = board.picture.line().add(frame.explain.name(out), theme.NEW, out).add(" = ", theme.DIM)
-    for place, row in enumerate(parts):
+    if len(parts) == 1:
+        line.add(frame.explain.name(parts[0]), theme.TEXT, parts[0])
+    for place, row in enumerate(parts if len(parts) > 1 else ()):
         line.add(" + " if place else "", theme.DIM)
         line.add(number(frame.used_value(row)), board.style(row, theme.TEXT), row)
     line.add(" = ", theme.DIM).add(number(frame.value(out)), board.style(out, theme.STRONG), out)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -12,8 +11,10 @@ import numpy as np
 from rich.cells import cell_len
 from rich.style import Style
 
+from engine.immutable import immutable
 from engine.timeline.events import Phase
-from engine.timeline.update import ADAM, AdamStep, Optimizer, UpdateStep
+from engine.timeline.update import ADAM, AdamStep, UpdateStep
+from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.series import Series
 from microgpt_tui.drawing import theme
@@ -134,7 +135,7 @@ def _waits(frame: Frame) -> str:
     return say("panes.adam.waits_its_turn", left=left) if frame.phase is Phase.UPDATE else left
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Row:
     """A line: words, the sign of a number in formulas, what it was and is, how it is made, what that means.
 
@@ -157,9 +158,11 @@ WORDS = {name: (say(f"panes.adam.quantity.{name}"), sign) for name, sign in _SIG
 """Quantities of an update in words, and their signs in formulas; others are called by their names."""
 
 
-def _words(name: str, optimizer: Optimizer) -> tuple[str, str]:
+def _words(name: str, view: View) -> tuple[str, str]:
     """A quantity in words, and its sign; those of Adam are meant only where an optimizer remembers both m and v."""
-    if name in ("g", "p") or set(ADAM.state) <= set(optimizer.state):
+    if name == "m_hat" and not view.corrects_bias:
+        return say("panes.adam.not_corrected"), _SIGNS[name]
+    if name in ("g", "p") or set(ADAM.state) <= set(view.optimizer.state):
         return WORDS.get(name, (name, ""))
     return name, ""
 
@@ -173,26 +176,24 @@ def _rows(frame: Frame, a: UpdateStep | None, waits: bool) -> list[_Row]:
             known | {"p": frame.value(row)} | ({"g": frame.gradient(row)} if waits else {})
         )
         names = frame.view.optimizer.quantities
-        return [_Row(*_words(name, frame.view.optimizer), None, known_values.get(name), "", "", name) for name in names]
+        return [_Row(*_words(name, frame.view), None, known_values.get(name), "", "", name) for name in names]
     if not isinstance(a, AdamStep):
-        return [
-            _Row(*_words(t.name, frame.view.optimizer), t.before, t.value, f"= {t.formula}", "", t.name)
-            for t in a.terms
-        ]
+        return [_Row(*_words(t.name, frame.view), t.before, t.value, f"= {t.formula}", "", t.name) for t in a.terms]
     shares = [say("panes.adam.old_new", old=100 * beta, new=100 * (1 - beta)) for beta in (a.beta1, a.beta2)]
     if a.g:
         way = "grows" if a.g < 0 else "shrinks"
         loss = say(f"panes.adam.loss_falls_if_weight.{way}")
     else:
         loss = say("panes.adam.nothing_pushes")
+    began = say("panes.adam.began_at_0") if a.corrected else ""
     rate = plain(a.learning_rate)
     kept = say("panes.adam.not_moved", unmoved=a.unmoved) if a.unmoved and not waits else ""
     return [
         _Row(*WORDS["g"], None, a.g, loss, "", "g"),
         _Row(*WORDS["m"], a.m_before, a.m, f"= {a.beta1:g}·m + {1 - a.beta1:.3g}·g", shares[0], "m"),
         _Row(*WORDS["v"], a.v_before, a.v, f"= {a.beta2:g}·v + {1 - a.beta2:.3g}·g²", f"√v = {_root(a.v)}", "v"),
-        _Row(*WORDS["m_hat"], None, a.m_hat, f"= m / {a.fix1:.4g}", say("panes.adam.began_at_0"), "m_hat"),
-        _Row(*WORDS["v_hat"], None, a.v_hat, f"= v / {a.fix2:.4g}", "", "v_hat"),
+        _Row(*_words("m_hat", frame.view), None, a.m_hat, f"= {a.m_hat_formula}", began, "m_hat"),
+        _Row(*WORDS["v_hat"], None, a.v_hat, f"= {a.v_hat_formula}", "", "v_hat"),
         _Row(*WORDS["delta"], None, 0.0 - a.delta, f"= −{rate}·m^ / (√v^ + 1e-8)", say("panes.adam.rate", rate=rate),
              "delta"),
         _Row(*WORDS["p"], a.p_before, a.p, "" if kept else f"= {WORDS['p'][0]} + {WORDS['delta'][0]}", kept, "p",

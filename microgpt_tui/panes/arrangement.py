@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from engine.atomic_write import read_whole, write_whole
+from engine.immutable import immutable
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.layouts import Split, panes_of, renamed
 from microgpt_tui.storage.paths import settings_folder
@@ -16,7 +17,7 @@ FILE = "layout.json"
 LARGEST = 2**16  # bytes of it
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Arrangement:
     """Pinned panes stay from phase to phase; swapped panes stand in each other's places."""
 

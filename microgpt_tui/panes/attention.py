@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.style import Style
 
+from engine.immutable import immutable
 from engine.timeline.events import EventKey, Phase
 from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
@@ -18,8 +18,8 @@ from microgpt_tui.drawing.cells import GAMMA, Cells, heat, window
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import Board, Legend
-from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.qkv import attention_of, chosen_head, frozen, missing
+from microgpt_tui.panes.base import PositionPane
+from microgpt_tui.panes.qkv import attention_of, chosen_head, missing
 from microgpt_tui.texts.say import say
 
 SIZES = (5, 4, 3)  # characters of a cell, its gap included; three hold a share in percent
@@ -27,11 +27,11 @@ GAP = 2  # characters between two triangles
 FUTURE = say("panes.attention.future")
 
 
-class Attention(Pane):
+class Attention(PositionPane):
     """The shares of one head, in percent, or of all heads where they fit; in the backward phase their gradients."""
 
     TITLE = pane_title("attention")
-    POSITIONS = True
+    FROZEN = say("panes.attention.frozen")
 
     @classmethod
     def lacks(cls, view: View) -> str:
@@ -49,14 +49,11 @@ class Attention(Pane):
             return say(f"panes.attention.head_of_layer.{what}", layer=frame.layer, head=head)
         return say(f"panes.attention.head.{what}", head=head)
 
-    def draw(self, frame: Frame, width: int, height: int) -> Picture:
-        board = Board(frame, width, height)
-        if frame.phase is Phase.UPDATE:
-            frozen(board, "attention")
-            return board.picture
+    def draw_position(self, board: Board) -> None:
         names = attention_of(board, "attention")
         if names is None:
-            return board.picture
+            return
+        frame, width, height = board.frame, board.width, board.height
         layers = list(range(frame.config.n_layer))
         plan = _all_heads(frame, width, height // len(layers) - (len(layers) > 1))
         if plan is None:
@@ -71,10 +68,10 @@ class Attention(Pane):
                 board.picture.below(_band(frame, names.weights, plan, layer, band))
         if board.room > 1 and not frame.backward:
             board.note(FUTURE)
-        return board.picture.within(width)
+        board.picture.within(width)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Plan:
     """What fits: which heads, how many of them side by side, characters a cell, which rows and columns.
 

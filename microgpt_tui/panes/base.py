@@ -9,7 +9,7 @@ import numpy as np
 from textual import events
 from textual.message import Message
 
-from engine.timeline.events import Moment
+from engine.timeline.events import Moment, Phase
 from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import SameEvent
@@ -18,6 +18,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact, number
 from microgpt_tui.drawing.picture import Picture, Spot
 from microgpt_tui.drawing.wrapped_text import wrapped
+from microgpt_tui.operations.canvas import Board
 from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.picture_view import PictureView
 
@@ -26,7 +27,6 @@ class Pane(PictureView, can_focus=True):
     """A pane of the debugger. Subclasses override `draw`, and `series` if they show figures of past steps."""
 
     TITLE: ClassVar[str] = ""
-    POSITIONS: ClassVar[bool] = False  # whether it shows what token positions do; not drawn for a run without any
 
     class SeriesMissing(Message):
         """Figures of past steps that the pane shows are not all known."""
@@ -69,7 +69,8 @@ class Pane(PictureView, can_focus=True):
 
         Such a pane has no place on the screen.
         """
-        return say("panes.base.no_positions") if cls.POSITIONS and not view.program.n else ""
+        del view
+        return ""
 
     @classmethod
     def shows_series(cls) -> bool:
@@ -90,14 +91,10 @@ class Pane(PictureView, can_focus=True):
     # What `PictureView` asks for.
 
     def picture_for(self, width: int, height: int) -> Picture | None:
-        if self.frame is None:
-            return None
-        if self.POSITIONS and not self.frame.program.n:
-            return says(Picture(), say("panes.base.nothing_to_show"), width, height)
-        return self.draw(self.frame, width, height)
+        return None if self.frame is None else self.draw(self.frame, width, height)
 
     def title_now(self) -> str:
-        if self.frame is None or (self.POSITIONS and not self.frame.program.n):
+        if self.frame is None:
             return self.title
         heading = self.heading(self.frame)
         return heading if not self.named or heading.startswith(self.TITLE) else f"{self.TITLE}: {heading}"
@@ -183,6 +180,46 @@ class Pane(PictureView, can_focus=True):
         assert self.frame is not None
         made = {int(row) for row in self.frame.operation.rows.flat} if self.frame.operation.rows.ndim < 2 else set()
         return here.target in made and any(s.y == here.y and s.target in made for s in spots)
+
+
+class PositionPane(Pane):
+    """A pane of one token position. A run may have none; the update phase leaves alone what it shows.
+
+    Subclasses override `draw_position`, and `lacks` if they need more than a run that says what its positions compute.
+    """
+
+    FROZEN: ClassVar[str]  # what it says in the update phase
+    NOT_SAID: ClassVar[str] = ""  # why it has nothing to show of a run that does not say what its positions compute
+
+    @classmethod
+    def lacks(cls, view: View) -> str:
+        if not view.program.n:
+            return say("panes.base.no_positions")
+        return "" if view.program.span(0) else cls.NOT_SAID
+
+    def heading(self, frame: Frame) -> str:
+        """The title, with the position."""
+        if frame.phase is Phase.UPDATE:
+            return self.TITLE
+        where = f"{frame.called('pos', frame.pos)} {frame.token(frame.pos)}"
+        return f"{self.TITLE} ─ {'∂, ' if frame.backward else ''}{where}"
+
+    def title_now(self) -> str:
+        return super().title_now() if self.frame is None or self.frame.program.n else self.title
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        board = Board(frame, width, height)
+        if not frame.program.n:
+            board.note(say("panes.base.nothing_to_show"))
+        elif frame.phase is Phase.UPDATE:
+            board.note(self.FROZEN)
+        else:
+            self.draw_position(board)
+        return board.picture
+
+    def draw_position(self, board: Board) -> None:
+        """Draw the frame's position in the forward or the backward phase."""
+        raise NotImplementedError
 
 
 def top_of(focus: int, lines: int, height: int) -> int:

@@ -7,7 +7,6 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.panes.base import Pane, says
-from microgpt_tui.panes.comparison_view import compare
 from microgpt_tui.texts.say import say
 
 NOTHING = say("panes.comparison.nothing_yet")
@@ -36,6 +35,8 @@ class Comparison(Pane):
             return says(Picture(), NOTHING, width, height)
         view = beside.at(frame.moment)
         if view is not None and not isinstance(view, str):
+            from microgpt_tui.panes.comparison_view import compare  # here, since the first frame needs none of it
+
             return compare(frame, view, beside.name, width, height)
         if view is None:
             text = say("panes.comparison.on_its_way", name=beside.name)

@@ -99,7 +99,7 @@ def _changed(frame: Frame) -> set[str]:
         return set()
     tick = frame.moment.tick
     first = max(tick - 1, 0) if frame.stepping_inside else frame.event.first
-    grown = frame.program.receivers[first:tick]
+    grown = frame.program.receivers_between(first, tick)
     grown = grown[grown < frame.program.n_params]
     matrices = frame.program.parameters
     return {name for name, rows in matrices.items() if ((grown >= rows.flat[0]) & (grown <= rows.flat[-1])).any()}

@@ -6,11 +6,12 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.style import Style
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from engine.expressions.watch import describe_scalar
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.graph import BOX, Box, GraphBuilder, GraphNode, Placed, placed, placed_edges
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.grid import Grid
 from microgpt_tui.drawing.numbers import exact, number
@@ -31,18 +32,13 @@ class Graph(Pane):
     """Boxes with value and gradient, joined by lines with the local gradients. One box is chosen."""
 
     TITLE = pane_title("graph")
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "walk(-1, 0)", say("panes.graph.child"), id="graph.child",
-                tooltip=say("panes.graph.choose_child"), show=False),
-        Binding("right", "walk(1, 0)", say("panes.graph.user"), id="graph.user",
-                tooltip=say("panes.graph.choose_user"), show=False),
-        Binding("down", "walk(0, 1)", say("panes.graph.box_below"), id="graph.below",
-                tooltip=say("panes.graph.choose_below"), show=False),
-        Binding("up", "walk(0, -1)", say("panes.graph.box_above"), id="graph.above",
-                tooltip=say("panes.graph.choose_above"), show=False),
-        Binding("enter", "follow_box", say("panes.graph.follow"), id="graph.follow",
-                tooltip=say("panes.graph.put_in_middle"), show=False),
-    ]  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        Key("graph.child", "left", "walk(-1, 0)"),
+        Key("graph.user", "right", "walk(1, 0)"),
+        Key("graph.below", "down", "walk(0, 1)"),
+        Key("graph.above", "up", "walk(0, -1)"),
+        Key("graph.follow", "enter", "follow_box"),
+    )
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

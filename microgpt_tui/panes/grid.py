@@ -60,6 +60,10 @@ class PaneGrid(Container):
         """The pane that keys are for: the stage, if none is chosen."""
         return self.chosen or self.query_one("#stage", Pane)
 
+    def shows(self, name: str) -> bool:
+        """Whether a pane has a place now."""
+        return name in panes_of(self._split)
+
     def place(self) -> None:
         """Show the panes where they stand now; nothing happens if they stand there already."""
         split = below((REST, self.zoomed)) if self.zoomed else self._split_now()

@@ -42,4 +42,4 @@ def _width(key: Key) -> int:
 
 
 def _add(line: Line, key: Key) -> Line:
-    return line.add(f" {key.display or key.keys} ", theme.STRONG, key).add(f"{key.description} ", theme.TEXT, key)
+    return line.add(f" {key.shown} ", theme.STRONG, key).add(f"{key.description} ", theme.TEXT, key)

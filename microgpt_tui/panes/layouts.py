@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
@@ -11,12 +10,13 @@ from textual.geometry import NULL_OFFSET, Region, Size
 from textual.layout import ArrangeResult, Layout, WidgetPlacement
 from textual.widget import Widget
 
+from engine.immutable import immutable
 from engine.timeline.events import Phase
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.registry import ONLY_SCRIPTS, REST, Area, PaneSpec, Room
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Split:
     """Room divided among parts, side by side or one below the other.
 

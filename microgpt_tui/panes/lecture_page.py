@@ -183,7 +183,7 @@ class Footing(PictureView):
         room = width - count - 2
         line.most(f" {status.hint} ", room, theme.NOW if status.urgent else theme.STRONG)
         for key, words in status.keys:
-            more = Line().add(f"  {key.display or key.keys} ", theme.STRONG, key).add(words, theme.TEXT, key)
+            more = Line().add(f"  {key.shown} ", theme.STRONG, key).add(words, theme.TEXT, key)
             if line.width + more.width <= room:
                 line.extend(more)
         line.to(width - count - 1).add(status.count, theme.DIM)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from weakref import WeakKeyDictionary
@@ -12,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from rich.style import Style
 
+from engine.immutable import immutable, immutable_by_identity
 from engine.timeline.events import Event, EventKey, Moment, Phase
 from engine.timeline.view import NEVER
 from microgpt_tui.debugger.frame import Frame
@@ -21,7 +21,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable_by_identity
 class MapLine:
     """One line of the map: tensors side by side, or a layer or a branch in one, or a piece of the stream alone.
 
@@ -181,11 +181,11 @@ class MapState:
         """
         branch = self.network.branch_of(node)
         if branch is not None and self.is_added(node) and not names:
-            return f"{self.sign}x + {branch.label}"
+            return f"{self.sign}x {'+' if branch.added else '='} {branch.label}"
         return self.sign + (node.name if names else node.label)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Way:
     """A way to lay out the network: with all layers in full, else the present one; with gaps between branches; with
     all branches in full, else that which is at work.
@@ -304,7 +304,8 @@ def stem_below(state: MapState, line: MapLine, arm: int) -> Line:
     if branch is None:
         return Line().add("┃" if network.spine else " ", done)
     carried = network.nodes[branch.end if state.frame.backward else branch.start]
-    drawn = Line().add("┃", state.lit if state.all_done(carried) else theme.FAINT)
+    past = branch.added or node.place == branch.members.start  # below its first tensor the stream goes into a branch
+    drawn = Line().add("┃" if past else " ", state.lit if state.all_done(carried) else theme.FAINT)
     return drawn if node.place == branch.members.start else drawn.add(" " * arm + "│", done)
 
 
@@ -332,11 +333,11 @@ def stem(state: MapState, line: MapLine, arm: int) -> Line:
     carried = network.nodes[branch.end if down else branch.start]
     stream = state.lit if state.all_done(carried) else dim
     if first.place != branch.members.start:
-        return drawn.add("┃", stream).add(" " * arm + "│", done)
+        return drawn.add("┃" if branch.added else " ", stream).add(" " * arm + "│", done)
     if down:
         start = state.all_done(network.nodes[branch.start])
         return drawn.add("◉" if start else "○", state.lit if start else dim).add(f"◀{'─' * (arm - 1)}┘", done)
-    return drawn.add("┣", stream).add("─" * arm + "┘", done)
+    return drawn.add("┣" if branch.added else "┗", stream).add("─" * arm + "┘", done)
 
 
 def taken_rows(state: MapState, node: Node) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rich.style import Style
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable
 from engine.timeline.events import Event, Moment
 from microgpt_tui.debugger.frame import Choice, Frame
 from microgpt_tui.debugger.navigation import matrix_name
@@ -54,7 +54,7 @@ def whole_network(frame: Frame, width: int, height: int) -> Picture:
 # The middle.
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Columns:
     """Where things stand on a line: names after the arms of branches, numbers from `cells` on, `room` of them.
 

@@ -10,7 +10,7 @@ from rich.style import Style
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import matrix_name
-from microgpt_tui.debugger.network import Node
+from microgpt_tui.debugger.network import Node, ResidualBranch
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.picture import Line, Picture
@@ -59,16 +59,21 @@ def _stops(state: MapState, lines: Sequence[MapLine]) -> Iterator[tuple[Line, bo
         for line in group:
             if line.folded and line.branch is not None:
                 yield _stop(state, line.nodes[:-1], line.branch.label), False
-                yield _stop(state, line.nodes[-1:], "+x"), False
+                yield _stop(state, line.nodes[-1:], _sum_of(line.branch)), False
             elif line.folded:
                 yield _stop(state, line.nodes, state.frame.called("layer", line.layer or 0)), False
             elif line.branch is not None and line.nodes[-1].place == line.branch.end:
-                yield _stop(state, line.nodes, "+x"), state.holds(line.nodes)
+                yield _stop(state, line.nodes, _sum_of(line.branch)), state.holds(line.nodes)
             else:
                 drawn = Line()
                 for node in line.nodes:
                     drawn.add(" " if drawn.width else "").extend(_stop(state, [node], node.label))
                 yield drawn, state.holds(line.nodes)
+
+
+def _sum_of(branch: ResidualBranch) -> str:
+    """What is done with what a branch has made: x is added, unless a change leaves it out."""
+    return "+x" if branch.added else "="
 
 
 def _stop(state: MapState, nodes: Sequence[Node], name: str) -> Line:

@@ -6,52 +6,32 @@ import numpy as np
 from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
-from engine.timeline.events import Phase
-from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar
 from microgpt_tui.drawing.numbers import brief, number, percent, plain
-from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.drawing.picture import Line
 from microgpt_tui.drawing.wrapped_text import wrapped
 from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import Board, first_fitting, names_width
-from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.qkv import frozen, title
+from microgpt_tui.panes.base import PositionPane
 from microgpt_tui.texts.say import say
 
-NOT_SAID = say("panes.prediction.not_said")
 FIGURE, LEAST_BAR = 8, 4  # characters of a number, and of the shortest bar that is worth a column
 TOP = 3  # how many of the likeliest tokens are named
 
 
-class Prediction(Pane):
+class Prediction(PositionPane):
     """Probabilities over the vocabulary, or logits while only those are known; in the backward phase dL/dlogits."""
 
     TITLE = pane_title("prediction")
-    POSITIONS = True
+    FROZEN, NOT_SAID = say("panes.prediction.frozen"), say("panes.prediction.not_said")
 
-    @classmethod
-    def lacks(cls, view: View) -> str:
-        return super().lacks(view) or ("" if view.program.span(0) else NOT_SAID)
-
-    def heading(self, frame: Frame) -> str:
-        return title(frame, self.TITLE)
-
-    def draw(self, frame: Frame, width: int, height: int) -> Picture:
-        board = Board(frame, width, height)
-        if frame.phase is Phase.UPDATE:
-            frozen(board, "prediction")
-            return board.picture
-        span = frame.span
-        if span is None:
-            return board.picture
-        logits, probs = span.logits.rows, span.probs.rows
-        if frame.backward:
-            _gradients(board, logits, probs)
-        else:
-            _values(board, logits, probs)
-        return board.picture
+    def draw_position(self, board: Board) -> None:
+        span = board.frame.span
+        if span is not None:
+            draw = _gradients if board.frame.backward else _values
+            draw(board, span.logits.rows, span.probs.rows)
 
 
 def _values(board: Board, logits: Rows, probs: Rows) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
+from engine.immutable import immutable
 from engine.model.tensors import AttentionNames, attention_names
 from engine.timeline.events import Moment, Phase
 from engine.timeline.view import View
@@ -17,10 +17,10 @@ from microgpt_tui.debugger.targets import layer_or_head
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import heat_row, size_for, window
 from microgpt_tui.drawing.numbers import plain
-from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.drawing.picture import Line
 from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import Board, Legend, first_fitting, names_width
-from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.base import PositionPane
 from microgpt_tui.panes.gradients import known_norm
 from microgpt_tui.texts.say import say
 
@@ -28,46 +28,28 @@ LABEL, CUT_LABEL, STATE = 4, 11, 11  # cells for a row's name, for the same if h
 ROOMY = 50  # characters from which on norms are shown
 
 
-class QKV(Pane):
+class QKV(PositionPane):
     """q, k and v of a position as strips; in the backward phase their gradients."""
 
     TITLE = pane_title("qkv")
-    POSITIONS = True
+    FROZEN = say("panes.qkv.frozen")
 
     @classmethod
     def lacks(cls, view: View) -> str:
         return super().lacks(view) or missing_vectors(view)
 
     def heading(self, frame: Frame) -> str:
-        return title(frame, self.TITLE, layered=True)
+        layered = frame.config.n_layer > 1 and frame.phase is not Phase.UPDATE
+        return super().heading(frame) + (f", {frame.called('layer', frame.layer)}" if layered else "")
 
-    def draw(self, frame: Frame, width: int, height: int) -> Picture:
-        board = Board(frame, width, height)
-        if frame.phase is Phase.UPDATE:
-            frozen(board, "vectors")
-            return board.picture
+    def draw_position(self, board: Board) -> None:
         names = attention_of(board, "vectors")
         if names is None:
-            return board.picture
+            return
         _vectors(board, names)
         _kept_line(board, names)
         if board.room >= 4:
             _kept_strips(board, names)
-        return board.picture
-
-
-def title(frame: Frame, name: str, layered: bool = False) -> str:
-    """A heading with the position and, if there are several and it is of one, the layer."""
-    if frame.phase is Phase.UPDATE:
-        return name
-    layer = f", {frame.called('layer', frame.layer)}" if layered and frame.config.n_layer > 1 else ""
-    where = frame.called("pos", frame.pos)
-    return f"{name} ─ {'∂, ' if frame.backward else ''}{where} {frame.token(frame.pos)}{layer}"
-
-
-def frozen(board: Board, what: str) -> None:
-    """The remark of a pane that the update phase leaves alone, on `what` it shows: see the texts."""
-    board.note(say(f"panes.qkv.frozen.{what}"))
 
 
 def missing(view: View, what: str) -> str:
@@ -120,7 +102,7 @@ def chosen_head(frame: Frame) -> int:
     return min(frame.head or 0, frame.config.n_head - 1)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Columns:
     """Heads `first` to `last`, elements `left` to `right` of each, `size` cells an element, `width` cells a head."""
 

@@ -6,9 +6,9 @@ The order is that of tab, of the help and of the list for authors of lectures. R
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from engine.immutable import immutable
 from engine.timeline.events import Phase
 from engine.timeline.view import View
 from microgpt_tui.debugger.keys import KEYS, Key
@@ -46,7 +46,7 @@ FORWARD, BACKWARD, UPDATE = ((phase,) for phase in Phase)
 BOTH, ALL = (*FORWARD, *BACKWARD), tuple(Phase)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PanePlace:
     """A place in the layouts of a room and of some phases.
 
@@ -62,7 +62,7 @@ class PanePlace:
     head: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PaneSpec:
     """A pane: its id, its class, the key that chooses it, where it stands, and whether a lecture can light it.
 

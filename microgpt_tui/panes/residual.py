@@ -8,43 +8,30 @@ import numpy as np
 
 from engine.autograd.tape import Tensor
 from engine.timeline.events import Phase
-from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar, heat_row, heat_size_for, window
 from microgpt_tui.drawing.numbers import plain
-from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.drawing.picture import Line
 from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import Board, Legend
-from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.qkv import frozen, say_cut, title
+from microgpt_tui.panes.base import PositionPane
+from microgpt_tui.panes.qkv import say_cut
 from microgpt_tui.texts.say import say
 
-NOT_SAID = say("panes.residual.not_said")
 NORM, STATE, BAR = 9, 8, 16  # cells for a norm, for `so far`, for the longest bar
 ROOMY = 60  # cells from which on stages have their full names
 
 
-class Residual(Pane):
+class Residual(PositionPane):
     """x after each block, one row a stage; in the backward phase dL/dx."""
 
     TITLE = pane_title("residual")
-    POSITIONS = True
+    FROZEN, NOT_SAID = say("panes.residual.frozen"), say("panes.residual.not_said")
 
-    @classmethod
-    def lacks(cls, view: View) -> str:
-        return super().lacks(view) or ("" if view.program.span(0) else NOT_SAID)
-
-    def heading(self, frame: Frame) -> str:
-        return title(frame, self.TITLE)
-
-    def draw(self, frame: Frame, width: int, height: int) -> Picture:
-        board = Board(frame, width, height)
-        if frame.phase is Phase.UPDATE:
-            frozen(board, "residual")
-        elif frame.span is not None:
-            _stream(board, frame.span.residual_stream)
-        return board.picture
+    def draw_position(self, board: Board) -> None:
+        if board.frame.span is not None:
+            _stream(board, board.frame.span.residual_stream)
 
 
 def residual_legend(frame: Frame) -> Legend:
@@ -57,11 +44,14 @@ def _scale(frame: Frame, stages: Sequence[Tensor]) -> float:
     return max((frame.scale(s.rows, frame.backward, s.name) for s in stages), default=0.0)
 
 
-def _label(stage: Tensor, layers: int, roomy: bool) -> str:
-    """What a stage is called in the picture of a model with so many layers; short where it is not `roomy`."""
+def _label(frame: Frame, stage: Tensor, roomy: bool) -> str:
+    """What a stage is called: = where it is the block's result alone, else + where it is not `roomy`."""
     if stage.layer is None:
         return stage.name if roomy else stage.name.split("_")[-1]
-    name = stage.name if roomy else f"+{stage.name.split('_')[0]}"
+    layers, name = frame.config.n_layer, stage.name if roomy else f"+{stage.name.split('_')[0]}"
+    event = frame.program.find(Phase.FORWARD, (stage.name, frame.pos, stage.layer, None))
+    if event is not None and event.left_out:
+        name = f"={stage.name.split('_')[0]}"
     return f"L{stage.layer} {name}" if layers > 1 else name
 
 
@@ -85,7 +75,7 @@ def _at_work(frame: Frame, stages: Sequence[Tensor]) -> int | None:
 def _stream(board: Board, stages: Sequence[Tensor]) -> None:
     frame = board.frame
     n, roomy = len(stages[0].rows), board.width >= ROOMY
-    labels = [_label(stage, frame.config.n_layer, roomy) for stage in stages]
+    labels = [_label(frame, stage, roomy) for stage in stages]
     label = max(map(len, labels)) + (3 if frame.backward else 2)
     room = board.width - label - NORM
     state = STATE if frame.backward and room - STATE >= min(n, 16) else 0

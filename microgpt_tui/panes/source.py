@@ -17,8 +17,9 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.highlighting import CodeStyles, highlighted
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.explanations.sentences import pane_title
+from microgpt_tui.explanations.sentences import left_out_of, pane_title
 from microgpt_tui.panes.base import Pane, says, top_of
+from microgpt_tui.texts.say import say
 
 AROUND = 4  # lines before and after the one at work that are seen with it
 ROOMY = 70  # cells from which the code stands as far to the right as in its file
@@ -103,11 +104,13 @@ def _dedented(code: CodeText, code_styles: CodeStyles, indent: int) -> list[list
     """The lines of a code as styled segments, each moved to the left by as much, or as far as it goes."""
     lines = []
     for segments in _highlighted(code, code_styles):
-        left, line = indent, []
-        for text, style, _ in segments:
+        left, line = indent, list(segments)
+        for i, (text, style, _) in enumerate(segments if indent else ()):
             cut = min(left, _indentation(text))
-            left = left - cut if cut == len(text) else 0
-            line.append(Segment(text[cut:], style))
+            line[i] = Segment(text[cut:], style)
+            if cut < len(text):
+                break
+            left -= cut
         lines.append(line)
     return lines
 
@@ -284,6 +287,8 @@ class Source(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         source = frame.source
         stops, hint = frozenset(_stops(frame, code_of(source))), frame.around.lines_hint
+        if part := left_out_of(frame):
+            hint = " ".join(filter(None, (say(f"operations.registry.left_out.{part}"), hint)))
         lines, focus = _drawn(source, stops, hint, width, height, theme.CODE, _styles())
         return Picture(list(lines), focus)
 
@@ -356,7 +361,7 @@ def _number(source: SourceLine) -> str:
 
 def _gutter(code: CodeText, line: int) -> str:
     """What a line is called in front of it: its number, or those of a cell and a line."""
-    return re.sub(r"\D+", ":", code.label(line)).strip(":")
+    return re.sub(r"\D+", ":", code.label(line)).strip(":") if code.labels else str(line)
 
 
 @lru_cache(64)

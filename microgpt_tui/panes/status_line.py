@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import product
 
 from rich.cells import cell_len
 from rich.style import Style
 
+from engine.immutable import immutable
 from engine.timeline.events import Phase
 from engine.timeline.run import ENDLESS
 from microgpt_tui.debugger.frame import Frame
@@ -21,7 +21,7 @@ from microgpt_tui.texts.say import say
 WAYS = {Phase.FORWARD: "▲", Phase.BACKWARD: "▼", Phase.UPDATE: "▲"}  # as the map has it: up to the loss, and back down
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Form:
     """How much of the line is spelt out."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from rich.cells import cell_len
 from rich.style import Style
 from textual import events
 
+from engine.immutable import immutable
 from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
@@ -21,7 +21,7 @@ SHARES = {Phase.FORWARD: 0.42, Phase.BACKWARD: 0.42, Phase.UPDATE: 0.16}
 LEAST = 4  # cells of a phase's bar
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Share:
     """A cell of the bar of a phase, out of so many."""
 

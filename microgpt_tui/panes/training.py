@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from statistics import fmean
 
 import numpy as np
 from rich.style import Style
@@ -150,6 +149,6 @@ def _held_out(frame: Frame) -> list[Figure]:
 
 def _mean(values: list[float]) -> float:
     try:
-        return fmean(values)
+        return math.fsum(values) / len(values)
     except (OverflowError, ValueError):  # infinities of both signs
         return float("nan")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from engine.expressions.expression import Answer
 from engine.expressions.watch import Watch
 from microgpt_tui.debugger.frame import Frame, WatchLine
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.debugger.series import Series, Watched, series_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.curve import sparkline
@@ -29,32 +30,11 @@ class Watches(Pane):
     """One line a watch. The keys are for the chosen one."""
 
     TITLE = pane_title("watches")
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "down",
-            "screen.watch_line(1)",
-            say("panes.watches.below"),
-            id="watch.next",
-            tooltip=say("panes.watches.choose_below"),
-            show=False,
-        ),
-        Binding(
-            "up",
-            "screen.watch_line(-1)",
-            say("panes.watches.above"),
-            id="watch.previous",
-            tooltip=say("panes.watches.choose_above"),
-            show=False,
-        ),
-        Binding(
-            "d,delete",
-            "screen.unwatch",
-            say("panes.watches.drop"),
-            id="watch.drop",
-            tooltip=say("panes.watches.drop_chosen"),
-            show=False,
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        Key("watch.next", "down", "screen.watch_line(1)"),
+        Key("watch.previous", "up", "screen.watch_line(-1)"),
+        Key("watch.drop", "d,delete", "screen.unwatch"),
+    )
 
     def heading(self, frame: Frame) -> str:
         count = len(frame.around.annotations.watches)

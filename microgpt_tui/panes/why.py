@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from engine.errors import WhyError
-from engine.explain.logit_attribution import Attributor
-from engine.explain.update_attribution import attribute_update
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame, PathStep
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.numbers import number, share
@@ -20,7 +19,6 @@ from microgpt_tui.drawing.styled_text import marked, styled
 from microgpt_tui.explanations.sentences import pane_title
 from microgpt_tui.operations.canvas import Board
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.why_tables import draw_parts, draw_update_attribution
 from microgpt_tui.texts.say import say
 
 FIGURE, SHARE = 9, 9  # cells
@@ -30,48 +28,13 @@ class Why(Pane):
     """Explains what the phase computes. In the backward phase one gradient path is chosen, and one edge of it."""
 
     TITLE = pane_title("why")
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "right",
-            "path(1)",
-            say("panes.why.next_chain"),
-            id="why.next",
-            tooltip=say("panes.why.choose_weaker"),
-            show=False,
-        ),
-        Binding(
-            "left",
-            "path(-1)",
-            say("panes.why.chain_before"),
-            id="why.previous",
-            tooltip=say("panes.why.choose_stronger"),
-            show=False,
-        ),
-        Binding(
-            "down",
-            "edge(1)",
-            say("panes.why.link_below"),
-            id="why.below",
-            tooltip=say("panes.why.choose_below"),
-            show=False,
-        ),
-        Binding(
-            "up",
-            "edge(-1)",
-            say("panes.why.link_above"),
-            id="why.above",
-            tooltip=say("panes.why.choose_above"),
-            show=False,
-        ),
-        Binding(
-            "enter",
-            "follow",
-            say("panes.why.follow"),
-            id="why.follow",
-            tooltip=say("panes.why.follow_chosen"),
-            show=False,
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        Key("why.next", "right", "path(1)"),
+        Key("why.previous", "left", "path(-1)"),
+        Key("why.below", "down", "edge(1)"),
+        Key("why.above", "up", "edge(-1)"),
+        Key("why.follow", "enter", "follow"),
+    )
 
     def heading(self, frame: Frame) -> str:
         if frame.phase is Phase.FORWARD:
@@ -83,15 +46,25 @@ class Why(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         board = Board(frame, width, height)
         try:
-            if frame.phase is Phase.FORWARD:
-                draw_parts(board, Attributor(frame.view, frame.pos))
-            elif frame.backward:
+            if frame.backward:
                 self._draw_paths(board)
             else:
-                draw_update_attribution(board, attribute_update(frame.view, frame.parameter))
+                self._draw_table(board)
         except WhyError as error:
             board.note(say("panes.why.not_to_be_said", error=error))
         return board.picture
+
+    def _draw_table(self, board: Board) -> None:
+        # Imported here, since the first frame needs none of it.
+        from engine.explain.logit_attribution import Attributor
+        from engine.explain.update_attribution import attribute_update
+        from microgpt_tui.panes.why_tables import draw_parts, draw_update_attribution
+
+        frame = board.frame
+        if frame.phase is Phase.FORWARD:
+            draw_parts(board, Attributor(frame.view, frame.pos))
+        else:
+            draw_update_attribution(board, attribute_update(frame.view, frame.parameter))
 
     # Gradient paths.
 

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, wraps
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec
 
 from textual import events, on
 from textual._path import CSSPathType
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
@@ -25,15 +27,11 @@ from engine.model.dataset import BUNDLED
 from engine.run.capabilities import branching, is_scripted, on_tape
 from engine.run.step_copy import StepCopy, step_copy_of
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.change import ChangePlayer
 from microgpt_tui.debugger.completion import LineError
-from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.debugger.frame import Choice, Context, Folding, Frame, PathStep, WatchLine
-from microgpt_tui.debugger.goto import Command, Continue, OtherData
-from microgpt_tui.debugger.goto_controller import GoTo
-from microgpt_tui.debugger.keys import Key, KeyCommands
+from microgpt_tui.debugger.keys import Key, KeyCommands, bindings
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.navigator import Navigator
 from microgpt_tui.debugger.run_controller import RunController
@@ -60,12 +58,25 @@ from microgpt_tui.storage.paths import in_browser
 from microgpt_tui.storage.startup import Start, from_seed
 from microgpt_tui.texts.say import say
 
-if TYPE_CHECKING:  # imported where a copy of microgpt.py is opened, or a dialog: the first frame needs none
+if TYPE_CHECKING:  # imported where it is first needed: the first frame needs none
     from engine.script.source_table import OwnLines
+    from microgpt_tui.debugger.goto import Command, OtherData
+    from microgpt_tui.debugger.goto_controller import GoTo
     from microgpt_tui.dialogs.branches import Wish
 
+STYLES = Path(__file__).with_name("debugger.tcss")
 SMALLEST = (80, 24)
-OTHER_CHANGES = "learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"  # examples, as they are typed
+OTHER_CHANGES = "learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0, residual = off"  # examples, as they are typed
+NOT_AT_FIRST = (
+    *(
+        f"microgpt_tui.operations.{name}"
+        for name in ("attention", "generic", "linear", "loss", "probabilities", "update")
+    ),
+    "microgpt_tui.debugger.goto_controller",
+    "microgpt_tui.panes.why_tables",
+    "microgpt_tui.panes.comparison_view",
+)
+"""What is imported once the first frame is on the screen."""
 MAX_COMPARED_STEPS = 3  # earlier steps offered again as columns in the names view
 P = ParamSpec("P")
 Action = Callable[Concatenate["DebuggerScreen", P], None]
@@ -99,7 +110,7 @@ class DebuggerScreen(Screen[None]):
     A subclass may override `layout_for` and `check_action`, and set `after_show` and the `diverted` of the navigator.
     """
 
-    CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
+    CSS_PATH: ClassVar[CSSPathType | None] = STYLES
     AUTO_FOCUS = ""  # no pane is chosen at first, so the arrow keys move through time
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - so named by the base
         (0, "-narrow"),
@@ -110,19 +121,7 @@ class DebuggerScreen(Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall"), (56, "-high")]  # noqa: RUF012 - so named by the base
     KEYS_IN_BORDERS: ClassVar[bool] = True  # whether the keys that choose panes stand there
     COMMANDS: ClassVar = Screen.COMMANDS | {KeyCommands}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            key.keys,
-            key.action,
-            key.description,
-            id=key.id,
-            tooltip=key.tooltip,
-            show=key.show,
-            key_display=key.display,
-            priority=key.priority,
-        )
-        for key in registry.all_keys()
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*registry.all_keys())
 
     @dataclass
     class Replaced(Message):
@@ -140,7 +139,6 @@ class DebuggerScreen(Screen[None]):
         start = partial(self.run_worker, thread=True, group="motion")
         self.motion = RunController(session, start, self.post_message)
         self.navigator = Navigator(self.state, self.stops, self.motion, self, self.notify)
-        self.go_to = GoTo(self.state, self.navigator.go, lambda: self.frame, self.notify)
         self.what_if = WhatIfController(self.state, self.navigator.enter, self.notify, start, self.call_later)
         arrangement = Arrangement.load() if arrangement is None else arrangement
         kinds = {spec.id: spec.kind for spec in registry.PANES}
@@ -183,11 +181,21 @@ class DebuggerScreen(Screen[None]):
     def _show_whole(self) -> None:
         self._early, self._copy = False, step_copy_of(self._copy_of)
         self.show()
+        self.call_after_refresh(self._import_rest, list(NOT_AT_FIRST))
+
+    def _import_rest(self, modules: list[str]) -> None:
+        """Import the next of what the first frame does not need, but a key may; keys come between two of them."""
+        if modules and self.whole:
+            import_module(modules.pop(0))
+            self.call_later(self._import_rest, modules)
 
     def on_unmount(self) -> None:
-        """Stop the threads."""
-        self.what_if.halt()
+        """Stop the threads, and give back the memory of all runs of the screen: Textual lets go of it later."""
+        self.what_if.let_go_of_compared()
         self.motion.halt(wait=True)
+        self._copy = None
+        if not self.busy:
+            self.what_if.branches.put_away()
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so when there is not enough room to show anything honestly."""
@@ -213,6 +221,13 @@ class DebuggerScreen(Screen[None]):
     def panes(self) -> tuple[Pane, ...]:
         """Every pane of the screen; they are made with it, and stay."""
         return tuple(self.query(Pane))
+
+    @cached_property
+    def go_to(self) -> GoTo:
+        """Goes to what is typed, searched or marked; made when that is first needed."""
+        from microgpt_tui.debugger.goto_controller import GoTo
+
+        return GoTo(self.state, self.navigator.go, lambda: self.frame, self.notify)
 
     @property
     def whole(self) -> bool:
@@ -275,8 +290,14 @@ class DebuggerScreen(Screen[None]):
         self.grid.lacking = registry.lacking(frame.view)
         self.navigator.tell_of_script()
         self.grid.place()
+        self._let_go_of_hidden()
         for pane in self.panes:
             pane.show(self._staged(frame) if isinstance(pane, Stage) else frame)
+
+    def _let_go_of_hidden(self) -> None:
+        """The run that is compared takes as much memory as the one that is shown: keep it only while it is shown."""
+        if not self.grid.shows("comparison"):
+            self.what_if.let_go_of_compared()
 
     def _play_change(self) -> None:
         """Play what was made since something was last shown; on the way back only the frame of what was made last."""
@@ -442,6 +463,7 @@ class DebuggerScreen(Screen[None]):
     @on(PaneGrid.Changed)
     def hint(self) -> None:
         """Another pane is chosen, or none: say what the keys do there."""
+        self._let_go_of_hidden()
         if self.whole and not self.busy:
             frame = self.frame
             self.query_one(HintLine).show(frame)
@@ -497,6 +519,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_command(self) -> None:
         """Ask where to go, and go there."""
+        from microgpt_tui.debugger import goto
+        from microgpt_tui.debugger.examples import Examples
         from microgpt_tui.dialogs.text_input import LineScreen
 
         frame = self.frame
@@ -509,6 +533,8 @@ class DebuggerScreen(Screen[None]):
 
     def read_line(self, frame: Frame, line: str) -> Command | Start | None:
         """What a typed line asks for; None if it is empty. Raises LineError."""
+        from microgpt_tui.debugger.goto import OtherData
+
         command = self.go_to.read(frame, line)
         return self.start_on(command) if isinstance(command, OtherData) else command
 
@@ -524,6 +550,8 @@ class DebuggerScreen(Screen[None]):
             raise LineError(str(error)) from None
 
     def _carry_out(self, command: Command | Start) -> None:
+        from microgpt_tui.debugger.goto import Continue
+
         if isinstance(command, Start):
             self.post_message(self.Replaced(command))
         elif isinstance(command, Continue):
@@ -534,6 +562,7 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_search(self) -> None:
         """Ask for words, and go to the next event of the step that fits them; for none, to the next one again."""
+        from microgpt_tui.debugger import search
         from microgpt_tui.dialogs.text_input import LineScreen
 
         go_to, program = self.go_to, self.session.program
@@ -679,12 +708,8 @@ class DebuggerScreen(Screen[None]):
         """List everything that can be switched off."""
         from microgpt_tui.dialogs.ablations import PartsScreen
 
-        if not self._can(branching):
-            return
-        if self.session.config.n_layer:
+        if self._can(branching):
             self.ask(PartsScreen(self.frame, self.what_if.changes), self.what_if.toggle)
-        else:
-            self.app.notify(say("screens.debugger.no_layers"))
 
     def action_compare(self) -> None:
         """Show this moment here and in the run that it is compared with, or no longer."""

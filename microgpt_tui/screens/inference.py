@@ -11,7 +11,7 @@ from typing import ClassVar, TypeVar
 from textual import on
 from textual._path import CSSPathType
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 
@@ -20,7 +20,7 @@ from engine.run.capabilities import sampling
 from engine.run.sample_walk import sample_walk
 from engine.sampling.stepper import SampleStepper
 from engine.sampling.strategy import DecodingStrategy
-from microgpt_tui.debugger.keys import KeyCommands
+from microgpt_tui.debugger.keys import KeyCommands, bindings
 from microgpt_tui.dialogs.help import HelpScreen, inference_help
 from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing.picture import Picture
@@ -59,10 +59,7 @@ class InferenceScreen(Passing[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 - so named by the base
     keys = IN_INFERENCE
     COMMANDS: ClassVar = Screen.COMMANDS | {KeyCommands}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(key.keys, key.action, key.description, id=key.id, tooltip=key.tooltip, key_display=key.display)
-        for key in IN_INFERENCE
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*IN_INFERENCE)
 
     def __init__(self, session: Run, visited: Sequence[int] = (), branch: str | None = None) -> None:
         """`visited` are training steps to compare with first; `branch` is whose run it is, None for the original.
@@ -98,7 +95,9 @@ class InferenceScreen(Passing[None]):
         self.show()
 
     def on_unmount(self) -> None:
-        self._documents.stop()
+        """Give back the memory of what was drawn from: Textual lets go of the screen later."""
+        self._documents.end()
+        self._sampler.let_go()
 
     def show(self) -> None:
         self._waiting = False

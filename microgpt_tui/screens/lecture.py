@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import events, on
 from textual._path import CSSPathType
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 
@@ -17,7 +17,7 @@ from engine.sampling.stepper import SampleStepper
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.completion import LineError
 from microgpt_tui.debugger.goto import OtherData
-from microgpt_tui.debugger.keys import IN_LECTURE
+from microgpt_tui.debugger.keys import IN_LECTURE, bindings
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
 from microgpt_tui.inference.panel import InferencePanel
@@ -25,12 +25,13 @@ from microgpt_tui.inference.state import InferenceState
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.page import Course, Train
 from microgpt_tui.lectures.player import LecturePlayer, Press
+from microgpt_tui.lectures.quotes import put_away
 from microgpt_tui.lectures.rendered_page import RenderedPage, render_pages
 from microgpt_tui.lectures.speaker_notes import SharedNotes
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.layouts import Split, plan, spotlit
 from microgpt_tui.panes.lecture_page import Footing, LecturePage
-from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.screens.debugger import STYLES, DebuggerScreen
 from microgpt_tui.storage.startup import Start
 from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.picture_view import PictureView
@@ -42,12 +43,12 @@ LEFT_TO_PANES = 9  # lines at least, where it stands above them
 class LectureScreen(DebuggerScreen):
     """One chapter of a lecture, given with a clicker or the keyboard. While exploring, it is the debugger alone."""
 
-    CSS_PATH: ClassVar[CSSPathType | None] = ["debugger.tcss", "lecture.tcss"]
+    CSS_PATH: ClassVar[CSSPathType | None] = [STYLES, "lecture.tcss"]
     KEYS_IN_BORDERS = False  # digits lead to pages
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(key.keys, key.action, key.description, id=key.id, tooltip=key.tooltip, show=False, priority=True)
-        for key in IN_LECTURE
-    ] + DebuggerScreen.BINDINGS  # a key that is bound anew would lose what it does while exploring
+        *bindings(*IN_LECTURE),
+        *DebuggerScreen.BINDINGS,  # a key that is bound anew would lose what it does while exploring
+    ]
 
     @dataclass
     class Prepared(Message):
@@ -170,7 +171,7 @@ class LectureScreen(DebuggerScreen):
 
     def _show_status(self) -> None:
         """Show the line below the page, and share the speaker notes; both do nothing where nothing has changed."""
-        if self.is_current:
+        if self.is_current and self.whole:  # the clock may ask while the screen is taken apart
             self.query_one(Footing).show_status(self.player.status())
         if self._shared is not None:
             self._shared.share(self.player.notes(self.blank))
@@ -181,8 +182,9 @@ class LectureScreen(DebuggerScreen):
         """In a thread: the pages with their numbers, from a run of their own."""
         for rendered in render_pages(self.player.bound_pages, self._quoted):
             if self._gone:
-                return
+                break
             self.post_message(self.Prepared(rendered))
+        put_away(self._quoted)
 
     @on(Prepared)
     def prepared(self, message: Prepared) -> None:

@@ -9,17 +9,17 @@ from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
 from engine import DataError, EngineError, NumericFault, Run, Session, Stopped
 from engine.autograd.jit import Kernels, can_compile, loops, loops_at_hand, take_warning
-from engine.checkpoint.checkpoint import take_up
 from engine.run.session import warm_up
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
@@ -33,22 +33,17 @@ PATIENCE = 1.0  # seconds; what takes longer with plain loops, such as a large m
 
 
 class LoadingScreen(Screen[None]):
-    """Works in a thread, shows how far it is, and hands the ready run to the app. q or escape stops it."""
+    """Works in a thread, shows how far it is, and hands the ready run to the app. q or escape stops it.
+
+    What is done `at_once`, in a moment, needs no thread, and nothing is shown of it.
+    """
 
     DEFAULT_CSS = f"""
     LoadingScreen {{ align: center middle; background: $background; color: $foreground; }}
     LoadingScreen Static {{ width: {WIDTH}; height: 3; }}
     """
     doing = "…"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "q,escape",
-            "stop",
-            say("screens.loading.stop"),
-            id="opening.stop",
-            tooltip=say("screens.loading.stop_opening"),
-        )
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Key("opening.stop", "q,escape", "stop"))
 
     @dataclass
     class Ready(Message):
@@ -77,13 +72,15 @@ class LoadingScreen(Screen[None]):
         doing: str
         share: float
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: bool = False) -> None:
         super().__init__()
+        self._at_once = at_once
         self._stopped = False
         self._reported_at = 0.0
 
     def compose(self) -> ComposeResult:
-        yield Static(self._words(self.doing, 0.0))  # one widget, since the first frame should be there at once
+        if not self._at_once:
+            yield Static(self._words(self.doing, 0.0))  # one widget, since the first frame should be there at once
 
     def _words(self, doing: str, share: float) -> Text:
         done = f"{bar(share, 1.0, WIDTH - 5):─<{WIDTH - 5}} {share:4.0%}"
@@ -91,7 +88,10 @@ class LoadingScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self._reported_at = time.monotonic()
-        self._open()
+        if self._at_once:
+            self._open()
+        else:
+            self.run_worker(self._open, thread=True)
 
     def on_unmount(self) -> None:
         self._stopped = True
@@ -100,7 +100,6 @@ class LoadingScreen(Screen[None]):
         self._stopped = True
         self.post_message(self.Cancelled())
 
-    @work(thread=True)
     def _open(self) -> None:
         try:
             ready = self.open_run()
@@ -116,7 +115,7 @@ class LoadingScreen(Screen[None]):
         self.post_message(ready)
 
     def open_run(self) -> Ready:
-        """In the thread: the run at its moment, or at a fault before it. Raises EngineError, Stopped."""
+        """The run at its moment, or at a fault before it; in a thread, or at once. Raises EngineError, Stopped."""
         raise NotImplementedError
 
     def _report(self, doing: str, share: float, at_once: bool = False) -> None:
@@ -141,16 +140,18 @@ class OpeningScreen(LoadingScreen):
 
     doing = DOING
 
-    def __init__(self, start: Start) -> None:
-        super().__init__()
+    def __init__(self, start: Start, at_once: bool = False) -> None:
+        super().__init__(at_once)
         self.start = start
 
     def open_run(self) -> LoadingScreen.Ready:
-        """In the thread: the run at its moment, or at a fault before it. Raises EngineError, Stopped."""
+        """The run at its moment, or at a fault before it. Raises EngineError, Stopped."""
         start = self.start
         session = Session(start.config, start.docs, self._recorded, loops_at_hand())
         try:
             if start.run is not None:
+                from engine.checkpoint.checkpoint import take_up  # here, since a run from its seed needs none of it
+
                 take_up(start.run, session)
             target = start.moment(session.program)
             steps = max(target.step - session.step, 0) + 1

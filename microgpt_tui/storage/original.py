@@ -9,11 +9,11 @@ import hashlib
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from engine.atomic_write import read_whole, temporary_beside, write_whole
 from engine.errors import DataError, EngineError, ScriptError, Stopped, first_cause
+from engine.immutable import immutable
 from engine.model.dataset import bundled_path, load_docs
 from engine.script.process import ScriptProcess
 from engine.script.source_file import ScriptFile
@@ -53,7 +53,7 @@ def fetched() -> Path:
 # The tables.
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Found:
     """The lines to show, if there are any; how to get some, in a line, or why they could not be had, in a sentence."""
 
@@ -137,7 +137,7 @@ def _lines(table: SourceTable, script: ScriptFile) -> OwnLines:
 # Fetching.
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Fetched:
     """What was fetched: its size in bytes, and why its lines cannot be shown, in a sentence; empty if they can."""
 

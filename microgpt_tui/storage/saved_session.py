@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine import CHECKS, CheckpointError, Config
 from engine.atomic_write import read_whole, write_whole
 from engine.checkpoint import validate
-from engine.checkpoint.checkpoint import Checkpoint, as_bytes, load
+from engine.immutable import immutable
 from engine.model.dataset import Origin
 from engine.text import shortened_repr
 from engine.timeline.events import Moment
@@ -26,12 +26,15 @@ from microgpt_tui.drawing.terminal_text import shell_word
 from microgpt_tui.storage.paths import state_folder
 from microgpt_tui.texts.say import say
 
+if TYPE_CHECKING:  # imported where a run is read or saved: the first frame needs none
+    from engine.checkpoint.checkpoint import Checkpoint
+
 VERSION = 1
 MAX_BYTES = 2**24  # of the JSON file, which usually has some thousands
 JsonObject = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SavedSession:
     """A run's hyperparameters and documents, the moment and focus, and the user's annotations and layout.
 
@@ -79,7 +82,11 @@ def write_session(session: SavedSession, run: Checkpoint | None = None, displace
 
     `displace` renames the files that exist to those of the earlier session; the result is whether there were any.
     """
-    contents = {} if run is None else {run_file(): as_bytes(run)}
+    contents = {}
+    if run is not None:
+        from engine.checkpoint.checkpoint import as_bytes
+
+        contents[run_file()] = as_bytes(run)
     contents[session_file()] = json.dumps({"version": VERSION} | asdict(session)).encode()
     try:
         state_folder().mkdir(parents=True, exist_ok=True)
@@ -143,6 +150,8 @@ def load_session(earlier: bool = False) -> SavedSession:
 
 def load_run(session: SavedSession, earlier: bool = False) -> tuple[Checkpoint | None, str | None]:
     """The saved run if it belongs to the session; for a damaged file, which is renamed, a sentence instead."""
+    from engine.checkpoint.checkpoint import load
+
     path = run_file(earlier)
     if not path.is_file():
         return None, None

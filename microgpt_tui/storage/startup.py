@@ -5,23 +5,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import Config
-from engine.checkpoint.checkpoint import Checkpoint, load
 from engine.hangul import SYLLABLES
+from engine.immutable import immutable
 from engine.model.dataset import kept_path, load_docs
 from engine.timeline.events import Moment, StepProgram
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.storage.saved_session import SavedSession, load_run, load_session
 
-if TYPE_CHECKING:  # imported where a script or a copy of microgpt.py is opened: the first frame needs none
+if TYPE_CHECKING:  # imported where a script, a copy of microgpt.py or a file is opened: the first frame needs none
+    from engine.checkpoint.checkpoint import Checkpoint
     from engine.script.run import ScriptOptions
 
+MOST_READ_AT_ONCE = 100_000  # characters
 
-@dataclass(frozen=True, slots=True)
+
+@immutable
 class Start:
     """Documents, their file (None: a bundled one) and their split, with the saved run and session if there are any.
 
@@ -47,6 +49,13 @@ class Start:
         source = self.saved or self.run
         return source.branch if source is not None else None
 
+    @property
+    def short(self) -> bool:
+        """Whether it opens in a moment: the first step of a model no larger than the usual one, on few documents."""
+        usual, config = Config(), self.config
+        larger = any(getattr(config, name) > getattr(usual, name) for name in ("n_layer", "n_embd", "block_size"))
+        return not (larger or self.step or self.run or self.saved) and sum(map(len, self.docs)) < MOST_READ_AT_ONCE
+
     def moment(self, program: StepProgram) -> Moment:
         """The moment to open at."""
         if self.saved is not None:
@@ -54,7 +63,7 @@ class Start:
         return self.run.here if self.run is not None else first_moment(program, self.step)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ScriptStart:
     """A script, how it is run, and the training step to open at."""
 
@@ -70,6 +79,8 @@ def from_seed(config: Config, step: int, data: Path | None, split: str = SYLLABL
 
 def from_file(file: Path, data: Path | None) -> Start:
     """A saved run. Raises CheckpointError for a file that holds none, DataError without the documents of the run."""
+    from engine.checkpoint.checkpoint import load
+
     run = load(file)
     docs, origin = run.origin.find(data)
     return Start(run.config, docs, origin.path, run=run, split=origin.split)

@@ -1,25 +1,32 @@
 """What a large model costs, from recording it to every key.
 
-Run by hand: python tests/benchmarks/large.py [LAYERS WIDTH BLOCK HEADS]
+Run by hand: python tests/benchmarks/large.py [LAYERS WIDTH BLOCK HEADS]; with the word session before these, only the
+last part.
 
 First what a key costs, as in screen.py: from the key to the painted frame, in turns with an empty repaint. Then all
 keys are pressed one after the other as a person would; each line says how long the event loop answered nothing at most,
 which is what feels like hanging, and when all that the key began was done.
+
+At last a long session with the program as it is started, in a process of its own: after each kind of action, the memory
+that the process holds, and the most that it has held until then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import resource
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 
 import psutil
-from screen import SIZE, Debugger, Empty, painted, report
+from screen import SIZE, Debugger, Empty, Opening, painted, report
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -28,6 +35,7 @@ from engine.model.recording import BYTES_A_ROW
 from engine.run.session import warm_up
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.storage.startup import Start
 
 MODEL = (4, 64, 32, 4)
 STEPS = 45  # trained before keys are pressed
@@ -38,6 +46,33 @@ KEYS = """
     n n n z escape Y escape g escape e escape x d escape E escape X escape B escape b
     i n n p b escape i g escape slash escape question_mark escape space space S C c F p p l pagedown pagedown pageup q
 """.split()  # noqa: SIM905 - read as they are pressed
+
+
+SESSION = (  # what is done, and the keys for it; a colon leads to the line that is typed up to the next blank
+    ("walking forward", "n n n n n n s s s t t o"),
+    ("walking backward", "f n n n n n n s s"),
+    ("walking through the update", "f n n n"),
+    ("30 steps on", "] " * 30),
+    ("10 steps back", "[ " * 10),
+    ("10 steps on in the backward phase", "F F n n n f " + "] " * 10),
+    ("to step 500", ":500"),
+    ("10 steps back from there", "f n n " + "[ " * 10),
+    ("zooming panes", " ".join(f"{pane} z down right z escape" for pane in "1234567890")),
+    ("Why", "F n n n Y escape f Y down escape"),
+    ("a gradient check", "g m"),
+    ("the gradient check closed", "escape escape"),
+    ("a head switched off", "x enter n n ] n"),
+    ("a comparison", "d n n"),
+    ("the comparison closed", "d escape"),
+    ("a number set", "e :0.5 escape n"),
+    ("far back in the branch", ":300"),
+    ("the comparison in the backward phase", "d n n f n"),
+    ("inference", "d escape i n n"),
+    ("the original again", "escape E up enter n n"),
+    ("a lecture", "l enter space space space space"),
+    ("the lecture left", "q"),
+)
+NAMED = {"]": "right_square_bracket", "[": "left_square_bracket", ".": "full_stop", ":": "colon"}
 
 
 def memory() -> str:
@@ -171,10 +206,45 @@ async def keys(session: Session, size: tuple[int, int]) -> None:
     print(f"{'memory':44} {memory()}")
 
 
+async def settled(app: Opening) -> None:
+    """Until no worker is at work and no run moves."""
+    while any(worker.is_running for worker in app.workers) or (app.debugger is not None and app.debugger.busy):
+        await asyncio.sleep(BEAT)
+
+
+async def long_session(config: Config) -> None:
+    """What the program holds in memory through a long session."""
+    app, process, most = Opening(Start(config, load_docs())), psutil.Process(), 0.0
+    async with app.run_test(size=SIZE) as pilot:
+        while app.debugger is None:
+            await asyncio.sleep(BEAT)
+        for what, keys in (("opened", ""), *SESSION):
+            for word in keys.split():
+                typed = [*word, "enter"] if word.startswith(":") else [word]
+                if word.startswith(":0"):  # a value, in a dialog that is open
+                    typed = typed[1:]
+                for key in typed:
+                    await pilot.press(NAMED.get(key, key))
+                    await pilot.pause()
+                await settled(app)
+                await pilot.pause()
+            held = process.memory_info().rss / 1e6
+            most = max(most, held)
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+            print(f"{what:44} {held:8.0f} MB    for a moment until here {peak:.0f} MB", flush=True)
+    print(f"{'a long session, the most after an action':44} {most:8.0f} MB    at most 650 MB")
+
+
 def main() -> None:
-    numbers = tuple(int(word) for word in sys.argv[1:5]) or MODEL
+    only_session = sys.argv[1:2] == ["session"]
+    words = sys.argv[2:6] if only_session else sys.argv[1:5]
+    numbers = tuple(int(word) for word in words) or MODEL
     layers, width, block, heads = numbers
     warm_up()
+    if only_session:
+        config = Config(n_layer=layers, n_embd=width, block_size=block, n_head=heads)
+        asyncio.run(long_session(config))
+        return
     session = make(Config(n_layer=layers, n_embd=width, block_size=block, n_head=heads))
     engine(session)
     session.seek(first_moment(session.program, STEPS))
@@ -182,6 +252,9 @@ def main() -> None:
     for size in ((80, 24), SIZE, (200, 60)):
         gc.collect()  # the app before
         asyncio.run(keys(session, size))
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"XDG_STATE_HOME": folder}
+        subprocess.run([sys.executable, __file__, "session", *map(str, numbers)], check=True, env=environment)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from engine.errors import ScriptError  # noqa: E402
 from engine.script.process import ScriptProcess  # noqa: E402
+from tests.support.changed_text import replaced  # noqa: E402
 
 SCRIPT = ROOT / "tests" / "script" / "scripts" / "plain.py"
 SIZES = {"= 1, 8, 2, 6": "= 1, 16, 4, 16", "[:50]": ""}  # of the test to those of the original
@@ -144,10 +145,7 @@ def main() -> None:
     """Measure, and print each figure beside its budget."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "script.py")
-        text = SCRIPT.read_text()
-        for old, new in SIZES.items():
-            assert old in text
-            text = text.replace(old, new)
+        text = replaced(SCRIPT.read_text(), *SIZES.items())
         script.write_text(text.replace('    print("step"', TOLD + '    print("step"'))
         Path(folder, "names.txt").write_bytes(Path(ROOT, "data", "names.txt").read_bytes())
         paced = Path(folder, "paced.py")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
-import psutil
 import pytest
 
 from engine.script.check import check
 from microgpt_tui.cli._json import json_text
-from tests.support.commands import ROOT, error_of, in_terminal, invoke, start
-from tests.support.wait import met
+from tests.support.changed_text import replaced
+from tests.support.commands import ROOT, error_of, in_terminal, interrupted, invoke, start
 
 SMALL = ROOT / "tests" / "script" / "faults" / "small.py"
 WRONG = ("(1 - t * t,)", "(1 - t,)")
@@ -24,12 +21,8 @@ WRONG = ("(1 - t * t,)", "(1 - t,)")
 
 def changed(folder: Path, *changes: tuple[str, str]) -> Path:
     """The small script with pieces of its text replaced."""
-    text = SMALL.read_text(encoding="utf-8")
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
     path = folder / "mine.py"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(replaced(SMALL.read_text(encoding="utf-8"), *changes), encoding="utf-8")
     return path
 
 
@@ -149,18 +142,5 @@ def test_the_installed_command_in_a_process_and_in_a_terminal(tmp_path: Path) ->
 def test_the_script_ends_with_the_check(tmp_path: Path, name: str, status: int) -> None:
     pid_file = tmp_path / "pid"
     waits = f"import os, signal; open({str(pid_file)!r}, 'w').write(str(os.getpid())); signal.pause()"
-    with start("check", changed(tmp_path, ("    loss = 0.0\n", f"    {waits}\n    loss = 0.0\n"))) as process:
-        asyncio.run(met(lambda: pid_file.exists() and bool(pid_file.read_text())))
-        process.send_signal(getattr(signal, name))
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == status
-    assert "Traceback" not in said
-    asyncio.run(met(lambda: _is_dead(int(pid_file.read_text()))))
-
-
-def _is_dead(pid: int) -> bool:
-    """Whether a process has ended, though nobody has asked for its status."""
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
+    path = changed(tmp_path, ("    loss = 0.0\n", f"    {waits}\n    loss = 0.0\n"))
+    assert interrupted(name, pid_file, "check", path) == status

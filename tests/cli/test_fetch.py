@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from engine import ScriptError
-from microgpt_tui.storage import download, original
+from microgpt_tui.storage import original
 from microgpt_tui.storage.paths import compiled_mark
 from tests.support import commands
 from tests.support.commands import error_of, in_terminal, invoke
-from tests.support.file_server import Answer, send, serving
+from tests.support.file_server import Answer, fetch_here, missing, send, serving
 
 STAND_IN = (Path(__file__).parent.parent / "support" / "reference_script.py").read_text()
 
@@ -26,10 +26,7 @@ def giving(text: str) -> Answer:
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(download, "PATIENCE", 0.2)
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    fetch_here(monkeypatch)
     return tmp_path / "cache" / "microgpt-tui"
 
 
@@ -91,10 +88,6 @@ def test_a_copy_that_is_kept_outlives_one_that_is_not(cache: Path, monkeypatch: 
     fetch(giving(STAND_IN), monkeypatch)
     error_of(fetch(giving("print('hello')\n"), monkeypatch))
     assert original.fetched().read_text() == STAND_IN
-
-
-def missing(asked: BaseHTTPRequestHandler) -> None:
-    asked.send_error(404)
 
 
 def cut(asked: BaseHTTPRequestHandler) -> None:

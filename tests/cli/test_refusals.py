@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.abc
 import io
 import subprocess
@@ -216,4 +217,5 @@ def test_ctrl_c_while_python_still_imports(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setattr(sys, "meta_path", [Late(), *sys.meta_path])
     with pytest.raises(SystemExit) as ended:
         main()
+    gc.enable()  # for the tests after this one
     assert (ended.value.code, capsys.readouterr().err) == (130, "stopped\n")

@@ -9,7 +9,7 @@ import pytest
 
 from engine import Config, Session, load_docs
 from engine.explain.source_lines import lines_of_event
-from tests.support.commands import SMALL, error_of, invoke, json_lines, start
+from tests.support.commands import SMALL, cut_off, error_of, invoke, json_lines
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
 KEYS = ["step", "phase", "name", "pos", "layer", "head", "shape", "data", "grad", "source"]
@@ -54,11 +54,6 @@ def test_a_fault_before_and_in_the_step() -> None:
 
 
 def test_the_first_line_comes_before_the_step_is_done() -> None:
-    with start("trace") as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert json.loads(process.stdout.readline())["name"] == "embed"
-        process.stdout.close()
-        assert process.stderr.read() == ""
-        process.wait(timeout=60)
-    assert process.returncode == 141
+    line, said, status = cut_off("trace")
+    assert json.loads(line)["name"] == "embed"
+    assert (said, status) == ("", 141)

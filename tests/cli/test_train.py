@@ -6,6 +6,8 @@ import gzip
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 from engine import Config, Session, load_docs
 from engine.checkpoint import checkpoint as checkpoints
 from microgpt_tui.cli.train import _StepReporter
-from tests.support.commands import ROOT, SMALL, error_of, in_terminal, invoke, json_lines, start
+from tests.support.commands import ROOT, SMALL, cut_off, error_of, in_terminal, invoke, json_lines, start
 
 GOLDEN = ROOT / "tests" / "golden" / "default.json.gz"
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
@@ -200,26 +202,15 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
 
 
 def test_training_ends_quietly_when_its_output_is_closed() -> None:
-    with start("train", "--until", "1000000", "--num-steps", "1000000", *SMALL) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr.read() == ""
-        process.wait(timeout=60)
-    assert process.returncode == 141
+    _, said, status = cut_off("train", "--until", "1000000", "--num-steps", "1000000", *SMALL)
+    assert (said, status) == ("", 141)
 
 
 def test_training_to_a_file_goes_on_when_its_output_is_closed(tmp_path: Path) -> None:
     save = tmp_path / "run.safetensors"
-    with start("train", "--until", "100", "--save", save, *SMALL) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        assert "100 of 100" in process.stderr.read()
-        process.wait(timeout=60)
-    assert process.returncode == 0
+    _, said, status = cut_off("train", "--until", "100", "--save", save, *SMALL)
+    assert "100 of 100" in said
+    assert status == 0
     assert checkpoints.load(save).step == 100
 
 
@@ -251,3 +242,13 @@ def test_losses_of_held_out_documents_are_printed_and_logged(tmp_path: Path) -> 
             f"| kept aside {entry['val_loss']:.4f}, perplexity {entry['val_perplexity']:.2f}" in told[entry["step"] - 1]
         )
     assert "kept aside" not in told[0]
+
+
+def test_garbage_is_collected_while_a_command_runs() -> None:
+    program = (
+        "import gc, sys; sys.argv[1:] = ['train', '--until', '1', '--n-embd', '4', '--n-head', '2']\n"
+        "from microgpt_tui.__main__ import main\n"
+        "try: main()\nfinally: print(gc.isenabled())"
+    )
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines()[-1] == "True"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
-import signal
 import sys
 import textwrap
 from pathlib import Path
@@ -16,8 +14,8 @@ import pytest
 
 from engine.script import time_limit
 from engine.verify import compare, probe
-from tests.support.commands import error_of, in_terminal, invoke, start
-from tests.support.wait import met
+from tests.support.changed_text import replaced
+from tests.support.commands import error_of, in_terminal, interrupted, invoke
 
 STAND_IN = (Path(__file__).parent.parent / "support" / "reference_script.py").read_text()
 
@@ -27,12 +25,8 @@ def copy(tmp_path: Path) -> Any:
     """Write the stand-in, with pieces of its text replaced."""
 
     def write(*changes: tuple[str, str]) -> Path:
-        text = STAND_IN
-        for old, new in changes:
-            assert old in text
-            text = text.replace(old, new)
         path = tmp_path / "copy.py"
-        path.write_text(text)
+        path.write_text(replaced(STAND_IN, *changes))
         return path
 
     return write
@@ -535,23 +529,8 @@ def _endless(copy: Any, pid_file: Path) -> Path:
     return copy(("    rate = ", f"    {rest}; rate = "))  # type: ignore[no-any-return]
 
 
-def _gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    status = Path(f"/proc/{pid}/stat")  # ended, but not yet waited for
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
-
-
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGKILL", -9)])
 def test_the_copy_ends_with_verify(copy: Any, tmp_path: Path, name: str, status: int) -> None:
     pid_file = tmp_path / "pid"
-    with start("verify", _endless(copy, pid_file)) as process:
-        asyncio.run(met(lambda: pid_file.exists() and bool(pid_file.read_text())))
-        process.send_signal(getattr(signal, name))
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == status
-    assert "Traceback" not in said
-    asyncio.run(met(lambda: _gone(int(pid_file.read_text()))))
+    assert interrupted(name, pid_file, "verify", _endless(copy, pid_file)) == status

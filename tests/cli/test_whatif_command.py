@@ -50,6 +50,15 @@ def test_both_runs_with_all_their_bits() -> None:
     assert abs(moved["difference"]) >= abs(found["moved"][-1]["difference"])
 
 
+@pytest.mark.parametrize("text", ["residual", "layer0.attn_residual@step=2", "score_scale", "bias_correction@step=3"])
+def test_what_can_be_left_out(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    found, changed = result_of("--ablate", text, "--until", 5, "--save", path), run(5, text)
+    assert found["changes"] == [f"{text}{'' if '@' in text else '@step=0'} = off"]
+    assert found["changed"]["losses"] == changed.losses != found["original"]["losses"]
+    assert load(path).branches[0].changes == changed.changes
+
+
 def test_a_change_after_the_last_step_changes_nothing() -> None:
     found = result_of("--ablate", "layer0.mlp@step=12", "--until", 12)
     assert found["first_difference"] is None
@@ -94,6 +103,7 @@ def test_the_saved_run_has_the_branch(tmp_path: Path) -> None:
             ("--until", 5, "--ablate", "layer0.mlp@step=6"),
             "--ablate: layer0.mlp@step=6 would change nothing before the",
         ),
+        (("--until", 5, "--ablate", "bias_correction@step=5"), "would change nothing before the comparison"),
         (("--until", 5, "--edit", "beta1@step=5=0.5"), "phase of step 5; raise --until, or give an earlier step"),
         (("--until", 5, "--edit", "learning_rate=1e9"), "the changed run: training stopped at step"),
     ],

@@ -27,6 +27,13 @@ CHANGES: list[tuple[str, Change]] = [
     ("layer0.head1", Ablation(7, 0, "head", 1)),
     ("layer1.mlp@step=3=mean:20", Ablation(3, 1, "mlp", None, 20)),
     ("layer1.pos3 = 0", Ablation(7, 1, "pos", 3)),
+    ("residual", Ablation(7, None, "residual")),
+    ("layer1.residual@step=2 = off", Ablation(2, 1, "residual")),
+    ("layer0.attn_residual = 0", Ablation(7, 0, "attn_residual")),
+    ("layer1.mlp_residual=off", Ablation(7, 1, "mlp_residual")),
+    ("score_scale@step=3", Ablation(3, None, "score_scale")),
+    ("layer0.score_scale", Ablation(7, 0, "score_scale")),
+    ("bias_correction = off", Ablation(7, None, "bias_correction")),
     ("temperature=0.75", SetHyperparameter(7, "temperature", 0.75)),
 ]
 
@@ -60,6 +67,12 @@ def test_changes_are_read_and_written(text: str, change: Change) -> None:
         ("layer0.head2", "layer0.head2 does not exist: head goes from 0 to 1"),
         ("layer7.mlp", "layer goes from 0 to 1"),
         ("layer0.head1 = 3", "to 0 or to a mean, not to 3"),
+        ("residual = mean:3", "residual can only be left out, not be set to mean:3; write residual = off"),
+        ("score_scale[0]", "takes no [...]"),
+        ("layer2.attn_residual", "layer goes from 0 to 1"),
+        ("layer0.bias_correction = 0", "nothing is called 'layer0.bias_correction'"),
+        ("head1 = 0", "layer0.attn_residual, layer0.mlp_residual"),
+        ("layer0.mlp3 = 0", "nothing is called"),
         ("layer0.head1[0]", "takes no [...]"),
         ("beta1 = 1", "beta1 is 1.0; give a number from 0 up to, but below, 1"),
         ("temperature = 0", "temperature is 0.0"),
@@ -132,7 +145,17 @@ def test_damaged_branches_are_refused(said: Any, sentence: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["layer0.head1", "layer1.mlp = mean:2", "layer1.pos1", "q[0, 3]@pos=1 = 0.1", "wte = 0", "learning_rate = 1"],
+    [
+        "layer0.head1",
+        "layer1.mlp = mean:2",
+        "layer1.pos1",
+        "q[0, 3]@pos=1 = 0.1",
+        "wte = 0",
+        "learning_rate = 1",
+        "residual",
+        "score_scale",
+        "bias_correction",
+    ],
 )
 def test_a_branch_of_a_branch_without_its_changes_is_the_original(text: str) -> None:
     session = Session(Config(**SHAPE), DOCS)

@@ -19,7 +19,7 @@ from engine.autograd.dot_products import Dots, Mask, find_dots
 from engine.autograd.jit import ROOT, SQUARE, Kernels, loops, plain_loops, power_band
 from engine.autograd.kernels import ADD, BAND, FINE, HALF_UNIT, LEAF, SCATTERED, STRAIGHT, adam_step
 from engine.autograd.tape import Tape, Value
-from engine.model.recording import Floats, Recording
+from engine.model.recording import Floats, Recording, record
 from tests.engine.test_plain_oracle import configurations, documents
 from tests.support.float_bits import DOCS, end, in_order, shown, tiny, words
 
@@ -260,6 +260,21 @@ def test_every_dot_product_of_the_model_is_found() -> None:
     assert (dots.ends > 0).sum() >= (dots.terms * dots.counts).sum()  # samplers have some as well
     assert (r.op[rows[dots.starts + 2 * dots.terms * dots.counts - 1]] == ADD).all()
     assert set(dots.counts.tolist()) == {1, c, 3 * c, 4 * c, r.vocab_size}  # 3 c: q, k and v of one vector
+
+
+def test_they_are_the_same_whichever_tokens_are_read() -> None:
+    """They are found when they are first needed: by then the recording's children are those of some document."""
+    config = Config(n_layer=1, n_embd=8, n_head=2, block_size=5)
+    fresh = record(config, Session(config, DOCS).tokenizer.vocab_size)
+    session = Session(config, DOCS)
+    for _ in range(3):
+        session.seek(Moment(session.step, Phase.BACKWARD, 3))
+        used = session.recording
+        assert not np.array_equal(used.child, fresh.child)
+        found = replace(used).dots  # of a copy, that has found none yet
+        for name in ("starts", "terms", "counts", "ends"):
+            assert np.array_equal(getattr(found, name), getattr(fresh.dots, name))
+        session.run(session.step + 1)
 
 
 def dots_of(make: Any) -> Dots:

@@ -15,7 +15,7 @@ from engine import Config, Moment, Phase, Session
 from engine.checkpoint import checkpoint
 from engine.interventions.syntax import SetHyperparameter
 from engine.run.replay import course_of, replay
-from engine.timeline.keyframes import BUDGET, LATEST, LEAST, MOST, SPACING, Keyframe, Keyframes, most_kept
+from engine.timeline.keyframes import BUDGET, LATEST, LEAST, MOST, SPACING, Keyframe, Keyframes, Passed, most_kept
 from tests.support.float_bits import DOCS, shown, tiny, words
 
 CONFIG = tiny(num_steps=25_000)
@@ -139,6 +139,16 @@ def test_iterating_over_keyframes_while_they_change() -> None:
     kept.add(80, frame(80))
     assert list(steps) == [20, 40, 60]
     assert list(kept) == [0, 40, 80]
+
+
+@given(st.integers(0, 9), st.integers(1, 900))
+def test_few_starts_are_added_on_a_way_back(most: int, length: int) -> None:
+    passed = Passed(most)
+    passed.before(1000, 1000 - length, frame(1000 - length))
+    wanted = [step for step in range(1001) if passed.wants(step)]
+    assert len(wanted) <= max(1, most)
+    assert all(1000 - length < step < 1000 for step in wanted)
+    assert wanted[-1:] == [999] * (length > 1)
 
 
 def test_a_large_model_has_fewer_keyframes() -> None:

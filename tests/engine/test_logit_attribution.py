@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from engine import Moment, Phase, Session, WhyError
 from engine.explain.logit_attribution import Attributor
+from engine.interventions.syntax import parse
 from engine.numerics import Exact
 from tests.support.changed_model import Change
 from tests.support.float_bits import DOCS, in_order, tiny, words
@@ -88,6 +89,26 @@ def test_parts_and_rounding_add_up_to_the_logit() -> None:
             found = asked.logit(token)
             assert math.fsum([*found.values, found.rounding]) == found.logit
             assert abs(found.rounding) <= 16 * math.ulp(max(map(abs, found.values)))
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("residual", ["layer 1 MLP"]),
+        ("layer1.mlp_residual", ["layer 1 MLP"]),
+        ("layer1.attn_residual", ["layer 1 head 0", "layer 1 head 1", "layer 1 MLP"]),
+        ("layer0.residual", ["layer 0 MLP", "layer 1 head 0", "layer 1 head 1", "layer 1 MLP"]),
+    ],
+)
+def test_past_a_residual_that_is_left_out_nothing_is_added(text: str, labels: list[str]) -> None:
+    session = Session(tiny(**SHAPE), DOCS)
+    branch = session.branch([parse(text, session.scope)])
+    branch.seek(Moment(STEP, Phase.FORWARD, 10**9))
+    asked = Attributor(branch.view(), 2)
+    assert [part.label for part in asked.parts] == labels
+    assert not asked.altered
+    found = asked.logit(1)
+    assert abs(found.rounding) <= 16 * math.ulp(max(map(abs, found.values)))
 
 
 def test_names_of_parts_and_of_the_rival() -> None:

@@ -101,9 +101,12 @@ def test_references_to_layers_are_refused_with_a_sentence() -> None:
     none: list[tuple[type[EngineError], Any]] = [
         (ChangeError, lambda: parse("layer0.head0", scope)),
         (ChangeError, lambda: parse("layer0.mlp = mean:20", scope)),
+        (ChangeError, lambda: parse("residual", scope)),
+        (ChangeError, lambda: parse("score_scale", scope)),
         (BreakpointError, lambda: EventPattern.parse("embed@layer=0").check(scope)),
         (BreakpointError, lambda: EventPattern.parse("@head=0").check(scope)),
     ]
     for error, refuse in none:
         with pytest.raises(error, match="this model has no layers"):
             refuse()
+    assert parse("bias_correction", scope).text == "bias_correction@step=0 = off"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine import Config, EngineError, Moment, NumericFault, Phase, Session
 from engine.autograd.jit import plain_loops
 from tests.support.float_bits import DOCS, all_rows, tiny, words
-from tests.support.oracle import check_step
+from tests.support.oracle import check_run, check_step
 from tests.support.reference_model import PlainGPT
 
 # Latin, Hangul, emoji beyond the first plane, letters with a combining accent, right to left.
@@ -70,23 +70,15 @@ def test_uncompiled_loops_agree_with_the_oracle(config: dict[str, Any], docs: li
 def test_more_steps_than_documents_and_keyframes() -> None:
     config = {"n_embd": 4, "n_head": 2, "block_size": 3, "num_steps": 45}
     session, plain = Session(Config(**config), DOCS), PlainGPT(DOCS, **config)
-    session.run(until=45)
-    for _ in range(45):
-        plain.train_step()
-    assert words(session.losses) == words(plain.losses)
-    assert words([session.params, session.m, session.v]) == words([plain.params, plain.m, plain.v])
+    check_run(session, plain, 45)
     assert session.sample(5) == plain.sample(5)
 
 
 def test_losses_become_nan_as_they_do_in_python() -> None:
     config = {"n_embd": 8, "n_head": 2, "block_size": 4, "num_steps": 10, "learning_rate": 1e200}
     session, plain = Session(Config(**config), DOCS), PlainGPT(DOCS, **config)
-    session.run(until=4)
-    for _ in range(4):
-        plain.train_step()
-    assert words(session.losses) == words(plain.losses)
+    check_run(session, plain, 4)
     assert math.isnan(session.losses[-1])
-    assert words([session.params, session.m, session.v]) == words([plain.params, plain.m, plain.v])
 
 
 @pytest.mark.parametrize("seed", range(4))

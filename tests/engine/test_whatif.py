@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from engine import Config, Moment, Phase, Scope, Session
-from engine.autograd.jit import plain_loops
+from engine.autograd.jit import Kernels, plain_loops
 from engine.errors import ChangeError, NumericFault
 from engine.explain.gradient_paths import GradientPaths
 from engine.explain.scalar import TapeExplainer
 from engine.interventions.syntax import Ablation, Change, SetHyperparameter, SetParameter, SetScalar, parse
+from engine.numerics import sum_in_order
 from engine.timeline.keyframes import SPACING
 from tests.support import reference_model
 from tests.support.float_bits import DOCS, sha, shown, tiny, words
@@ -33,6 +34,18 @@ class Changed(PlainGPT):
         self.set: dict[tuple[int, Place], dict[int, float]] = {}  # by step and tensor: elements that take a value
         self.off: dict[Place, list[float]] = {}  # tensors that are plain numbers
         self.begin_with: dict[int, list[tuple[Scalar, float]]] = {}  # by step: parameters that are set as it begins
+        self.unjoined: set[tuple[str, int]] = set()  # blocks, with their layers, past which the stream does not go
+        self.unscaled: set[int] = set()  # layers whose scores are not divided
+        self.corrects = True
+
+    def _joined(self, x: Vector, stream: Vector, block: str, layer: int) -> Vector:
+        return x if (block, layer) in self.unjoined else super()._joined(x, stream, block, layer)
+
+    def _scaled(self, fit: Scalar, layer: int) -> Scalar:
+        return fit if layer in self.unscaled else super()._scaled(fit, layer)
+
+    def _corrected(self, moment: float, beta: float) -> float:
+        return super()._corrected(moment, beta) if self.corrects else moment
 
     def _move(self) -> None:
         super()._move()
@@ -132,6 +145,75 @@ def test_an_ablated_tensor_is_a_constant(text: str, off: dict[Place, list[float]
     follow(branch, oracle)
 
 
+BOTH = [("attn", 0), ("mlp", 0), ("attn", 1), ("mlp", 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "unjoined", "unscaled", "corrects"),
+    [
+        ("layer0.attn_residual", [("attn", 0)], [], True),
+        ("layer1.mlp_residual", [("mlp", 1)], [], True),
+        ("layer0.residual", [("attn", 0), ("mlp", 0)], [], True),
+        ("residual", BOTH, [], True),
+        ("layer1.score_scale", [], [1], True),
+        ("score_scale", [], [0, 1], True),
+        ("bias_correction", [], [], False),
+    ],
+)
+@pytest.mark.parametrize("kernels", [None, plain_loops()], ids=["compiled", "plain"])
+def test_what_is_left_out_is_not_there(
+    text: str, unjoined: list[tuple[str, int]], unscaled: list[int], corrects: bool, kernels: Kernels | None
+) -> None:
+    """All scalars, gradients, moments and parameters are those of a model without it; before, of the whole model."""
+    session, oracle = Session(Config(**SHAPE), DOCS, kernels=kernels), Changed(DOCS, **SHAPE)
+    branch = session.branch([parse(f"{text}@step=1", session.scope)])
+    follow(branch, oracle, 1)
+    oracle.unjoined, oracle.unscaled, oracle.corrects = set(unjoined), set(unscaled), corrects
+    follow(branch, oracle, 3)
+    straight = Session(Config(**SHAPE), DOCS, kernels=kernels).branch(branch.changes)
+    straight.run(until=4)  # step by step as a whole, as training goes
+    assert sha(straight) == sha(branch)
+    assert words(straight.losses) == words(oracle.losses)
+    assert branch.sample(5) == oracle.sample(5)
+    session.run(until=4)
+    assert sha(session) != sha(branch)
+
+
+def test_what_is_left_out_beside_other_changes() -> None:
+    texts = ["residual", "score_scale", "bias_correction", "layer0.head1", "layer1.mlp", "q[1, 3]@pos=2,step=2 = 0.5"]
+    branch, oracle = changed(*texts), Changed(DOCS, **SHAPE)
+    oracle.unjoined, oracle.unscaled, oracle.corrects = set(BOTH), {0, 1}, False
+    oracle.off = off_everywhere("head_out", 0, 1, [0.0, 0.0]) | off_everywhere("mlp_fc2", 1, None, [0.0] * 4)
+    oracle.set[2, ("q", 2, 1, None)] = {3: 0.5}
+    follow(branch, oracle)
+
+
+def test_the_sign_of_zero_is_kept_where_nothing_is_added() -> None:
+    branch, oracle = changed("residual", "mlp_fc2[0]@pos=1,step=2 = -0.0"), Changed(DOCS, **SHAPE)
+    oracle.unjoined = set(BOTH)
+    oracle.set[2, ("mlp_fc2", 1, 0, None)] = dict.fromkeys(range(4), -0.0)
+    follow(branch, oracle)
+
+
+@pytest.mark.parametrize("text", ["layer0.mlp", "layer0.head0 = mean:2", "residual", "score_scale"])
+def test_held_out_documents_are_read_by_the_changed_model(text: str) -> None:
+    session = Session(Config(**SHAPE, val_fraction=0.7, val_every=1), DOCS)
+    branch = session.branch([parse(text, session.scope)])
+    branch.run(until=3)
+    assert len(branch.val_docs) > 1
+    for step, found in branch.view().validations.items():
+        losses = []
+        for doc in branch.val_docs:
+            one = session.branch(branch.changes)
+            one.seek(Moment(step))
+            one.docs = [doc]
+            one.take_up(step, one.start_of_step(), one.history)  # the same step anew, of this document
+            one.seek(Moment(step, Phase.FORWARD, 1))
+            one.seek(Moment(step, Phase.FORWARD, 10**9))
+            losses.append(one.view().loss)
+        assert found.loss == sum_in_order(losses) / len(losses)
+
+
 @pytest.mark.parametrize(
     ("text", "names", "layer", "head"),
     [("layer1.head0", "head_out", 1, 0), ("layer0.mlp", "mlp_fc2", 0, None), ("layer0.pos1", "k v", 0, None)],
@@ -204,7 +286,17 @@ def test_a_branch_begins_as_its_origin_and_does_not_change_it() -> None:
     assert shown(branch)["params"] == shown(session)["params"]
 
 
-@pytest.mark.parametrize("text", ["layer0.head1@step=3 = mean:2", "wte[1]@step=2 = 0", "q[0]@pos=0,step=4 = 1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "layer0.head1@step=3 = mean:2",
+        "wte[1]@step=2 = 0",
+        "q[0]@pos=0,step=4 = 1",
+        "residual@step=3",
+        "score_scale@step=2",
+        "bias_correction@step=4",
+    ],
+)
 def test_moving_between_any_two_moments_of_a_branch(text: str) -> None:
     branch = changed(text)
     moments = [Moment(step, phase, tick) for step in (1, 2, 3, 4, 5) for phase in Phase for tick in (0, 40, 10**9)]

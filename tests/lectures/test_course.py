@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import Config, Moment, Scope, Session, load_docs
+from engine import Config, Moment, Phase, Scope, Session, load_docs
 from engine.interventions.syntax import parse
 from engine.language.chosen import LANGUAGES
 from microgpt_tui.lectures.check import check_lecture
@@ -157,6 +157,43 @@ def test_attention_costs_hardly_anything_in_a_thousand_steps() -> None:
     kept, without = (run.view().validations for run in (session, branch))
     learned = kept[0].loss - kept[config.num_steps].loss
     assert 0 < without[config.num_steps].loss - kept[config.num_steps].loss < learned / 20
+
+
+def test_a_rate_of_0_leaves_the_weights_as_they_began() -> None:
+    session = opened(Config(), tuple(load_docs()))
+    branch = session.branch([parse("learning_rate = 0", session.scope)])
+    for run in (session, branch):
+        run.seek(Moment(0))
+    branch.run(until=1000)
+    assert all((branch.params[name] == values).all() for name, values in session.params.items())
+
+
+def test_what_is_left_out_costs_what_the_pages_say() -> None:
+    config = Config(val_fraction=0.1)
+    session = opened(config, tuple(load_docs()))
+    session.seek(Moment(config.num_steps))
+    kept = session.view().validations
+    learned = kept[0].loss - kept[config.num_steps].loss
+
+    def more(text: str) -> float:
+        branch = session.branch([parse(text, session.scope)])
+        branch.seek(Moment(config.num_steps))
+        return branch.view().validations[config.num_steps].loss - kept[config.num_steps].loss
+
+    assert learned / 20 < more("residual") < learned / 2  # "less"
+    assert abs(more("score_scale")) < learned / 20  # "there is little to lose"
+    assert abs(more("bias_correction")) < learned / 20  # "the difference is small"
+
+
+def test_four_layers_without_the_residual_say_the_same_at_every_position() -> None:
+    session = opened(Config(n_layer=4), tuple(load_docs()))
+    spread = []
+    for run in (session, session.branch([parse("residual", session.scope)])):
+        run.seek(Moment(200, Phase.FORWARD, 10**9))
+        probs = run.view().data(run.recording.probs[: run.program.n]).values
+        spread.append((probs.max(axis=0) - probs.min(axis=0)).max())
+    assert spread[0] > 0.1
+    assert spread[1] < 0.001
 
 
 def _shown(page: Page) -> tuple[object, ...]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from engine.model.dataset import load_docs
-from microgpt_tui.storage import download, names_download
+from microgpt_tui.storage import names_download
 from microgpt_tui.storage.paths import compiled_mark
 from tests.support.commands import SMALL, invoke
-from tests.support.file_server import Answer, send, serving
+from tests.support.file_server import Answer, fetch_here, missing, send, serving
 
 NAMES = b"emma\nolivia\nava\nisabella\n" * 2000
 
@@ -23,10 +23,6 @@ def right(asked: BaseHTTPRequestHandler) -> None:
 
 def wrong(asked: BaseHTTPRequestHandler) -> None:
     send(asked, b"<html>please log in</html>")
-
-
-def missing(asked: BaseHTTPRequestHandler) -> None:
-    asked.send_error(404)
 
 
 def broken(asked: BaseHTTPRequestHandler) -> None:
@@ -48,10 +44,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "microgpt-tui"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(names_download, "SHA256", hashlib.sha256(NAMES).hexdigest())
-    monkeypatch.setattr(download, "PATIENCE", 0.2)
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    fetch_here(monkeypatch)
     return folder
 
 

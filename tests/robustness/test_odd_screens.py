@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -53,6 +53,16 @@ def check(pilot: Pilot[None]) -> str:
     return text(pilot)
 
 
+async def check_panes(pilot: Pilot[None], names: Iterable[str]) -> None:
+    """`check` the screen with each of these panes alone on it, then with all that have a place."""
+    screen = screen_of(pilot)
+    for name in (*names, None):
+        screen.grid.zoomed = name
+        screen.show()
+        await pilot.pause()
+        check(pilot)
+
+
 def steps() -> Iterator[int]:
     return (hostile().docs.index(SEQUENCES[what].strip()) for what in ("title", "C1 title", "family", "variation"))
 
@@ -65,12 +75,7 @@ async def test_the_debugger_shows_it(size: tuple[int, int], kept_back: list[str]
             screen.session.seek(Moment(step))
             screen.navigator.go(Moment(step, phase, screen.session.program.events(phase)[1].last))
             await pilot.pause()
-            for name in (None, *registry.ids()[i::4]):
-                screen.grid.zoomed = name
-                screen.show()
-                await pilot.pause()
-                check(pilot)
-        screen_of(pilot).grid.zoomed = None
+            await check_panes(pilot, registry.ids()[i::4])
         for key in ("question_mark", "B", "X", "E", "ctrl+p", "m", "g", "i"):
             await pilot.press(key)
             await pilot.pause()
@@ -202,12 +207,7 @@ async def test_all_panes_at_the_smallest_size(what: str) -> None:
         for step, phase in enumerate(PHASES):
             run.seek(Moment(step))
             screen.navigator.go(Moment(step, phase, run.program.events(phase)[-1].last))
-            for name in (None, *registry.ids()[step :: len(PHASES)]):
-                screen.grid.zoomed = name
-                screen.show()
-                await pilot.pause()
-                check(pilot)
-        screen.grid.zoomed = None
+            await check_panes(pilot, registry.ids()[step :: len(PHASES)])
         await pilot.press("question_mark")
         await pilot.pause()
         check(pilot)

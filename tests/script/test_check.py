@@ -17,6 +17,7 @@ from engine.script.local_gradients import chosen_calls
 from engine.script.process import ScriptProcess
 from engine.script.run import ScriptOptions, ScriptRun
 from engine.script.source_file import ScriptFile
+from tests.support.changed_text import replaced
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "scripts"
@@ -30,12 +31,8 @@ FAULTS = HERE / "faults"
 
 def changed(name: str, folder: Path, *changes: tuple[str, str]) -> Path:
     """A script of `faults` with pieces of its text replaced."""
-    text = (FAULTS / f"{name}.py").read_text(encoding="utf-8")
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
     path = folder / f"{name}.py"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(replaced((FAULTS / path.name).read_text(encoding="utf-8"), *changes), encoding="utf-8")
     return path
 
 

@@ -18,6 +18,7 @@ from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.panes.source import Source
 from tests.script.test_source_file import notebook
+from tests.support.changed_text import replaced
 from tests.support.commands import invoke
 
 PLAIN = Path(__file__).with_name("scripts") / "plain.py"
@@ -63,13 +64,10 @@ def test_a_file_that_is_no_notebook_is_told(tmp_path: Path) -> None:
 def as_notebook(folder: Path, script: Path, *changes: tuple[str, str]) -> Path:
     """A script with changes in two cells, each of which begins with what is no Python."""
     first, second = cells_of(script.read_text())
-    for old, new in changes:
-        assert old in second
-        second = second.replace(old, new)
     path = folder / "book.ipynb"
     for data in script.parent.glob("*.txt"):
         shutil.copy(data, folder)
-    path.write_text(notebook(f"%matplotlib inline\n{first}", f"!ls\n{second}"))
+    path.write_text(notebook(f"%matplotlib inline\n{first}", f"!ls\n{replaced(second, *changes)}"))
     return path
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
-import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ import pytest
 
 import engine.script.process
 from engine.script.process import CHILD, ScriptError, ScriptProcess
+from tests.support.wait import gone, met
 
 SCRIPTS = Path(__file__).with_name("scripts")
 SCALAR = (SCRIPTS / "plain_scalar.py").read_text()
@@ -492,15 +494,6 @@ def test_scalars_are_counted_while_it_runs(tmp_path: Path) -> None:
 # Nothing stays behind.
 
 
-def gone(pid: int) -> bool:
-    """Whether a process has ended, waiting for that up to ten seconds."""
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return True
-    return False
-
-
 STARTS = "import subprocess\nother = subprocess.Popen(['sleep', '1000'])\nprint(other.pid)\n" + TRAINING
 
 
@@ -509,8 +502,8 @@ def test_closing_ends_the_script_and_its_programs(tmp_path: Path) -> None:
         process.record(0)
         other = int("".join(process.printed))
         child = process._process.pid
-    assert gone(child)
-    assert gone(other)
+    asyncio.run(met(partial(gone, child)))
+    asyncio.run(met(partial(gone, other)))
 
 
 def test_what_a_script_leaves_running_ends_with_it(tmp_path: Path) -> None:
@@ -518,7 +511,7 @@ def test_what_a_script_leaves_running_ends_with_it(tmp_path: Path) -> None:
         assert process.run_out().kind == "end"
         other = int("".join(process.printed))
         assert psutil.pid_exists(other)
-    assert gone(other)
+    asyncio.run(met(partial(gone, other)))
 
 
 def test_killing_the_debugger_ends_the_script_and_its_programs(tmp_path: Path) -> None:
@@ -539,8 +532,8 @@ def test_killing_the_debugger_ends_the_script_and_its_programs(tmp_path: Path) -
     debugger.wait()
     debugger.stdin.close()
     debugger.stdout.close()
-    assert gone(child)
-    assert gone(other)
+    asyncio.run(met(partial(gone, child)))
+    asyncio.run(met(partial(gone, other)))
     assert os.listdir(tmp_path) == ["script.py"]
 
 

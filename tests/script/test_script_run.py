@@ -15,6 +15,7 @@ from engine.expressions.watch import Watch, watch_text
 from engine.script.run import ScriptRun
 from engine.script.source_file import ScriptFile
 from engine.timeline.events import Event
+from tests.support.changed_text import replaced
 
 SCRIPTS = Path(__file__).with_name("scripts")
 NAMES = ("ada", "bea", "cleo", "dora", "edda", "fae", "gil", "hal", "ida", "jo")
@@ -26,16 +27,14 @@ def gpt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ScriptRun, S
     """The plain script, with the seed and the start of a session, and that session."""
     folder = tmp_path_factory.mktemp("gpt")
     (folder / "names.txt").write_text("\n".join(NAMES))
-    text = (SCRIPTS / "plain.py").read_text()
-    for before, after in (
+    text = replaced(
+        (SCRIPTS / "plain.py").read_text(),
         ("random.seed(3)", "random.seed(42)"),
         ('open("names.txt")', f"open({str(folder / 'names.txt')!r})"),
         ('os.path.exists("names.txt")', "True"),
         ("gauss(0, 0.1)", "gauss(0, 0.08)"),
         ("n_head, block_size = 1, 8, 2, 6", "n_head, block_size = 2, 8, 2, 6"),
-    ):
-        assert before in text
-        text = text.replace(before, after)
+    )
     (folder / "gpt.py").write_text(text)
     run = ScriptRun(ScriptFile.read(folder / "gpt.py"), step=1)
     session = Session(Config(**SIZES, learning_rate=0.02), NAMES)

@@ -19,6 +19,7 @@ from engine.script.source_file import ScriptFile
 from engine.script.source_table import OwnLines, SourceTable, match
 from engine.script.tape import ScriptTape
 from engine.timeline.explainer import CodeText, SourceLine
+from tests.support.changed_text import replaced
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 TEXT = STAND_IN.read_text(encoding="utf-8")
@@ -242,12 +243,8 @@ def test_a_table_that_is_none_is_refused(table: SourceTable, damage: Callable[[d
 
 
 def changed(tmp_path: Path, *changes: tuple[str, str]) -> Path:
-    text = TEXT
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
     path = tmp_path / "copy.py"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(replaced(TEXT, *changes), encoding="utf-8")
     return path
 
 

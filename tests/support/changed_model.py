@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.model import gpt, recording
+from tests.support.changed_text import replaced
 
 Change = Callable[..., None]
 """Takes pairs of texts: the old one, which the file has, and the new one."""
@@ -16,12 +17,8 @@ Change = Callable[..., None]
 
 def change_model(folder: Path, monkeypatch: pytest.MonkeyPatch, *texts: tuple[str, str]) -> None:
     """Record from a changed copy of the model's file, which is written to a folder, until the test ends."""
-    source = Path(gpt.__file__).read_text(encoding="utf-8")
-    for old, new in texts:
-        assert old in source
-        source = source.replace(old, new)
     path = folder / "changed_gpt.py"
-    path.write_text(source, encoding="utf-8")
+    path.write_text(replaced(Path(gpt.__file__).read_text(encoding="utf-8"), *texts), encoding="utf-8")
     spec = util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

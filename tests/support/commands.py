@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from microgpt_tui.cli import cli
 from tests.support.terminal import PLAIN
+from tests.support.wait import PATIENCE, gone, met
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "microgpt_tui"]
@@ -71,6 +74,28 @@ def start(*args: Any, patience: float | None = None, **how: Any) -> Started:
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how}
     surroundings = {**environment(), "PYTHONWARNINGS": "error,ignore::ResourceWarning"}
     return Started(_command(*args, patience=patience), env=surroundings, text=True, **pipes)
+
+
+def cut_off(*args: Any) -> tuple[str, str, int]:
+    """A command whose output is closed after one line: the line, what it says of errors, and its status."""
+    with start(*args) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+        return line, said, process.wait(PATIENCE)
+
+
+def interrupted(name: str, pid_file: Path, *args: Any) -> int:
+    """The status of a command that gets a signal once its script has written its id into a file; both have to end."""
+    with start(*args) as process:
+        asyncio.run(met(lambda: pid_file.exists() and bool(pid_file.read_text())))
+        process.send_signal(getattr(signal, name))
+        _, said = process.communicate(timeout=PATIENCE)
+    assert "Traceback" not in said
+    asyncio.run(met(lambda: gone(int(pid_file.read_text()))))
+    return process.returncode
 
 
 @dataclass

@@ -7,6 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+
+from microgpt_tui.storage import download
+
 Answer = Callable[[BaseHTTPRequestHandler], None]
 """Answers one request."""
 
@@ -18,6 +22,19 @@ def send(asked: BaseHTTPRequestHandler, content: bytes, promised: int | None = N
     asked.end_headers()
     asked.wfile.write(content)
     asked.wfile.flush()
+
+
+def missing(asked: BaseHTTPRequestHandler) -> None:
+    """The answer of a server that has no such file."""
+    asked.send_error(404)
+
+
+def fetch_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let downloads ask this computer without a proxy, and give up soon."""
+    monkeypatch.setattr(download, "PATIENCE", 0.2)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from engine import Config, Run, Session
 from engine.timeline.events import Moment
@@ -71,6 +72,14 @@ async def go(pilot: Pilot[None], *keys: str) -> None:
     for key in keys:
         await pilot.press(key)
         await until(pilot, lambda: not screen(pilot).motion.busy)
+    await pilot.pause()
+
+
+async def answer(pilot: Pilot[Any], words: str) -> None:
+    """Give the dialog that asks for a line these words."""
+    await until(pilot, lambda: bool(pilot.app.screen.query(Input)))
+    pilot.app.screen.query_one(Input).value = words
+    await pilot.press("enter")
     await pilot.pause()
 
 

@@ -24,3 +24,12 @@ def check_step(session: Session, plain: PlainGPT) -> None:
     for ours, theirs in ((session.params, plain.params), (session.m, plain.m), (session.v, plain.v)):
         assert {n: words(x) for n, x in ours.items()} == {n: words(x) for n, x in theirs.items()}
     assert words(session.losses[: session.step]) == words(plain.losses)
+
+
+def check_run(session: Session, plain: PlainGPT, steps: int) -> None:
+    """Take so many steps in both, from the first on; losses, parameters and moments must be the same."""
+    session.run(until=steps)
+    for _ in range(steps):
+        plain.train_step()
+    assert words(session.losses) == words(plain.losses)
+    assert words([session.params, session.m, session.v]) == words([plain.params, plain.m, plain.v])

@@ -195,7 +195,7 @@ class PlainGPT:
                 else:
                     x = normed(x) if name == "mlp_norm" else [xi.relu() for xi in x]
                 x = self._keep(name, x, pos, layer)
-            x = self._keep("mlp_residual", [a + b for a, b in zip(x, stream, strict=True)], pos, layer)
+            x = self._keep("mlp_residual", self._joined(x, stream, "mlp", layer), pos, layer)
         return self._keep("logits", apply(self.tables["lm_head"], x), pos)
 
     def _attend(self, stream: Vector, pos: int, layer: int, past: Past) -> Vector:
@@ -208,19 +208,31 @@ class PlainGPT:
         gathered: Vector = []
         for head in range(self.n_head):
             mine = range(head * self.head_dim, (head + 1) * self.head_dim)
-            fits = [sum(q[j] * key[j] for j in mine) / self.head_dim**0.5 for key in past.keys[layer]]
+            fits = [self._scaled(sum(q[j] * key[j] for j in mine), layer) for key in past.keys[layer]]
             weights = shares(self._keep("attn_logits", fits, pos, layer, head))
             self._keep("attn_weights", weights, pos, layer, head)
             mixed = [sum(w * value[j] for w, value in zip(weights, past.values[layer], strict=True)) for j in mine]
             gathered += self._keep("head_out", mixed, pos, layer, head)
         out = self._keep("attn_out", apply(self.tables[f"layer{layer}.attn_wo"], gathered), pos, layer)
-        return self._keep("attn_residual", [a + b for a, b in zip(out, stream, strict=True)], pos, layer)
+        return self._keep("attn_residual", self._joined(out, stream, "attn", layer), pos, layer)
+
+    def _joined(self, x: Vector, stream: Vector, block: str, layer: int) -> Vector:
+        """What a block has made, added to the stream that it has read."""
+        return [a + b for a, b in zip(x, stream, strict=True)]
+
+    def _scaled(self, fit: Scalar, layer: int) -> Scalar:
+        """A product of query and key as a score."""
+        return fit / self.head_dim**0.5
 
     def _keep(
         self, name: str, values: Vector, pos: int | None = None, layer: int | None = None, head: int | None = None
     ) -> Vector:
         self.trace[name, pos, layer, head] = values
         return values
+
+    def _corrected(self, moment: float, beta: float) -> float:
+        """A moment without its bias to the 0 that it began at."""
+        return moment / (1 - beta ** (self.step + 1))
 
     def _move(self) -> None:
         rate = self.learning_rate * (1 - self.step / self.num_steps)
@@ -229,8 +241,7 @@ class PlainGPT:
             for i, p in enumerate(p for row in table for p in row):
                 m[i] = self.beta1 * m[i] + (1 - self.beta1) * p.grad
                 v[i] = self.beta2 * v[i] + (1 - self.beta2) * p.grad**2
-                m_hat = m[i] / (1 - self.beta1 ** (self.step + 1))
-                v_hat = v[i] / (1 - self.beta2 ** (self.step + 1))
+                m_hat, v_hat = self._corrected(m[i], self.beta1), self._corrected(v[i], self.beta2)
                 p.data -= rate * m_hat / (v_hat**0.5 + 1e-8)
                 p.grad = 0.0
 

@@ -22,3 +22,11 @@ def ended(process: psutil.Process) -> None:
     """Wait until a process has ended that need not be a child. Raises TimeoutError if it never does."""
     if psutil.wait_procs([process], timeout=PATIENCE)[1]:
         raise TimeoutError(f"{process} goes on")
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended, though perhaps nobody has asked for its status."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from engine.language.catalog import Catalog
 from engine.language.chosen import language, use_language, usual_language
 from engine.language.particles import with_particle
+from engine.language.text_file import read_texts
 from microgpt_tui.texts.asked_language import asked_language
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted(file for folder in ("engine/language", "microgpt_tui/texts") for file in (ROOT / folder).rglob("*.toml"))
 
 
 @pytest.fixture
@@ -108,3 +115,39 @@ def test_asked_language(arguments, environment, wanted):
     assert asked_language(arguments, environment) == wanted
     if not arguments:
         assert usual_language(environment) == wanted
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_files_are_read_as_toml(file):
+    written = file.read_text(encoding="utf-8")
+    assert read_texts(written) == tomllib.loads(written) != {}
+
+
+def test_all_that_a_file_of_texts_can_have():
+    written = (
+        '# what stands here\n\na = ""\nb.c = "\\"\\\\n\\n\\t" # is left out\n[d.e]\n'
+        '"f.g" = """\nh "i"\n[j]\nk = "l"\n"""\nm = { n = "o, p", q = "\\"" }\n[d]\nr = "s" # t'
+    )
+    read = read_texts(written)
+    assert read == tomllib.loads(written)
+    assert read["d"]["e"] == {"f.g": 'h "i"\n[j]\nk = "l"\n', "m": {"n": "o, p", "q": '"'}}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('a = "b"\nc = 1\n', "c = 1"),
+        ('a = "b"\nc = [\n"d"]\n', "c = ["),
+        ('a = "b"\na = "b"\n', "a"),
+        ('[a]\nb = { c = "d", e = 1 }\n', "b = {"),
+        ('[a]\nb = { c = "d", c = "e" }\n', "b.c"),
+        ('a = "b" c = "d"\n', "a ="),
+        ('a = "b\n', "a ="),
+        ('a = """b\n', "a ="),
+        ("a = 'b'\n", "a ="),
+        ("[[a]]\n", "[[a]]"),
+    ],
+)  # fmt: skip
+def test_what_is_no_text(wrong, said):
+    with pytest.raises(ValueError, match="^" + re.escape(said)):
+        read_texts(wrong)

@@ -34,6 +34,11 @@ NO_TEXTS = {  # by file: what only looks like text
         "not permitted",
         "can't start new thread",
     },
+    "engine/immutable.py": {  # code
+        "def __eq__(self, other):\n return {} == {} if other.__class__ is self.__class__ else NotImplemented\n"
+        "def __hash__(self):\n return hash({})\n",
+        "new_{}() if {} is MISSING else {}",
+    },
     "engine/run/address.py": {  # as they are typed
         "step 500, 0 forward {}{}, 99 update {}, 3 backward end",
         "step 500, 0 forward attn_weights@pos=2,head=1, 99 update wte, 3 backward end",

@@ -12,7 +12,7 @@ from engine import CHECKS, Breakpoint, EventPattern, Phase
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
 from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.panes.base import Pane
-from tests.support.harness import debugger, name, notes, screen, text, until
+from tests.support.harness import answer, debugger, name, notes, screen, text, until
 
 
 def set_now(pilot: Pilot[None]) -> list[str]:
@@ -24,20 +24,12 @@ def pane(pilot: Pilot[None], which: str) -> str:
     return screen(pilot).query_one(f"#{which}", Pane).picture.text()
 
 
-async def type_in(pilot: Pilot[None], words: str) -> None:
-    """Type the answer to the open dialog."""
-    await pilot.pause()
-    pilot.app.screen.query_one(Input).value = words
-    await pilot.press("enter")
-    await pilot.pause()
-
-
 async def add(pilot: Pilot[None], *typed: str) -> None:
     """Type breakpoints into the list, which is open then."""
     await pilot.press("B")
     for words in typed:
         await pilot.press("a")
-        await type_in(pilot, words)
+        await answer(pilot, words)
 
 
 async def test_b_sets_and_removes_a_breakpoint_on_the_event_on_the_stage() -> None:
@@ -86,7 +78,7 @@ async def test_c_continues_to_a_breakpoint_and_hits_are_counted() -> None:
         assert "hits 2" in text(pilot)
         assert "hits 0" in text(pilot)
         await pilot.press("e")
-        await type_in(pilot, "q@pos=1 x 2")
+        await answer(pilot, "q@pos=1 x 2")
         assert "hits 2" not in text(pilot)  # another breakpoint now
 
 
@@ -100,12 +92,12 @@ async def test_breakpoints_are_typed_changed_switched_and_deleted() -> None:
         await pilot.press("home", "enter")
         await pilot.pause()
         assert pilot.app.screen.query_one(Input).value == "attn_weights@pos=2,head=1 if step > 3 x 4"
-        await type_in(pilot, "q@layer=0")
+        await answer(pilot, "q@layer=0")
         await pilot.press("space")
         assert set_now(pilot) == ["q, layer 0 (off)", "loss < 2"]
         assert "○ q, layer 0" in text(pilot)
         await pilot.press("e")
-        await type_in(pilot, "k")
+        await answer(pilot, "k")
         assert set_now(pilot) == ["k (off)", "loss < 2"]
         await pilot.press("d")
         assert set_now(pilot) == ["loss < 2"]
@@ -126,10 +118,10 @@ async def test_a_mistake_is_pointed_at_and_the_typed_text_stays() -> None:
         assert lines[at].index("^^^^") == lines[at - 1].index("lose")
         assert "did you mean loss?" in lines[at - 2]
         for words, says in (("q@pos=9", "pos is 9"), ("", "nothing to ask"), ("\x1b[2J", "cannot be read")):
-            await type_in(pilot, words)
+            await answer(pilot, words)
             assert says in text(pilot)
         long = " and ".join(["loss < 2"] * 30) + " and lose > 2"
-        await type_in(pilot, long)
+        await answer(pilot, long)
         lines = text(pilot).splitlines()
         (at,) = [i for i, line in enumerate(lines) if "^^^^" in line]
         assert lines[at].index("^^^^") == lines[at - 1].index("lose")

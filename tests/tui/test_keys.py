@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from pathlib import Path
 
 import pytest
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.widgets._toast import Toast
 
+import microgpt_tui
 from engine import Config, NumericFault, Session
+from engine.language.catalog import read_part
 from engine.timeline.events import Moment, Phase
 from engine.timeline.run import OnStep
 from microgpt_tui.debugger import search
@@ -214,6 +220,34 @@ def test_every_binding_has_a_description_and_is_unique() -> None:
     names = [name for key in keys for name in key.keys.split(",")]
     assert len(set(names)) == len(names)
     assert all(key.description and key.tooltip for key in keys)
+
+
+def bound() -> dict[str, list[BindingType]]:
+    """All bindings of the app, by the class that has them."""
+    for module in pkgutil.walk_packages(microgpt_tui.__path__, "microgpt_tui."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found: dict[str, list[BindingType]] = {}
+    waiting: list[type[DOMNode]] = [DOMNode]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if kind.__module__.startswith("microgpt_tui.") and vars(kind).get("BINDINGS"):
+            found[kind.__name__] = kind.BINDINGS
+    return found
+
+
+def test_every_binding_is_that_of_a_key_and_every_text_of_a_key_belongs_to_one() -> None:
+    asked = set()
+    for kind, bindings in bound().items():
+        for binding in bindings:
+            assert isinstance(binding, Binding), kind
+            assert binding.id, f"{kind} binds {binding.key} by hand; declare a Key"
+            assert binding.description, binding
+            assert binding.tooltip, binding
+            asked.add("_".join(binding.id.split(".")[:2]))
+    for table in ("short", "tooltip"):
+        assert read_part("microgpt_tui.texts", "en", "keys")[table].keys() == asked
 
 
 async def test_q_quits_and_escape_does_not() -> None:

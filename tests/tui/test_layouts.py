@@ -22,15 +22,12 @@ from microgpt_tui.panes.layouts import panes_of, plan, regions, spotlit, usual
 from microgpt_tui.panes.registry import companions
 from tests.support.harness import at, debugger, drawn, go, screen, text
 
+pytestmark = pytest.mark.usefixtures("own_settings")
+
 SMALL = [(80, 9), (80, 14), (66, 24), (100, 15), (130, 15)]  # what a page of a lecture leaves
 SIZES = [(80, 24), (100, 24), (100, 30), (119, 40), (120, 36), (160, 45), (160, 60), (200, 50), (200, 60), (240, 80)]
 FIVE = [(80, 24), (100, 30), (120, 36), (160, 45), (200, 60)]
 STRIPS = {(80, 24): 8, (100, 30): 7, (120, 36): 8, (160, 45): 8, (200, 60): 9}  # lines around the panes
-
-
-@pytest.fixture(autouse=True)
-def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrangement, "settings_folder", lambda: tmp_path)
 
 
 @pytest.mark.parametrize("size", [*SIZES, *SMALL])

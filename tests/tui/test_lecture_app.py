@@ -199,6 +199,7 @@ async def test_a_closing_chapter_ignores_keys_and_shows_nothing(course: Course) 
         for action in ("advance", "go", "pane"):
             assert not first.check_action(action, ("stage",))
         first.show()
+        first._show_status()
         first.prepared(LectureScreen.Prepared(rendered))
         first._landed()
         assert len(first.player.rendered_pages) == len(first.player.bound_pages)

@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Choice, Focus, Frame
 from microgpt_tui.debugger.navigation import SameEvent, made_at
 from microgpt_tui.drawing.picture import Picture, Spot
-from microgpt_tui.panes import arrangement, registry
+from microgpt_tui.panes import registry
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.gradients import Gradients
@@ -29,6 +28,8 @@ from microgpt_tui.panes.qkv import QKV
 from microgpt_tui.panes.residual import Residual
 from microgpt_tui.panes.tokens import Tokens
 from tests.support.harness import debugger, screen, session, until
+
+pytestmark = pytest.mark.usefixtures("own_settings")
 
 PLACES = {
     Phase.FORWARD: ("attn_weights", 2, 1),
@@ -44,11 +45,6 @@ LEADING = Moment | SameEvent
 """What leads to another moment."""
 SIZES = {"stage": (100, 30)}
 SIZE = (60, 20)  # of the other panes
-
-
-@pytest.fixture(autouse=True)
-def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrangement, "settings_folder", lambda: tmp_path)
 
 
 def place(phase: Phase, name: str, pos: int | None = None, head: int | None = None) -> Moment:

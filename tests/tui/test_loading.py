@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from textual.widgets import Static
 
 from engine import Config, ConfigError
 from microgpt_tui.app import MicrogptApp
@@ -53,3 +54,24 @@ async def test_a_run_that_cannot_be_opened_is_reported() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.return_value is not None)
     assert isinstance(app.return_value, ConfigError)
+
+
+@pytest.mark.parametrize(
+    ("start", "short"),
+    [
+        (Start(Config(), DOCS), True),
+        (Start(SMALL, DOCS), True),
+        (Start(SMALL, DOCS, step=1), False),
+        (Start(Config(n_layer=2), DOCS), False),
+        (Start(Config(n_embd=20), DOCS), False),
+        (Start(Config(block_size=17), DOCS), False),
+        (Start(SMALL, ["abcde"] * 20_000), False),
+    ],
+)
+async def test_nothing_is_shown_of_opening_that_takes_a_moment(start: Start, short: bool) -> None:
+    app = MicrogptApp(start)
+    async with app.run_test(size=(80, 24)) as pilot:
+        opening = app.screen_stack[0]
+        assert isinstance(opening, OpeningScreen)
+        assert bool(opening.query(Static)) is not short
+        await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))

@@ -9,8 +9,10 @@ import pytest
 from textual import events
 
 from engine import Config, Session
+from engine.interventions.syntax import parse
 from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Choice, Focus, Frame
+from microgpt_tui.debugger.network import network_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Picture
@@ -239,6 +241,31 @@ def test_nothing_is_shown_before_it_is_computed() -> None:
         for size in (COLUMN, ZOOMED):
             assert "e+7" not in draw(Frame(run.view(), Focus(run.moment)), size).text()
     run_of.cache_clear()
+
+
+def test_nothing_passes_a_branch_where_the_residual_is_left_out() -> None:
+    run = run_of("plain")
+    branch = run.branch([parse("layer0.mlp_residual", run.scope)])
+
+    def column(phase: Phase) -> list[str]:
+        branch.seek(Moment(0, phase, 10**9))
+        lines = draw(Frame(branch.view(), Focus(branch.moment)), COLUMN).text().splitlines()
+        first = next(i for i, line in enumerate(lines) if "mlp" in line)
+        return [line[:14].rstrip() for line in lines[first : first + 7]]
+
+    assert column(Phase.FORWARD) == [
+        " ○◀─┐ x = mlp", "    │ fc2", "    │ relu 64", "    │ fc1 64", " ┗──┘ norm", " ┃", " ○◀─┐ x + attn",
+    ]  # fmt: skip
+    assert column(Phase.BACKWARD) == [
+        " ◉──┐ ∂x = mlp", "    │ ∂fc2", "    │ ∂relu 64", "    │ ∂fc1 64", " ◉◀─┘ ∂norm", " ┃", " ◉──┐ ∂x + att",
+    ]  # fmt: skip
+    branch.seek(Moment(0, Phase.FORWARD, 10**9))
+    path = PathLine("p").draw(Frame(branch.view(), Focus(branch.moment)), 120, 1).text()
+    assert " out ▸ +x ▸ norm ▸ fc1 ▸ relu ▸ fc2 ▸ = ▸ logits " in path
+    network = network_of(branch.program, 2)
+    (node,) = (node for node in network.nodes if node.name == "mlp_residual")
+    assert [read.name for read in network.reads(node)] == ["mlp_fc2"]
+    assert [each.added for each in network.branches] == [True, False]
 
 
 def test_zoomed_it_shows_the_tensors_and_what_stands_around_them() -> None:

@@ -6,7 +6,6 @@ import random
 
 import numpy as np
 import pytest
-from textual.widgets import Input
 
 from engine import Config, Expression, GradientChecker, Moment, Phase, Session
 from engine.explain.scalar import TapeExplainer
@@ -29,7 +28,7 @@ from microgpt_tui.panes.qkv import QKV
 from microgpt_tui.panes.residual import Residual
 from microgpt_tui.panes.why import Why
 from tests.support.changed_model import Change
-from tests.support.harness import DOCS, at, debugger, go, name, notes, screen, session, text, until
+from tests.support.harness import DOCS, answer, at, debugger, go, name, notes, screen, session, text, until
 
 RELU = '''
 @operation
@@ -173,10 +172,7 @@ async def test_a_watch_a_breakpoint_and_a_condition_know_the_new_tensor(run: Ses
         await pilot.press("B")
         for typed in ("mlp_gelu@pos=1", "mlp_gelu[0, 0] > -10"):
             await pilot.press("a")
-            await pilot.pause()
-            pilot.app.screen.query_one(Input).value = typed
-            await pilot.press("enter")
-            await pilot.pause()
+            await answer(pilot, typed)
         assert len(screen(pilot).state.annotations.breakpoints) == 2
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from engine import Session
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.panes import arrangement
 from tests.support.harness import DOCS, SMALL, debugger, screen, text, until
+
+pytestmark = pytest.mark.usefixtures("own_settings")
 
 PICTURES = Path(__file__).with_name("pictures")
 UPDATE = "MICROGPT_TUI_UPDATE_PICTURES"
@@ -22,11 +23,6 @@ PLACES = {
     Phase.BACKWARD: ("q", 1, None),
     Phase.UPDATE: ("layer0.attn_wq", None, None),
 }
-
-
-@pytest.fixture(autouse=True)
-def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrangement, "settings_folder", lambda: tmp_path)
 
 
 def place(run: Session, phase: Phase) -> Moment:

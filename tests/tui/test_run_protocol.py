@@ -244,7 +244,7 @@ class HandExplainer(Explainer):
     def is_named(self, row: int) -> bool:
         return row != HALF
 
-    def formula(self, row: int) -> list[Piece]:
+    def operation_formula(self, row: int) -> list[Piece]:
         pieces = [piece for child in CHILDREN.get(row, []) for piece in (" · ", child)]
         return pieces[1:]
 

@@ -14,7 +14,6 @@ from typing import Any
 import psutil
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
 
 from engine import EventPattern, Scope
 from engine.errors import Stopped
@@ -43,7 +42,7 @@ from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from tests.support.commands import error_of, invoke
-from tests.support.harness import debugger, go, name, notes, screen, text, until
+from tests.support.harness import answer, debugger, go, name, notes, screen, text, until
 from tests.support.terminal import Terminal, needs_tmux, terminal
 from tests.support.wait import ended
 
@@ -110,9 +109,7 @@ def script(tmp_path: Path) -> Callable[..., Path]:
 async def typed(pilot: Pilot[Any], line: str) -> None:
     """Type a line after a colon, and let the run arrive."""
     await pilot.press("colon")
-    await until(pilot, lambda: bool(pilot.app.screen.query(Input)))
-    pilot.app.screen.query_one(Input).value = line
-    await pilot.press("enter")
+    await answer(pilot, line)
     await until(pilot, lambda: not screen(pilot).motion.busy)
     await pilot.pause()
 
@@ -182,9 +179,7 @@ async def test_conditions_watches_and_search_know_the_names(opened: Opened) -> N
         assert screen(pilot).frame.event.name == "attn_weights"
         assert screen(pilot).frame.event.pos == 2
         await pilot.press("slash")
-        await until(pilot, lambda: bool(pilot.app.screen.query(Input)))
-        pilot.app.screen.query_one(Input).value = "pos_id 4 head_out"
-        await pilot.press("enter")
+        await answer(pilot, "pos_id 4 head_out")
         await until(pilot, lambda: name(pilot) == "head_out")
         assert screen(pilot).frame.event.pos == 4
 

@@ -6,7 +6,6 @@ from functools import cache
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
 
 from engine import Breakpoint, EventPattern, Moment, Phase, Scope, Session
 from engine.expressions.watch import Watch
@@ -17,7 +16,7 @@ from microgpt_tui.drawing.curve import sparkline
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.panes.watches import Watches, shown
-from tests.support.harness import DOCS, SMALL, debugger, notes, screen, text, until
+from tests.support.harness import DOCS, SMALL, answer, debugger, notes, screen, text, until
 
 
 @cache
@@ -51,10 +50,7 @@ async def watch(pilot: Pilot[None], *texts: str) -> None:
     """Type expressions."""
     for words in texts:
         await pilot.press("W")
-        await pilot.pause()
-        pilot.app.screen.query_one(Input).value = words
-        await pilot.press("enter")
-        await pilot.pause()
+        await answer(pilot, words)
 
 
 async def whole(pilot: Pilot[None]) -> None:

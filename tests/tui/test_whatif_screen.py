@@ -122,11 +122,51 @@ async def test_x_asks_which_part_where_the_event_belongs_to_none() -> None:
     async with debugger(run=run()) as pilot:
         await press(pilot, "x")
         assert "What if a part were off" in text(pilot)
-        await press(pilot, "down", "down", "m")
+        assert "every residual: on" in text(pilot)
+        await press(pilot, "m")
+        assert "has no mean" in " ".join(note.message for note in pilot.app._notifications)
+        await press(pilot, *["down"] * 5, "m")
         (change,) = screen(pilot).session.changes
         assert change.text == "layer0.mlp@step=0 = mean:20"
         await press(pilot, "X")
         assert "the MLP: off since step 0, at its mean" in text(pilot)
+
+
+async def test_what_is_left_out_is_told_where_it_would_be() -> None:
+    async with debugger(run=run()) as pilot:
+        here = screen(pilot)
+        here.navigator.go(here.session.program.ends(Phase.FORWARD)["attn_residual", 1, 0, None])
+        await settled(pilot)
+        assert "does not add the residual" not in text(pilot)
+        await press(pilot, "x")
+        assert [change.text for change in here.session.changes] == ["layer0.attn_residual@step=0 = off"]
+        shown = text(pilot)
+        assert "(layer0.attn_residual off)" in shown
+        assert "This branch does not add the residual." in shown
+        assert "x = attn" in shown
+        assert "is not added to what the block made" in shown
+        here.navigator.go(here.session.program.ends(Phase.BACKWARD)["attn_out", 1, 0, None])
+        await settled(pilot)
+        assert "goes into the block, and nowhere else" in text(pilot)
+        await press(pilot, "X")
+        assert "the residual past attention: off since step 0" in text(pilot)
+        assert "every residual: on" in text(pilot)
+        await press(pilot, "home", "enter", "X")
+        assert "every residual: off since step 0" in text(pilot)
+        assert "the residual past the MLP: off since step 0" in text(pilot)
+        await press(pilot, "home", "enter")
+        assert [change.text for change in here.session.changes] == ["layer0.attn_residual@step=0 = off"]
+        await press(pilot, "e")
+        await typed(pilot, "score_scale")
+        here.navigator.go(here.session.program.ends(Phase.FORWARD)["attn_logits", 1, 0, 0])
+        await settled(pilot)
+        assert "This branch does not divide scores by √head_dim." in text(pilot)
+        await press(pilot, "e")
+        await typed(pilot, "bias_correction")
+        here.navigator.go(here.session.program.ends(Phase.UPDATE)["lm_head", None, None, None])
+        await settled(pilot)
+        assert "they are used as they are" in text(pilot)
+        assert "uncorrected" in text(pilot)
 
 
 async def test_d_shows_both_runs_at_every_moment() -> None:
@@ -317,6 +357,19 @@ async def test_branches_are_saved_with_the_run_and_found_again(tmp_path: Path) -
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "at training step 5, in mine" in text(pilot))
         inside.exit()
+
+
+def test_of_a_matrix_the_chosen_number_is_shown_at_any_height() -> None:
+    session = run()
+    branch = session.branch([parse("bias_correction", session.scope)])
+    end = Moment(0, Phase.UPDATE, session.recording.n_params)
+    for each in (session, branch):
+        each.seek(end)
+    event = branch.program.event_at(end)
+    frame = Frame(branch.view(), Focus(end, row=int(event.rows[-1, -1])))
+    for height in range(4, 40):
+        picture = compare(frame, session.view(), "original", 60, height)
+        assert frame.selected in [spot.target for spot in picture.spots()], picture.text()
 
 
 def test_two_curves_in_one_plot() -> None:

@@ -1,0 +1,205 @@
+"""What a run holds in memory: numbers only while it is looked at, and nothing of a step that it has left."""
+
+from __future__ import annotations
+
+import weakref
+
+import numpy as np
+import pytest
+
+from engine import Config, Moment, NumericFault, Phase, Session, load_docs
+from engine.autograd.overrides import Overrides
+from engine.checkpoint.checkpoint import snapshot
+from engine.interventions.syntax import parse
+from engine.model.backward_order import GradientOrder
+from engine.model.recording import Workspace, record
+from engine.run.capabilities import branching, can_repeat, on_tape, sampling, savable
+from engine.run.health import Health
+from engine.timeline.events import PHASES
+from tests.support.float_bits import DOCS, tiny
+
+CHANGES = (
+    "learning_rate@step=2 = 0.5",
+    "wte[1, 0]@step=3 = 0.25",
+    "layer0.head1@step=2",
+    "mlp_fc1[0]@pos=1,step=3 = 2",
+)
+
+
+def state(session: Session) -> tuple[object, ...]:
+    """All that is to be seen of a run, as bits."""
+    view = session.view()
+    rows = np.arange(len(session.recording))
+    readings = [view.data(rows), view.grad(rows)]
+    numbers = (np.where(reading.known, reading.values, 0.0).tobytes() for reading in readings)
+    known = (reading.known.tobytes() for reading in readings)
+    moments = (each.tobytes() for each in (*session.m.values(), *session.v.values()))
+    return session.moment, *numbers, *known, *moments, session.generator.getstate(), tuple(session.losses)
+
+
+def test_a_program_holds_nothing_long_once_its_run_stands_in_another_step() -> None:
+    session = Session(tiny(), DOCS)
+    session.seek(Moment(2, Phase.BACKWARD, 7))
+    program = session.program
+    program.events(Phase.BACKWARD)
+    held = [weakref.ref(array) for array in (program.rows, program.edges, *program.touched)]
+    session.seek(Moment(3))
+    assert [ref() for ref in held] == [None] * len(held)
+    assert program.child is session.workspace.child
+
+
+def test_moving_a_copy_takes_nothing_from_the_program_of_the_run() -> None:
+    session = Session(tiny(), DOCS)
+    session.seek(Moment(2, Phase.BACKWARD, 7))
+    edges = session.program.edges
+    session.replay_copy().seek(Moment(5))
+    session.step_copy().seek(Moment(2, Phase.UPDATE, 1))
+    assert session.program.edges is edges
+
+
+def test_programs_of_one_document_share_what_is_long() -> None:
+    session = Session(tiny(), DOCS)
+    session.seek(Moment(2, Phase.BACKWARD, 7))
+    same = session.branch([parse("learning_rate@step=2 = 0.5", session.scope)])
+    same.seek(Moment(2, Phase.BACKWARD, 7))
+    other = session.replay_copy()
+    other.seek(Moment(1, Phase.BACKWARD, 7))
+    assert same.program.doc == session.program.doc != other.program.doc
+    for name in ("rows", "edges", "touched"):
+        assert getattr(same.program, name) is getattr(session.program, name)
+    assert other.program.touched[0].tolist() != session.program.touched[0].tolist()
+    edges = weakref.ref(session.program.edges)
+    session.seek(Moment(3))
+    assert edges() is same.program.edges
+    same.seek(Moment(3))
+    assert edges() is None
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_run_that_was_put_away_is_the_same_when_it_is_looked_at_again(phase: Phase, changed: bool) -> None:
+    session = Session(tiny(), DOCS)
+    session.run(2)
+    if changed:
+        session = session.branch([parse(text, session.scope) for text in CHANGES])
+    for moment in (Moment(3, phase, 0), Moment(3, phase, 9), Moment(3, phase, 10**9)):
+        session.seek(moment)
+        session.sample(1)  # its generator goes on
+        before = state(session)
+        numbers = weakref.ref(session.workspace.data)
+        session.put_away()
+        session.put_away()
+        assert numbers() is None
+        assert session.moment == before[0]
+        other = session.branch(session.changes)
+        assert savable(branching(sampling(on_tape(session)))) is session
+        assert can_repeat(session)
+        snapshot(session, None)
+        assert session._away is not None  # nothing of that needs its numbers
+        other.seek(session.moment)
+        assert state(other)[:-2] == before[:-2]
+        assert state(session) == before
+        session.put_away()
+        session.seek(Moment(4, phase, 3))
+        ahead = state(session)
+        session.seek(moment)
+        session.seek(Moment(4, phase, 3))
+        assert state(session)[:-2] == ahead[:-2]
+
+
+def test_other_operands_never_stand_in_the_graph_that_runs_share() -> None:
+    """Whoever has it: here the branch, before it leaves something out."""
+    moments = Moment(1, Phase.BACKWARD, 30), Moment(3, Phase.BACKWARD, 30), Moment(0, Phase.UPDATE, 3)
+    expected = []
+    for texts in ((), ("residual@step=2", "score_scale@step=3")):
+        session = Session(tiny(n_layer=2), DOCS)
+        run = session.branch([parse(text, session.scope) for text in texts])
+        for moment in moments:
+            run.seek(moment)
+            expected.append(state(run))
+    session = Session(tiny(n_layer=2), DOCS)
+    session.put_away()
+    branch = session.branch([parse(text, session.scope) for text in texts])
+    for moment, plain, other in zip(moments, expected[:3], expected[3:], strict=True):
+        session.put_away()
+        branch.seek(moment)
+        assert state(branch) == other
+        session.seek(moment)
+        assert state(session) == plain
+        assert state(branch) == other
+
+
+def test_a_run_that_was_put_away_at_a_fault_stands_at_it_again() -> None:
+    session = Session(Config(learning_rate=5.0), load_docs())
+    with pytest.raises(NumericFault) as fault:
+        session.run(10)
+    before = state(session)
+    session.put_away()
+    assert state(session) == before
+    with pytest.raises(NumericFault) as again:
+        session.run(10)
+    assert str(again.value) == str(fault.value)
+
+
+def test_what_a_workspace_lets_go_of_is_as_new() -> None:
+    session = Session(tiny(), DOCS)
+    twin = session.replay_copy()
+    twin.seek(Moment(1, Phase.UPDATE, 3))
+    twin.workspace.let_go()
+    new = Workspace.beside(session.recording, session.loops)
+    for name in ("data", "grad", "child"):
+        assert (getattr(twin.workspace, name) == getattr(new, name)).all()
+
+
+def test_what_a_copy_of_the_order_needs_to_sort_with_is_its_own() -> None:
+    session = Session(tiny(), DOCS)
+    order = GradientOrder(session.recording, session.loops)
+    assert not np.shares_memory(order._turn, order.beside()._turn)
+
+
+def test_overrides_know_what_is_cut_by_edges_and_seeds() -> None:
+    op = np.ones(11, dtype=np.int8)
+    overrides = Overrides(op, {3: 0.0, 10: 0.0}, frozenset({3, 10}), lambda row: row)
+    edges = np.array([-1 - row for row in range(11)] + list(range(22)), dtype=np.int32)
+    assert edges[~overrides.flows(edges)].tolist() == [6, 7, 20, 21]
+    assert [row for row in range(11) if overrides.cuts(row)] == [3, 10]
+    assert Overrides(op, {}, frozenset(), lambda row: row).flows(edges).all()
+
+
+def test_a_packed_graph_has_the_rows_that_were_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny(n_layer=2, block_size=6)
+    whole = record(config, 5)
+    monkeypatch.setattr("engine.model.recording.LARGE", 0)
+    found = record(config, 5)
+    bounds, reached = [whole.positions[0].first, *(span.last for span in whole.positions)], 0
+    for n in (0, 1, 1, 3, 2, 6):
+        found.reach(n)
+        reached = max(reached, n)
+        end, last = bounds[reached], bounds[-1]
+        assert not found.child[2 * end : 2 * last].any()
+        assert not any(marks[end:last].any() for marks in (found.op, found.live, found.dots.ends))
+        for rows in (slice(0, end), slice(last, None)):
+            children = slice(rows.start * 2, None if rows.stop is None else rows.stop * 2)
+            assert found.child[children].tolist() == whole.child[children].tolist()
+            for name in ("op", "live"):
+                assert getattr(found, name)[rows].tolist() == getattr(whole, name)[rows].tolist()
+            assert found.dots.ends[rows].tolist() == whole.dots.ends[rows].tolist()
+    assert found.child.tolist() == whole.child.tolist()
+
+
+def test_a_run_on_a_packed_graph_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def travelled() -> list[tuple[object, ...]]:
+        session = Session(tiny(n_layer=2, block_size=6, val_fraction=0.3), [*DOCS, "abcabc", "cab"])
+        found = []
+        for moment in (Moment(1, Phase.BACKWARD, 30), Moment(6, Phase.UPDATE, 5), Moment(2, Phase.FORWARD, 50)):
+            session.seek(moment)
+            texts = "layer1.head1@step=1", "residual@step=1", "score_scale@step=2"
+            branch = session.branch([parse(text, session.scope) for text in texts])
+            branch.seek(moment)
+            found += [state(session), state(branch), tuple(session.sample(5))]
+            found += [tuple(finding.sentence for finding in Health(session.recording).look(session.view()))]
+        return found
+
+    plain = travelled()
+    monkeypatch.setattr("engine.model.recording.LARGE", 0)
+    assert travelled() == plain
