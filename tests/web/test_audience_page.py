@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from rich.cells import cell_len
 
 from engine import Session
@@ -23,6 +24,7 @@ from tests.support.commands import SMALL as SMALL_RUN
 from tests.support.frames import rows
 from tests.support.harness import DOCS, SMALL
 from tests.support.proxy import certificate, needs_openssl, proxy
+from tests.support.wait import PATIENCE
 
 pytestmark = needs_chromium
 
@@ -92,6 +94,17 @@ async def opened(folder: Path, size: str) -> AsyncIterator[Page]:
         settings = {"width": width, "height": height, "deviceScaleFactor": 3 if phone else 1, "mobile": phone}
         await page.call("Emulation.setDeviceMetricsOverride", **settings)
         yield page
+
+
+async def taken(audience: AudienceProcess, key: str) -> None:
+    """Wait until the server hands out a key."""
+    async with ClientSession() as session, asyncio.timeout(PATIENCE):
+        async with session.get(f"{audience.address}/session") as answer:
+            name = (await answer.json())["session"]
+        changes: dict[str, Any] = {}
+        while key not in changes:
+            async with session.get(f"{audience.address}/frames/{name}/0") as answer:
+                changes = (await answer.json())["changes"]
 
 
 async def click(page: Page, selector: str) -> None:
@@ -204,6 +217,8 @@ async def test_a_connection_that_is_gone_for_a_while_comes_back(way: str, frames
         assert await page.tell(TITLE) == frames[0]["page"]["title"]
         await audience.send(**frames[2], question=None)
         await audience.send(question=QUESTION)  # asked once more: what the page shows as its answer has to count again
+        await audience.send(last=True)
+        await taken(audience, "last")
         between.passing.set()
         await page.wait("live", script=STATE)
         await page.wait(frames[2]["page"]["title"], script=TITLE)

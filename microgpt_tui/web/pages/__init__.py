@@ -22,7 +22,7 @@ from microgpt_tui.texts.say import say
 ENTER = '<meta http-equiv="refresh" content="0; url=./">'
 AGAIN = f'<p><a href="./">{say("web.pages.try_again")}</a></p>'
 
-FIRST_ODD, LAST_ODD = 0x300, 0x32000  # before and after these, all printed characters take one cell
+FIRST_ODD, LAST_ODD = 0x300, 0x40000  # before and after these, all printed characters take one cell
 
 HEADERS = {
     # Nothing from outside, whatever somebody may get into the page; and no page of others around this one.
