@@ -18,6 +18,7 @@ import segno
 from textual.app import App
 from textual.pilot import Pilot
 
+from engine import Address
 from microgpt_tui.app import ThemedApp
 from microgpt_tui.audience import process, results, screen_frame
 from microgpt_tui.audience.address import LIGHT, JoinAddress, new_code
@@ -37,7 +38,7 @@ from tests.support.audience_server import stand_in
 from tests.support.fuzz_actions import ALL_KEYS
 from tests.support.given_lecture import OPTIONS, audience, given, padded
 from tests.support.harness import notes, session, text, until
-from tests.support.lecture_harness import PAGES, lecture_app, lecture_of, ready
+from tests.support.lecture_harness import PAGES, lecture_app, lecture_of, lecture_screen, ready
 from tests.support.wait import met
 
 QUESTION = {"chapter": "small", "page": 2, "text": "?", "options": ["a", "b"], "right": 1, "votes": [[1, 2]]}
@@ -326,6 +327,26 @@ async def test_the_panes_in_question_are_told_in_the_order_of_the_page(tmp_path:
             await until(pilot, lambda: len(server.table["panes"]) > 3)
             sizes = [pane["width"] * pane["height"] for pane in server.table["panes"]]
             assert sizes == sorted(sizes, reverse=True)
+
+
+async def test_what_opens_the_moment_is_told_wherever_the_lecturer_goes(tmp_path: Path) -> None:
+    with stand_in() as server:
+        async with given(tmp_path, server) as pilot:
+            for keys in ((), ("escape", "f"), ("n", "s", "s"), ("f",), ("]", "n")):
+                await pilot.press(*keys)
+                await until(pilot, lambda: not lecture_screen(pilot).busy)
+                address = Address.of(lecture_screen(pilot).session.program, lecture_screen(pilot).session.moment).text
+
+                def told(address: str = address) -> bool:
+                    return server.table.get("explore", {}).get("arguments", [])[-2:] == ["--moment", address]
+
+                await until(pilot, told)
+                explore = server.table["explore"]
+                assert explore["arguments"][: -len(("--data", "docs.txt", "--moment", address))] == [
+                    *("--n-embd", "4", "--block-size", "4", "--n-head", "2", "--num-steps", "50", "--seed", "3"),
+                ]
+                assert explore["command"].startswith("microgpt-tui ")
+                assert "--data docs.txt" in explore["command"]
 
 
 async def test_the_audience_may_look_while_a_chapter_comes_up(tmp_path: Path) -> None:
