@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from microgpt_tui.audience.address import LIGHT, JoinAddress, qr_code
+from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture, beside
 from microgpt_tui.widgets.modal import Passing
@@ -21,9 +22,9 @@ class JoinScreen(Passing[None]):
     """Shown until a key is pressed that turns a page, or leaves one."""
 
     DEFAULT_CSS = "JoinScreen PictureView { width: 1fr; height: 1fr; background: $background; }"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space,enter,right,pagedown,left,pageup,f5,at,escape,q", "dismiss", show=False, priority=True)
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        Key("join.close", "space,enter,right,pagedown,left,pageup,f5,at,escape,q", "dismiss", priority=True)
+    )
 
     def __init__(self, address: JoinAddress, words: Mapping[str, str], viewers: int) -> None:
         """`words` are those of the lecture besides its pages."""

@@ -52,7 +52,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Any:
     module: Any = types.ModuleType("microgpt_tui.app")
     module.status, module.written, module.displaced, module.starts = 0, False, False, []
 
-    def run_debugger(start: Any, lecture: Any = None, theme: str = "dark") -> Any:
+    def run_debugger(start: Any, lecture: Any = None, theme: str = "dark", audience: Any = None) -> Any:
         module.starts.append(start)
         return types.SimpleNamespace(status=module.status, written=module.written, displaced=module.displaced)
 
