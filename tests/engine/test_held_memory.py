@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from engine import Config, Moment, NumericFault, Phase, Session, load_docs
 from engine.autograd.overrides import Overrides
 from engine.checkpoint.checkpoint import snapshot
-from engine.interventions.syntax import parse
+from engine.interventions.syntax import all_parts, parse
 from engine.model.backward_order import GradientOrder
 from engine.model.recording import Workspace, record
 from engine.run.capabilities import branching, can_repeat, on_tape, sampling, savable
@@ -166,6 +167,13 @@ def test_overrides_know_what_is_cut_by_edges_and_seeds() -> None:
     assert Overrides(op, {}, frozenset(), lambda row: row).flows(edges).all()
 
 
+def pack_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on, record every model as a large one is; recordings that tests share are not."""
+    monkeypatch.setattr("engine.model.recording.LARGE", 0)
+    monkeypatch.setattr("engine.run.session.record", record)
+    assert Session(tiny(), DOCS).recording.packed is not None
+
+
 def test_a_packed_graph_has_the_rows_that_were_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     config = tiny(n_layer=2, block_size=6)
     whole = record(config, 5)
@@ -201,5 +209,29 @@ def test_a_run_on_a_packed_graph_computes_the_same(monkeypatch: pytest.MonkeyPat
         return found
 
     plain = travelled()
-    monkeypatch.setattr("engine.model.recording.LARGE", 0)
+    pack_graphs(monkeypatch)
     assert travelled() == plain
+
+
+def test_every_part_can_be_switched_off_before_documents_reach_all_positions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where the branch comes to longer documents than the run from which it was made."""
+    config, short_first = tiny(n_layer=2, block_size=6), ["a", "ab", "abcab"]
+    docs = next(own for own in itertools.permutations(short_first) if Session(config, own).docs == short_first)
+
+    def found() -> list[tuple[object, ...]]:
+        parts = all_parts(config, 1)
+        looked_at = []
+        for part in parts:
+            session = Session(config, docs)
+            branch = session.branch([part])
+            for step in range(len(docs)):
+                branch.seek(Moment(step, Phase.BACKWARD, 30))
+                left_out = [event.left_out for event in branch.program.events(Phase.FORWARD)]
+                operands = [{name: rows.tolist() for name, rows in of.items()} for of in left_out]
+                looked_at.append((part.part, state(branch), operands))
+        return looked_at
+
+    plain = found()
+    assert any(operands for *_, each in plain for operands in each)
+    pack_graphs(monkeypatch)
+    assert found() == plain
