@@ -234,6 +234,7 @@ class Session:
         for phase in PHASES[: moment.phase.place]:
             self._advance(phase, self.program.ticks(phase))
         self._advance(moment.phase, min(moment.tick, self.program.ticks(moment.phase)))
+        self._workspace.keep_only(self._program.n, with_grad=moment.phase is not Phase.FORWARD)
 
     def events(self, step: int | None = None) -> Iterator[EventValues]:
         """The events of one training step; without `step`, all that come from the present moment on, step after step.
