@@ -53,6 +53,8 @@ from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette, call_later
 
 if TYPE_CHECKING:  # imported where a copy of microgpt.py is opened, or a lecture: the first frame needs none
+    from microgpt_tui.audience.audience import LiveAudience
+    from microgpt_tui.audience.screen_frame import Paced
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.page import Course
     from microgpt_tui.lectures.speaker_notes import SharedNotes
@@ -195,7 +197,8 @@ class ThemedApp(App[EngineError | None]):
 class MicrogptApp(ThemedApp):
     """A debugger for one run. It returns the error if the run could not be opened.
 
-    Lectures share their notes with other terminals in the folder `notes`, if there is one.
+    Lectures share their notes with other terminals in the folder `notes`, if there is one, and are seen by the
+    `audience`, if there is one.
     """
 
     TITLE = "microgpt-tui"
@@ -208,9 +211,12 @@ class MicrogptApp(ThemedApp):
         lecture: Lecture | None = None,
         notes: Path | None = None,
         theme_name: str = "microgpt-dark",
+        audience: LiveAudience | None = None,
     ) -> None:
         super().__init__(theme_name)
         self.start = start
+        self._audience = audience
+        self._frames: Paced | None = None  # when the audience is shown the screen
         self._notes = notes
         self._shared: SharedNotes | None = None  # once there was a lecture
         self.debugger: DebuggerScreen | None = None
@@ -226,11 +232,18 @@ class MicrogptApp(ThemedApp):
         return ScriptLoadingScreen(start) if isinstance(start, ScriptStart) else OpeningScreen(start, start.short)
 
     def on_mount(self) -> None:
-        """Handle signals that end the program."""
+        """Handle signals that end the program; begin to show the screen to the audience."""
         end_on_signals(self)
+        if self._audience is not None:
+            from microgpt_tui.audience.screen_frame import Paced
+
+            self._frames = Paced(self, self._show_audience)
+            self._audience.on_news = lambda: call_later(self, self._hear_audience)
 
     def on_unmount(self) -> None:
         """Remove the shared notes, and end the process that compiles loops."""
+        if self._frames is not None:
+            self._frames.stop()
         if self._compilation is not None:
             self._compilation.stop()
         if self._shared is not None:
@@ -263,6 +276,11 @@ class MicrogptApp(ThemedApp):
         self.autosave.restore()
         if not in_browser():
             screen.call_after_refresh(self._begin_finding_lines, screen, self.start.source)
+        if self.start.changes:
+            try:
+                screen.what_if.open(self.start.changes, screen.session.moment)
+            except EngineError as error:
+                self._show_error(f"{error}.")
         if screen.session.val_docs:
             trained, aside = len(screen.session.docs), len(screen.session.val_docs)
             self.notify(say("program.app.held_out", trained=trained, aside=aside), timeout=8)
@@ -444,13 +462,14 @@ class MicrogptApp(ThemedApp):
             self._shared.open()
         try:
             session = session.restart_copy() if motion is not None and motion.busy else session
-            screen = LectureScreen(session, lecture, self._shared)
+            screen = LectureScreen(session, lecture, self._shared, self._audience)
         except EngineError as error:  # no memory for one more run
             if self.debugger is None:
                 self.exit(error)
             self._show_error(f"{error}.")
         else:
             await self.push_screen(screen)
+            screen.welcome()
 
     async def on_lecture_screen_chapter_left(self, message: LectureScreen.ChapterLeft) -> None:
         """Go from a chapter to another one, or to the debugger that it was called from, or exit."""
@@ -462,6 +481,35 @@ class MicrogptApp(ThemedApp):
             self.begin(lecture)
         else:
             await self._end_lecture()
+
+    # The audience.
+
+    def post_display_hook(self) -> None:
+        """The screen was painted: soon after, the audience is shown it."""
+        if self._frames is not None:
+            self._frames.painted()
+
+    def _show_audience(self) -> None:
+        lecture = self._lecture_screen
+        if self._audience is not None and self.is_running:
+            self._audience.show(self, {} if lecture is None else lecture.for_audience())
+
+    def _hear_audience(self) -> None:
+        """Show what is new of the audience."""
+        if self._audience is None or self._frames is None:
+            return
+        for report in self._audience.news():
+            self.notify(report, timeout=8, markup=False)
+        if (lecture := self._lecture_screen) is not None:
+            lecture.hear_audience()
+        self._frames.painted()  # answers may be new that no one sees on this screen
+
+    @property
+    def _lecture_screen(self) -> LectureScreen | None:
+        """The lecture, whatever lies above it."""
+        from microgpt_tui.screens.lecture import LectureScreen
+
+        return next((screen for screen in self.screen_stack if isinstance(screen, LectureScreen)), None)
 
     async def _end_lecture(self, error: EngineError | None = None) -> None:
         """Return to the debugger, and show an error there; without a debugger exit."""
@@ -534,13 +582,18 @@ class Ended:
     displaced: bool = False
 
 
-def run_debugger(start: Start | ScriptStart, lecture: Lecture | None = None, theme: str = "dark") -> Ended:
+def run_debugger(
+    start: Start | ScriptStart,
+    lecture: Lecture | None = None,
+    theme: str = "dark",
+    audience: LiveAudience | None = None,
+) -> Ended:
     """Run the debugger, or a lecture, until it ends; the session is saved, unless nothing was changed.
 
     Raises EngineError, after the terminal is restored, if the run cannot be opened or saved.
     """
     check_threads()
-    app = MicrogptApp(start, lecture, None if in_browser() else state_folder(), f"microgpt-{theme}")
+    app = MicrogptApp(start, lecture, None if in_browser() else state_folder(), f"microgpt-{theme}", audience)
     try:
         error = app.run()
     finally:

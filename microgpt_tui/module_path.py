@@ -12,14 +12,21 @@ from importlib.machinery import ModuleSpec, PathFinder
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 """The folder that this package and `engine` are in."""
 
-START = (
-    f"import sys; sys.path.insert(0, {ROOT!r}); from microgpt_tui.__main__ import main; "
-    "sys.path.append(sys.path.pop(0)); main()"
-)
-"""A program that runs the command line of this very package, also where it is not installed."""
 
-COMMAND = (sys.executable, "-P", "-c", START)
-"""The command of a client process: -P removes the current folder from its path."""
+def module_command(module: str) -> tuple[str, ...]:
+    """A command that runs a module of this very package as `python -m` does, also where it is not installed.
+
+    -P removes the current folder from its path.
+    """
+    start = (
+        f"import sys; sys.path.insert(0, {ROOT!r}); from microgpt_tui.module_path import run_module; "
+        f"sys.path.append(sys.path.pop(0)); run_module({module!r})"
+    )
+    return sys.executable, "-P", "-c", start
+
+
+COMMAND = module_command("microgpt_tui")
+"""The command line, as a client process runs it."""
 
 
 class OwnPackages:
@@ -53,3 +60,11 @@ def leave_out_current_folder() -> None:
     if here == ROOT and len(others) < len(sys.path[:first]):
         sys.path.append(here)
     sys.path[:first] = others
+
+
+def run_module(name: str) -> None:
+    """Run a module as the program, with what is left of the command line as its arguments."""
+    leave_out_current_folder()
+    import runpy
+
+    runpy.run_module(name, run_name="__main__", alter_sys=True)

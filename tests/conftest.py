@@ -7,7 +7,6 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,15 +50,14 @@ for number in (getattr(signal, name, None) for name in ("SIGHUP", "SIGINT", "SIG
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 # A recording follows from the configuration and the size of the alphabet; making it is the longest part of most small
-# runs. Only the children in it are written to, by its first workspace. One that tells of its progress is made anew.
+# runs. It can be shared: one workspace at a time writes to its graph. One that tells of its progress is made anew.
 recordings = functools.lru_cache(maxsize=20)(recording.record)
 
 
 def record(config: Config, vocab_size: int, progress: recording.Progress | None = None) -> recording.Recording:
     if progress is not None:
         return recording.record(config, vocab_size, progress)
-    recorded = recordings(config, vocab_size)
-    return replace(recorded, child=recorded.child.copy())
+    return recordings(config, vocab_size)
 
 
 session.record = record  # type: ignore[attr-defined]

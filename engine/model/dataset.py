@@ -39,11 +39,16 @@ def bundled_path(name: str = "en") -> Path:
     raise DataError(say("model.dataset.bundled_names_missing_from"))
 
 
+def bundled_name(path: str | Path) -> str | None:
+    """The name of a bundled file of names, wherever that is; None for another file."""
+    return next(
+        (name for name, file in BUNDLED.items() if any(Path(path) == folder / file for folder in _FOLDERS)), None
+    )
+
+
 def kept_path(path: str | Path | None) -> str | None:
     """What saved work says of the file that documents come from; None for a bundled one, wherever that is."""
-    if path is None or any(Path(path) == folder / file for folder in _FOLDERS for file in BUNDLED.values()):
-        return None
-    return str(Path(path).absolute())
+    return None if path is None or bundled_name(path) is not None else str(Path(path).absolute())
 
 
 def load_docs(path: str | Path | None = None, split: str = SYLLABLES) -> list[str]:

@@ -168,17 +168,16 @@ def _size(text: str) -> tuple[int, int]:
 
 def _at(start: Start, moment: str | None) -> Session:
     """The run, at the moment. Raises for a moment that cannot be parsed before anything is computed."""
-    from engine import Address, Scope
     from engine.checkpoint.checkpoint import take_up
-    from engine.model.tokenizer import Tokenizer
+    from microgpt_tui.storage.startup import at_moment
 
-    address = Address.parse(moment, Scope(start.config, Tokenizer(start.docs))) if moment is not None else None
+    start = at_moment(start, moment) if moment is not None else start
     session = open_session(start.config, start.docs)
     if start.run is not None:
         take_up(start.run, session)
-    if address is not None:
-        go_to(session, address.step)
-    session.seek(address.moment(session.program) if address else start.moment(session.program))
+    if start.address is not None:
+        go_to(session, start.step)
+    session.seek(start.address.moment(session.program) if start.address else start.moment(session.program))
     return session
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from click.core import ParameterSource
@@ -12,15 +13,18 @@ from click.exceptions import Exit
 
 from engine.language.chosen import language
 from engine.model.config import Config
+from microgpt_tui.cli._audience import audience_of, audience_options, refuse_network
 from microgpt_tui.cli._exit import BAD, Failure, print_result
 from microgpt_tui.cli._options import FilePath, LecturePath, examples, theme_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import compile_loops, open_session
-from microgpt_tui.cli.open import in_terminal, open_debugger
+from microgpt_tui.cli.open import in_terminal, need_terminal, open_debugger
 from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
     from engine.run.session import Session
+    from microgpt_tui.audience.audience import LiveAudience
+    from microgpt_tui.audience.results import Results
     from microgpt_tui.lectures.outline import CodeFinder
 
 INSTEAD = say("cli.panel.instead")
@@ -35,6 +39,7 @@ INSTEAD = say("cli.panel.instead")
         "microgpt-tui lecture --check my_course.md",
         "microgpt-tui lecture attention --handout .",
         "microgpt-tui lecture --notes",
+        "microgpt-tui lecture attention --audience",
     ),
 )
 @click.argument("wanted", type=LecturePath(), required=False, metavar="[NAME|FILE.md]")
@@ -44,6 +49,7 @@ INSTEAD = say("cli.panel.instead")
 @click.option("--big", is_flag=True, help=say("cli.lecture.big"))
 @click.option("--source", type=FilePath(), metavar="FILE", help=say("cli.lecture.source"))
 @theme_option
+@audience_options
 @click.option("--list", "listed", is_flag=True, help=say("cli.lecture.list"), panel=INSTEAD)
 @click.option(
     "--check",
@@ -67,6 +73,7 @@ INSTEAD = say("cli.panel.instead")
 @click.pass_context
 def lecture(
     ctx: click.Context,
+    /,
     wanted: str | None,
     page: int,
     big: bool,
@@ -76,8 +83,16 @@ def lecture(
     check: bool,
     handout: Path | None,
     notes: bool,
+    audience: bool,
+    results: Path | None,
+    **network: Any,
 ) -> None:
     """`microgpt-tui lecture`; its help is the text cli.lecture.help."""
+    if not audience:
+        refuse_network(ctx)
+    for flag, instead in (("--list", listed), ("--check", check), ("--handout", handout)):
+        if audience and instead:
+            raise click.UsageError(say("cli.lecture.audience_alone", flag=flag), ctx)
     if notes:
         allowed = ("notes", "theme")
         if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params.keys() - allowed):
@@ -96,14 +111,25 @@ def lecture(
     elif check:
         _check(wanted, source)
     elif handout is not None:
-        _hand_out(wanted, handout, source)
+        _hand_out(wanted, handout, source, results)
     else:
         if big and ctx.get_parameter_source("theme") is ParameterSource.DEFAULT:
             theme = "contrast"
-        _give(wanted, page, theme, big, source)
+        open_audience = None
+        if audience:
+            need_terminal()
+            open_audience = audience_of(ctx, results=results, **network)
+        _give(wanted, page, theme, big, source, open_audience)
 
 
-def _give(wanted: str | None, page: int, theme: str, big: bool, source: Path | None) -> None:
+def _give(
+    wanted: str | None,
+    page: int,
+    theme: str,
+    big: bool,
+    source: Path | None,
+    open_audience: AbstractContextManager[LiveAudience] | None,
+) -> None:
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.library import find
     from microgpt_tui.panes.registry import screen_names
@@ -114,7 +140,12 @@ def _give(wanted: str | None, page: int, theme: str, big: bool, source: Path | N
     if page > pages:
         raise Failure(say("cli.lecture.no_page", page=page, title=lecture.chapter.title, pages=pages))
     lecture.page, lecture.code = page - 1, _code(source)
-    open_debugger(Start(*lecture.run(screen_names())), lecture, theme)
+    start = Start(*lecture.run(screen_names()))
+    if open_audience is None:
+        open_debugger(start, lecture, theme)
+    else:
+        with open_audience as audience:
+            open_debugger(start, lecture, theme, audience)
 
 
 def _code(source: Path | None) -> CodeFinder:
@@ -160,7 +191,17 @@ def _check(wanted: str | None, source: Path | None) -> None:
         raise Exit(BAD)
 
 
-def _hand_out(wanted: str | None, folder: Path, source: Path | None) -> None:
+def _read_results(path: Path | None) -> Results | None:
+    """The results in a file, if there is one. Raises ResultsError; Failure if there is no such file."""
+    from microgpt_tui.audience.results import Results
+
+    try:
+        return None if path is None else Results.read(path)
+    except FileNotFoundError:
+        raise Failure(say("cli.lecture.no_results", path=path)) from None
+
+
+def _hand_out(wanted: str | None, folder: Path, source: Path | None, results: Path | None) -> None:
     import asyncio
 
     from engine.atomic_write import write_whole
@@ -169,8 +210,11 @@ def _hand_out(wanted: str | None, folder: Path, source: Path | None) -> None:
     from microgpt_tui.lectures.library import find
     from microgpt_tui.panes.registry import screen_names
 
+    votes = _read_results(results)
     course, place = find(wanted, language())
     places = range(len(course.chapters)) if wanted is None or Path(wanted).is_dir() else [place]
+    if votes is not None and not any(votes.has(course.chapters[each].name) for each in places):
+        raise Failure(say("cli.lecture.other_results", path=results))
     code = _code(source)
     lectures = [Lecture(course, place, clock=lambda: 0.0, code=code) for place in places]
     runs = [lecture.run(screen_names()) for lecture in lectures]  # raises for mistakes before anything is drawn
@@ -185,7 +229,7 @@ def _hand_out(wanted: str | None, folder: Path, source: Path | None) -> None:
     target = folder / f"{name}-{first.chapter.language}.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(target, handout(title, first.chapter.language, first.words, chapters).encode())
+        write_whole(target, handout(title, first.chapter.language, first.words, chapters, votes).encode())
     except OSError as error:
         raise Failure(say("cli.lecture.unwritable", target=target, strerror=error.strerror)) from None
     print_result(str(target))

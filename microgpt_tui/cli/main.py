@@ -27,7 +27,7 @@ from microgpt_tui.cli._options import (
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import READING, check_step
 from microgpt_tui.cli._words import HELP_CONFIG, WordedContext, translate_click
-from microgpt_tui.cli.open import allow_only, open_debugger
+from microgpt_tui.cli.open import allow_only, open_debugger, refuse_beside
 from microgpt_tui.texts.say import say
 
 
@@ -70,6 +70,8 @@ def _version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
 )
 @click.option("--source", type=FilePath(), metavar="FILE", help=say("cli.main.source"), panel=DATA)
 @step_option(say("cli.main.step"))
+@click.option("--moment", metavar="TEXT", help=say("cli.main.moment"), panel=DATA)
+@click.option("--what-if", "changes", multiple=True, metavar="CHANGE", help=say("cli.main.what_if"), panel=DATA)
 @data_option
 @split_option
 @theme_option
@@ -80,6 +82,8 @@ def cli(
     ctx: click.Context,
     config: Config,
     step: int,
+    moment: str | None,
+    changes: tuple[str, ...],
     data: Path | None,
     split: str,
     resume: bool,
@@ -94,12 +98,14 @@ def cli(
     for flag in ("resume", "resume_earlier"):
         if ctx.params[flag]:
             allow_only(ctx, flag, "data", "theme", "source")
+    if moment is not None:
+        refuse_beside(ctx, "moment", "step")
     check_step(step, config)
     if source is not None:
         from engine.script.source_file import ScriptFile
 
         ScriptFile.read(source)  # it is there, before anything else is done
-    from microgpt_tui.storage.startup import from_saved_session, from_seed
+    from microgpt_tui.storage.startup import at_moment, from_saved_session, from_seed, with_changes
 
     with Waiting(READING):
         start = (
@@ -107,6 +113,10 @@ def cli(
             if resume or resume_earlier
             else from_seed(config, step, data, split)
         )
+    if moment is not None:
+        start = at_moment(start, moment)
+    if changes:
+        start = with_changes(start, changes)
     open_debugger(replace(start, source=source), theme=theme)
 
 

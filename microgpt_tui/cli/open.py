@@ -20,6 +20,7 @@ from microgpt_tui.storage.paths import in_browser
 from microgpt_tui.texts.say import say
 
 if TYPE_CHECKING:
+    from microgpt_tui.audience.audience import LiveAudience
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.storage.startup import ScriptStart, Start
 
@@ -46,20 +47,30 @@ def open_run(file: Path, data: Path | None, theme: str) -> None:
     open_debugger(start, theme=theme)
 
 
-def open_debugger(start: Start | ScriptStart, lecture: Lecture | None = None, theme: str = "dark") -> None:
+def need_terminal() -> None:
+    """Raise Failure if there is no terminal for the debugger."""
+    if not (in_terminal() or in_browser()):
+        raise Failure(say("cli.open.needs_terminal"))
+
+
+def open_debugger(
+    start: Start | ScriptStart,
+    lecture: Lecture | None = None,
+    theme: str = "dark",
+    audience: LiveAudience | None = None,
+) -> None:
     """Run the debugger, or a lecture in it, to its end, and leave with its exit status.
 
     Raises Failure if there is no terminal for it.
     """
-    if not (in_terminal() or in_browser()):
-        raise Failure(say("cli.open.needs_terminal"))
+    need_terminal()
     gc.disable()  # of what is imported and recorded nothing becomes garbage; `app.settle` switches it on again
     from microgpt_tui.app import run_debugger as run
 
     for stream in (sys.__stdout__, sys.__stderr__):  # one of them is drawn on
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8")  # which terminals read whatever LANG says
-    ended = run(start, lecture, theme)
+    ended = run(start, lecture, theme, audience)
     if ended.status == CRASHED:
         can_return = ended.written and not in_browser()
         print_notice(say("cli.open.broke_off_resume" if can_return else "cli.open.broke_off"), error=True)
@@ -76,8 +87,13 @@ def in_terminal() -> bool:
 
 def allow_only(ctx: click.Context, flag: str, *others: str) -> None:
     """Raise UsageError if `flag` is given together with an option other than `others`."""
+    names = (option.name for option in ctx.command.params if option.expose_value)
+    refuse_beside(ctx, flag, *(name for name in names if name is not None and name not in (flag, *others)))
+
+
+def refuse_beside(ctx: click.Context, flag: str, *names: str) -> None:
+    """Raise UsageError if one of the options `names` is given together with `flag`."""
     for option in ctx.command.params:
-        given = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
-        if given and option.expose_value and option.name not in (flag, *others):
+        if option.name in names and ctx.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
             name = flag.replace("_", "-")
             raise click.UsageError(say("cli.open.does_not_go_with", option=option.opts[0], name=name), ctx)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from microgpt_tui.cli._exit import Failure, discard_output, print_result
+from microgpt_tui.cli._network import only_here, parse_public, url_of
 from microgpt_tui.cli._options import examples
 from microgpt_tui.cli._session import compile_loops
 from microgpt_tui.texts.say import say
@@ -73,27 +73,27 @@ def serve(
     import secrets
 
     from microgpt_tui.storage.threads import check_threads
-    from microgpt_tui.web.access import AccessControl, Public, host_name, is_loopback
+    from microgpt_tui.web.access import AccessControl
     from microgpt_tui.web.connections import Connections, max_connections
+    from microgpt_tui.web.listener import listen
     from microgpt_tui.web.reports import Reports
+    from microgpt_tui.web.secret import Token
     from microgpt_tui.web.server import Server, run_server
 
-    try:
-        public = None if public_url is None else Public.parse(public_url)
-    except ValueError as error:
-        raise click.UsageError(f"--public-url: {error}", ctx) from None
+    public = parse_public(public_url, ctx)
+    check_threads()
     try:
         most = max_connections(visitors)
+        listening = listen(host, port)
     except ValueError as error:
         raise Failure(str(error)) from None
-    check_threads()
-    with _listen(host, port) as listening:
+    with listening:
         compile_loops()  # once here, not in every client process
         address, port = listening.getsockname()[:2]
-        here = is_loopback(address) and (public is None or is_loopback(host_name(public.host)))
-        token = None if here else secrets.token_urlsafe(16)
+        token = None if only_here(address, public) else secrets.token_urlsafe(16)
         _print_address(address, port, token, public)
-        server = Server(command, visitors, AccessControl(token, port, public), _notify_owner, public)
+        access = AccessControl(Token(token) if token else None, port, public)
+        server = Server(command, visitors, access, _notify_owner, public)
         run_server(server, listening, Connections(Reports(_notify_owner), most))
     _notify_owner(say("cli.serve.stopped"))
 
@@ -125,8 +125,8 @@ def _check_served(ctx: click.Context, word: str, values: dict[str, Any]) -> None
 
         from_file(values["file"], values["data"])
         return
-    for name, flag in {"notes": "--notes", "listed": "--list", "check": "--check", "handout": "--handout"}.items():
-        if values[name]:
+    for flag in ("--notes", "--list", "--check", "--handout", "--audience"):
+        if values["listed" if flag == "--list" else flag[2:]]:
             raise click.UsageError(say("cli.serve.not_for_visitors", flag=flag), ctx)
     from engine.language.chosen import language
     from microgpt_tui.lectures.lecture import Lecture
@@ -136,21 +136,9 @@ def _check_served(ctx: click.Context, word: str, values: dict[str, Any]) -> None
     Lecture(*find(values["wanted"], language())).run(screen_names())
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises Failure for an address that is taken or not of this computer."""
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address, family=family)
-    except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or say("cli.serve.no_address")
-        raise Failure(say("cli.serve.port_unusable", port=port, host=host, why=why)) from None
-
-
 def _print_address(address: str, port: int, token: str | None, public: Public | None) -> None:
     """Print the address, who can reach it, and how to stop."""
-    everywhere = address in ("0.0.0.0", "::")
-    host = _own_address() if everywhere else address
-    listens = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    listens = url_of(address, port)
     place = listens if public is None else str(public)
     click.echo(say("cli.serve.debugger_at", place=place))
     if public is not None:
@@ -161,13 +149,3 @@ def _print_address(address: str, port: int, token: str | None, public: Public | 
     if token is not None and not place.startswith("https:"):
         click.echo(say("cli.serve.unencrypted"))
     click.echo(say("cli.serve.ctrl_c_stops"))
-
-
-def _own_address() -> str:
-    """The address that this computer would send from. Nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # reserved for examples; no such computer
-            return str(probe.getsockname()[0])
-        except OSError:
-            return socket.gethostname()

@@ -34,6 +34,7 @@ MAX_LINES = 12  # steps that are shown without --json
     epilog=examples(
         "microgpt-tui what-if --edit 'layer0.attn_wq[3,5]=0' --ablate layer0.head2 --until 200 --json",
         "microgpt-tui what-if --ablate 'layer0.mlp@step=100 = mean:20' --until 200",
+        "microgpt-tui what-if --n-layer 4 --ablate residual --until 200",
         "microgpt-tui what-if --edit 'q[0, 3]@pos=2,step=5 = 0.1' --edit 'learning_rate@step=50 = 0.02' --until 100",
     ),
 )

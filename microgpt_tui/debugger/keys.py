@@ -156,6 +156,7 @@ IN_LECTURE = (
     PAGE("page.chapters", "l", "chapters"),
     PAGE("page.why", "w", "why"),
     PAGE("page.hide", "h", "hide"),
+    PAGE("page.address", "at", "address", "@"),
     *(
         PAGE(f"page.pick.{letter}", letter, f"pick({place})") for place, letter in enumerate(OPTIONS)
     ),

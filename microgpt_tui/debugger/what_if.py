@@ -110,6 +110,10 @@ class WhatIfController:
         if branch is not None and branch in branches:
             self.enter(branch)
 
+    def open(self, changes: tuple[Change, ...], moment: Moment) -> None:
+        """Make a branch of the original with these changes, and go to a moment of it. Raises ChangeError."""
+        self.enter(self.branches.change(None, changes, enter=False).name, moment)
+
     # Going from run to run.
 
     def enter(self, name: str | None, moment: Moment | None = None) -> bool:

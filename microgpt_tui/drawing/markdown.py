@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from string import digits, punctuation
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -56,6 +56,7 @@ def without_literals(text: str) -> str:
     return text.translate(SIGN)
 
 
+@lru_cache(256)
 def plain_words(text: str) -> str:
     """A line of Markdown without its marks."""
     return " ".join(line.plain for line in prose(text, 10_000))
@@ -75,13 +76,13 @@ def _console() -> Console:
 def prose(text: str, width: int) -> list[Text]:
     """The lines of a Markdown text, each at most `width` cells, with an empty one between blocks."""
     lines: list[Text] = []
-    for lead, hanging, block, apart in _blocks(text, width):
-        if lines and apart:
+    for block in text_blocks(text, width):
+        if lines and block.apart:
             lines.append(Text())
-        room = max(width - len(lead), 8)
-        for number, line in enumerate(block.wrap(_console(), room)):
+        room = max(width - len(block.lead), 8)
+        for number, line in enumerate(block.text.wrap(_console(), room)):
             line.rstrip()
-            lines.append(Text.assemble((lead if number == 0 else hanging, theme.DIM), line))
+            lines.append(Text.assemble((block.lead if number == 0 else block.hanging, theme.DIM), line))
     return lines
 
 
@@ -122,8 +123,21 @@ def bare_marks(text: str) -> bool:
     return any(child.type == "text" and ("**" in child.content or "`" in child.content) for child in tokens)
 
 
-def _blocks(text: str, width: int) -> Iterator[tuple[str, str, Text, bool]]:
-    """Blocks with what stands before their first and their other lines, and whether an empty line comes before."""
+class TextBlock(NamedTuple):
+    """A paragraph, a line of a table, or code; `lead` and `hanging` stand before its first and its other lines.
+
+    `apart` says whether an empty line comes before it. Of a paragraph, every part has the style of its mark.
+    """
+
+    kind: Literal["paragraph", "table", "code"]
+    lead: str
+    hanging: str
+    text: Text
+    apart: bool
+
+
+def text_blocks(text: str, width: int) -> Iterator[TextBlock]:
+    """The blocks of a Markdown text; tables, which alone are laid out, in at most `width` cells."""
     numbers: list[int | None] = []  # of the lists that are open: the next number, None for one with dots
     lead, close = "", False  # the mark of a list item whose first line has not come yet; whether no line goes before it
     rows: list[list[Token]] | None = None  # the cells of a table that is open
@@ -132,7 +146,7 @@ def _blocks(text: str, width: int) -> Iterator[tuple[str, str, Text, bool]]:
             rows = []
         elif token.type == "table_close":
             for place, line in enumerate(_table(rows or [], max(width - len(lead), 8))):
-                yield lead, " " * len(lead), line, place == 0 and not close
+                yield TextBlock("table", lead, " " * len(lead), line, place == 0 and not close)
                 lead = " " * len(lead)
             rows = None
         elif rows is not None:
@@ -154,10 +168,10 @@ def _blocks(text: str, width: int) -> Iterator[tuple[str, str, Text, bool]]:
             if number is not None:
                 numbers[-1] = number + 1
         elif token.type == "inline":
-            yield lead, " " * len(lead), _inline(token), not close
+            yield TextBlock("paragraph", lead, " " * len(lead), _inline(token), not close)
             close, lead = bool(numbers), " " * len(lead) if numbers else ""
         elif token.type in ("fence", "code_block"):
-            yield "  ", "  ", Text(token.content.rstrip(), theme.STRONG, no_wrap=False), True
+            yield TextBlock("code", "  ", "  ", Text(token.content.rstrip(), theme.STRONG, no_wrap=False), True)
 
 
 def _table(rows: list[list[Token]], width: int) -> Iterator[Text]:

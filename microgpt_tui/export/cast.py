@@ -12,9 +12,10 @@ from itertools import groupby, zip_longest
 
 from rich.cells import cell_len
 
+from microgpt_tui.drawing.look import Look
 from microgpt_tui.drawing.theme import Colours
 from microgpt_tui.export.film import FilmFrame
-from microgpt_tui.export.screenshot import Look, Piece
+from microgpt_tui.export.screenshot import Piece
 
 BEGIN = "\x1b[?25l\x1b[2J"  # no cursor, an empty screen
 END = "\x1b[0m\x1b[?25h"  # as a shell needs it; it goes on below the screen, where there is room

@@ -12,6 +12,7 @@ from textwrap import dedent
 
 from engine import Run
 from engine.immutable import immutable
+from microgpt_tui.audience.results import AskedQuestion, Results, ResultsError
 from microgpt_tui.drawing.markdown import parser, without_literals
 from microgpt_tui.explanations.glossary import terms_in
 from microgpt_tui.export.headless import screenshots
@@ -21,9 +22,10 @@ from microgpt_tui.lectures.file_map import FileMap
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.outline import CodeLines
 from microgpt_tui.lectures.page import Play, Train
-from microgpt_tui.lectures.rendered_page import RenderedPage
+from microgpt_tui.lectures.rendered_page import LETTERS, RenderedPage
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.screens.lecture import LectureScreen
+from microgpt_tui.texts.say import say
 
 SIZE = (100, 28)  # of a picture; half a page of paper wide, and it can still be read
 THEME = "microgpt-light"
@@ -40,6 +42,7 @@ pre.code span {{ color: #888; }} .why {{ border-left: 3px solid #888; padding-le
 .ask {{ font-weight: 600; }} ol.options {{ list-style: lower-alpha; margin: .2rem 0; }}
 .then {{ border-left: 3px solid #8a5a00; padding-left: .8rem; }} .figure {{ font-size: 2.6rem; margin: .2rem 0; }}
 table {{ border-collapse: collapse; }} th, td {{ padding: .1rem .6rem; border-bottom: 1px solid #ddd; }}
+.votes {{ margin-bottom: 0; }} .bar {{ height: .8rem; background: #8a5a00; print-color-adjust: exact; }}
 dt {{ font-weight: 600; }} dd {{ margin: 0 0 .3rem 1.2rem; }}
 nav li {{ margin: .1rem 0; }} .number {{ color: #888; font-weight: normal; }}
 @media print {{ body {{ margin: 0; max-width: none; font-size: 11pt; }} h1 {{ break-before: page; }} }}
@@ -48,8 +51,9 @@ nav li {{ margin: .1rem 0; }} .number {{ color: #888; font-weight: normal; }}
 
 @immutable
 class Printed:
-    """A chapter for a handout: its title, and its pages with their pictures."""
+    """A chapter for a handout: its name and title, and its pages with their pictures."""
 
+    name: str
     title: str
     pages: tuple[tuple[RenderedPage, Screenshot], ...]
 
@@ -73,13 +77,18 @@ async def printed(lecture: Lecture, session: Run) -> Printed:
             yield without_literals(rendered_pages[-1].title)
 
     pictures = await screenshots(make, turn, SIZE, THEME)
-    return Printed(lecture.chapter.title, tuple(zip(rendered_pages, pictures, strict=True)))
+    return Printed(lecture.chapter.name, lecture.chapter.title, tuple(zip(rendered_pages, pictures, strict=True)))
 
 
-def handout(title: str, language: str, words: Mapping[str, str], chapters: Sequence[Printed]) -> str:
-    """The whole file. `words` are those of a lecture besides its pages, in its language."""
+def handout(
+    title: str, language: str, words: Mapping[str, str], chapters: Sequence[Printed], results: Results | None = None
+) -> str:
+    """The whole file. `words` are those of a lecture besides its pages, in its language.
+
+    `results` are printed with their questions. Raises ResultsError for those of questions with other options.
+    """
     contents = "".join(f'<li><a href="#c{i}">{escape(c.title)}</a></li>' for i, c in enumerate(chapters, 1))
-    body = "".join(_chapter(i, chapter, words) for i, chapter in enumerate(chapters, 1))
+    body = "".join(_chapter(i, chapter, words, results or Results()) for i, chapter in enumerate(chapters, 1))
     terms = _terms(chapters, language, words)
     page = f"""<!DOCTYPE html>
 <html lang="{escape(language)}">
@@ -99,12 +108,17 @@ def handout(title: str, language: str, words: Mapping[str, str], chapters: Seque
     return CONTROL.sub("�", page)
 
 
-def _chapter(number: int, chapter: Printed, words: Mapping[str, str]) -> str:
-    pages = "".join(_page(place, rendered, shot, words) for place, (rendered, shot) in enumerate(chapter.pages, 1))
+def _chapter(number: int, chapter: Printed, words: Mapping[str, str], results: Results) -> str:
+    pages = "".join(
+        _page(place, rendered, shot, words, results.of(chapter.name, place))
+        for place, (rendered, shot) in enumerate(chapter.pages, 1)
+    )
     return f'<h1 id="c{number}">{escape(chapter.title)}</h1>\n{pages}'
 
 
-def _page(place: int, rendered: RenderedPage, shot: Screenshot, words: Mapping[str, str]) -> str:
+def _page(
+    place: int, rendered: RenderedPage, shot: Screenshot, words: Mapping[str, str], asked: AskedQuestion | None
+) -> str:
     parts = [f'<h2><span class="number">{place}.</span> {_inline(rendered.title)}</h2>']
     if rendered.figure:
         parts.append(f'<p class="figure">{escape(rendered.figure)}</p>')
@@ -116,6 +130,8 @@ def _page(place: int, rendered: RenderedPage, shot: Screenshot, words: Mapping[s
         parts.append(f'<p class="ask">{_inline(rendered.question)}</p>')
     if rendered.options:
         parts.append(f'<ol class="options">{"".join(f"<li>{escape(each)}</li>" for each in rendered.options)}</ol>')
+    if asked is not None:
+        parts.append(_votes(rendered, asked, words))
     parts.append(f"<figure>{svg(shot)}</figure>")
     if rendered.right is not None:
         parts.append(f"<p><strong>{escape(words['answer'])}:</strong> {escape(rendered.right_option)}</p>")
@@ -126,6 +142,22 @@ def _page(place: int, rendered: RenderedPage, shot: Screenshot, words: Mapping[s
             f'<div class="why"><p><strong>{escape(words["why"])}</strong></p>{parser().render(rendered.why)}</div>'
         )
     return f"<article>{''.join(parts)}</article>\n"
+
+
+def _votes(rendered: RenderedPage, asked: AskedQuestion, words: Mapping[str, str]) -> str:
+    """What an audience has answered: a table for each time that it was asked."""
+    if len(rendered.options) != len(asked.options):
+        raise ResultsError(say("export.handout.other_options", page=asked.page, chapter=asked.chapter))
+    tables = []
+    for number, vote in enumerate(asked.votes, 1):
+        title = words["results"] if len(asked.votes) == 1 else words["results_again"].format(number=number)
+        rows = (
+            f"<tr><td>{LETTERS[place]}) {escape(option)}</td><td>{count}</td><td>{count / max(sum(vote), 1):.0%}</td>"
+            f'<td><div class="bar" style="width:{12 * count / max(*vote, 1):.2f}rem"></div></td></tr>'
+            for place, (option, count) in enumerate(zip(rendered.options, vote, strict=True))
+        )
+        tables.append(f'<p class="votes">{escape(title)}: {sum(vote)}</p><table>{"".join(rows)}</table>')
+    return "".join(tables)
 
 
 def _map(shown: FileMap) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from microgpt_tui.export.screenshot import Look, Piece, Screenshot
+from microgpt_tui.drawing.look import Look
+from microgpt_tui.export.screenshot import Piece, Screenshot
 from microgpt_tui.export.svg import FONTS
 
 # A cell is as wide as the font's 0; a character that comes from another font is put into its cells nevertheless.

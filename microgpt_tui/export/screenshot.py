@@ -10,21 +10,11 @@ from rich.segment import Segment
 from rich.style import Style
 
 from engine.immutable import immutable
+from microgpt_tui.drawing.look import Look
 from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.drawing.theme import Colours
 
 FULL = 0x2588  # the full cell; before it come eighths of one from below, after it eighths from the left
-
-
-@immutable
-class Look:
-    """How text looks; colours as `#rrggbb`, whatever the terminal could have shown."""
-
-    colour: str
-    background: str
-    bold: bool = False
-    italic: bool = False
-    underlined: bool = False
 
 
 @immutable
@@ -76,7 +66,7 @@ class Screenshot:
 
 def _pieces(line: Iterable[Segment], colours: Colours) -> Iterator[Piece]:
     x = 0
-    for look, segments in groupby((s for s in line if not s.control), lambda s: _look(s.style or Style(), colours)):
+    for look, segments in groupby((s for s in line if not s.control), lambda s: Look.of(s.style or Style(), colours)):
         for text in _alike(printable("".join(segment.text for segment in segments))):
             yield Piece(text, x, cell_len(text), look)
             x += cell_len(text)
@@ -98,11 +88,3 @@ def _goes_on(first: str, before: str, character: str) -> bool:
     if first.isascii():
         return character.isascii() and before.isascii()
     return character == first == before and cell_len(character) == 1
-
-
-def _look(style: Style, colours: Colours) -> Look:
-    colour = style.color.get_truecolor().hex if style.color and not style.color.is_default else colours.text
-    ground = style.bgcolor.get_truecolor().hex if style.bgcolor and not style.bgcolor.is_default else colours.background
-    if style.reverse:
-        colour, ground = ground, colour
-    return Look(colour, ground, bool(style.bold), bool(style.italic), bool(style.underline))

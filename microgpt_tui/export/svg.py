@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import groupby
 
-from microgpt_tui.export.screenshot import Look, Piece, Screenshot
+from microgpt_tui.drawing.look import Look
+from microgpt_tui.export.screenshot import Piece, Screenshot
 
 CELL, LINE = 10, 19  # a cell's width and height; so high that frames close
 SIZE, BASE = 16.5, 14.5  # of the letters: as wide as a cell in most fonts, and how far below the line's top they stand

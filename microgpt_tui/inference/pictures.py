@@ -194,7 +194,9 @@ def _figure(text: str) -> str:
 
 
 def _both(line: Line, shares: tuple[float, float], scale: float, room: int, style: Style) -> None:
-    """The bar after the temperature, and a tick where the one before ends."""
+    """The bar after the temperature, and a tick where the one before ends; nothing where there is no room."""
+    if room < 1:
+        return
     after = bar(shares[0], scale, room)
     tick = min(room - 1, round(shares[1] / scale * room))
     if tick < len(after):

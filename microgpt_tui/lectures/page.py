@@ -40,13 +40,15 @@ class SourceText:
 class Ask:
     """A question; the audience predicts. The `answer` is an expression: the right option's text, or its index from 0.
 
-    On revealing it, the run goes on to `reveal` if that is given.
+    On revealing it, the run goes on to `reveal` if that is given. `hidden` says whether an audience's answers are
+    counted unseen until then.
     """
 
     question: SourceText
     options: tuple[SourceText, ...]
     answer: SourceText | None
     reveal: SourceText | None
+    hidden: bool = False
 
 
 @immutable

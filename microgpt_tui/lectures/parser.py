@@ -28,7 +28,8 @@ if TYPE_CHECKING:  # imported where a header is read, since the debugger's first
 
 OF_CHAPTER = ("chapter", "lang", "config", "data", "split")
 ACTS = ("ask", "wait", "play", "run")
-OF_ASK = ("options", "answer", "reveal")
+OF_ASK = ("options", "answer", "reveal", "results")
+RESULTS = ("shown", "hidden")  # to the audience, before the reveal
 OF_CODE = ("code", "see")
 SHOWN = ("moment", "what_if", "focus", "spotlight", "inference", *OF_CODE)
 OF_PAGE = (*SHOWN, "speed", "figure", *ACTS, *OF_ASK, "then", "why", "notes")
@@ -309,5 +310,12 @@ def _act(header: Header, mistakes: list[LectureError]) -> PageAction | None:
         options, answer = header.all("options"), header.one("answer")
         if bool(options) != bool(answer):
             mistakes.append(source.fault(say("lectures.parser.options_and_answer")))
-        return Ask(source, options, answer, header.one("reveal"))
+        results = header.one("results")
+        if results is not None and results.text not in RESULTS:
+            known = ", ".join(RESULTS)
+            mistakes.append(results.fault(say("lectures.parser.results", results=results.text, known=known)))
+        elif results is not None and not options:
+            mistakes.append(results.fault(say("lectures.parser.results_of_options")))
+        hidden = results is not None and results.text == "hidden"
+        return Ask(source, options, answer, header.one("reveal"), hidden)
     return Wait(source) if kind == "wait" else Play(source) if kind == "play" else Train(source)

@@ -85,10 +85,15 @@ class LecturePlayer:
         return self.rendered_pages[self.lecture.page] if self.lecture.page < len(self.rendered_pages) else None
 
     @property
-    def shown(self) -> RenderedPage | None:
-        """The page as far as it has come; the end of its act is not shown before the run is there."""
+    def told(self) -> RenderedPage | None:
+        """The page as far as it has come; the end of its act is not told before the run is there."""
         done = self.done and self.aim is None
-        shown = self.rendered and replace(self.rendered, done=done, chosen=self.predicted, unfolded=self.unfolded)
+        return self.rendered and replace(self.rendered, done=done, chosen=self.predicted, unfolded=self.unfolded)
+
+    @property
+    def shown(self) -> RenderedPage | None:
+        """What is on the screen of the page as far as it has come."""
+        shown = self.told
         if shown and self.takes_turns and not self.text_alone and not self.unfolded:
             return replace(shown, body="", figure="", code=(), map=None)
         return shown
@@ -244,18 +249,23 @@ class LecturePlayer:
 
     # What is shown besides the page.
 
-    def status(self) -> LectureStatus:
+    def status(self, viewers: int | None = None) -> LectureStatus:
+        """The line below the lecture; `viewers` are those who watch, None where nobody can."""
         words, keys, press = self.lecture.words, {key.id: key for key in IN_LECTURE}, self.next
         count = f"{self.lecture.page + 1}/{len(self.bound_pages)}  {minutes(self.lecture.seconds)}"
         if self.lecture.hidden:
             count = ""
+        if viewers is not None:
+            watching = words["watching"].format(n=viewers)
+            count = f"{watching}  {count}" if count else watching
         if self.exploring:
             both = ((keys["page.chapters"], self._return()), (keys["page.leave"], words["leave"]))
             return LectureStatus(words["exploring"], both, count, urgent=True)
         if self.aim is not None:
             hint = words["on_the_way"].format(step=f"{self.aim.step:,}")
             return LectureStatus(hint, tuple((keys[f"page.{name}"], words[name]) for name in ("next", "back")), count)
-        named = ((keys[f"page.{name}"], words[name]) for name in ("back", "explore", "chapters", "blank", "leave"))
+        names = ("back", "explore", "chapters", "blank", "leave", *(["address"] if viewers is not None else []))
+        named = ((keys[f"page.{name}"], words[name]) for name in names)
         hint, act, expected = "", self.bound.page.act, self.bound.expected
         if press in (Press.REMIND, Press.GO_ON) and expected is not None:
             hint = words["waiting" if press is Press.REMIND else "reminded"].format(what=expected.in_words(words))

@@ -12,6 +12,7 @@ from rich.text import Text
 from engine import Moment, Run
 from engine.immutable import immutable
 from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.markdown import literal, prose
 from microgpt_tui.lectures.binding import BoundPage
 from microgpt_tui.lectures.file_map import FileMap
@@ -22,7 +23,21 @@ from microgpt_tui.texts.say import say
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 RIGHT, WRONG = "✓", "✗"
+LEAST_BAR, LONE_BAR = 8, 3  # columns for a bar beside an option, and before one below it
 LEAST_CODE = 3  # lines of code that a page shows at any size, if it has as many
+
+
+@immutable
+class Poll:
+    """How many of an audience have chosen each option, and a sentence about how many that are.
+
+    `hidden` counts are not shown before the page is done. Without `bars` they stand beside the options as numbers.
+    """
+
+    counts: tuple[int, ...]
+    answered: str
+    hidden: bool = False
+    bars: bool = True
 
 
 @immutable
@@ -32,7 +47,7 @@ class RenderedPage:
     `title`, `body`, `question`, `then`, `why` and `notes` are Markdown, with what is quoted as `literal` writes it.
     `code` are the lines of the statements that it names, `map` is that of the file where the page shows it.
     `right` is the place of the right option. `done` says that the act is over, so that `then` and the right option are
-    shown; `unfolded`, that `why` is; `chosen` is the option that the viewer has picked.
+    shown; `unfolded`, that `why` is; `chosen` is the option that the viewer has picked; `poll`, what an audience has.
     """
 
     title: str
@@ -51,6 +66,7 @@ class RenderedPage:
     unfolded: bool = False
     done: bool = False
     chosen: int | None = None
+    poll: Poll | None = None
 
     def revealed(self) -> RenderedPage:
         """The page when its act is over."""
@@ -131,16 +147,44 @@ def _marked(mark: str, text: str, width: int) -> list[Text]:
 
 
 def _question(page: RenderedPage, width: int) -> list[Text]:
-    """The question, and its options as many on a line as fit."""
+    """The question, and its options as many on a line as fit; with bars, each on a line of its own."""
     lines = prose(f"**{page.question}**", width) if page.question else []
+    options = [_option(page, place, words) for place, words in enumerate(page.options)]
+    poll = page.poll
+    if poll is not None and lines and lines[-1].cell_len + 3 + cell_len(poll.answered) <= width:
+        lines[-1] = Text.assemble(lines[-1], "   ", (poll.answered, theme.DIM))
+    elif poll is not None:
+        lines.append(Text(poll.answered, theme.DIM))
+    if poll is not None and poll.bars and (page.done or not poll.hidden):
+        return [*lines, *_bars(page, options, poll.counts, width)]
     line = Text()
-    for place, words in enumerate(page.options):
-        option = _option(page, place, words)
+    for place, option in enumerate(options):
+        if poll is not None and (page.done or not poll.hidden):
+            option.append(f" {poll.counts[place]}", theme.STRONG)
         if line.cell_len and line.cell_len + 3 + option.cell_len > width:
             lines.append(line)
             line = Text()
         line.append("   " if line.cell_len else "").append_text(option)
     return [*lines, line] if line.cell_len else lines
+
+
+def _bars(page: RenderedPage, options: list[Text], counts: tuple[int, ...], width: int) -> Iterator[Text]:
+    """Each option with a bar for how many have chosen it; below it where it is long."""
+    total, most = sum(counts), max(counts)
+    numbers = [f" {count} · {count / max(total, 1):.0%}" for count in counts]
+    room = max(map(cell_len, numbers))
+    longest = max(option.cell_len for option in options)
+    beside = longest + 2 + LEAST_BAR + room <= width
+    lead = longest + 2 if beside else LONE_BAR
+    for place, (option, count, number) in enumerate(zip(options, counts, numbers, strict=True)):
+        style = theme.TEXT if not page.done else theme.TARGET if place == page.right else theme.DIM
+        drawn = Text.assemble((bar(count, most, max(width - lead - room, 1)), style), (number, theme.STRONG))
+        if beside:
+            yield Text.assemble(option, " " * (lead - option.cell_len), drawn)
+        else:
+            option.truncate(width, overflow="ellipsis")
+            yield option
+            yield Text.assemble(" " * lead, drawn)
 
 
 def _option(page: RenderedPage, place: int, words: str) -> Text:

@@ -95,12 +95,12 @@ def _matrix(frame: Frame, cells: Cells, width: int, room: int) -> Picture:
     size = heat_size_for(columns, width - margin)
     found = np.argwhere(cells.targets == frame.selected)
     i, j = (int(found[0][0]), int(found[0][1])) if len(found) else (0, 0)
-    top, bottom = window(rows, room if rows <= room else room - 1, i)
+    top, bottom = window(rows, room if rows <= room else max(1, room - 1), i)
     left, right = window(columns, max(1, (width - margin) // size), j)
     for r in range(top, bottom):
         line = picture.line().fit(labels[r], margin - 1, theme.NEW if r == i and len(found) else theme.DIM).add(" ")
         heat_row(line, cells[r, left:right], size, frame.selected, cells.scale)
-    if (top, bottom, left, right) != (0, rows, 0, columns):
+    if (top, bottom, left, right) != (0, rows, 0, columns) and picture.height < room:
         shown = say("panes.comparison_view.rows", first=top, last=bottom - 1, count=rows)
         if (left, right) != (0, columns):
             shown += say("panes.comparison_view.columns", first=left, last=right - 1, count=columns)

@@ -46,11 +46,14 @@ class LecturePage(PictureView):
             return picture
         page = self.rendered
         if page.unfolded and self.lines_needed(width) > height:  # the reasons alone
-            page = replace(page, body="", question="", options=(), then="", figure="", code=(), map=None)
+            page = replace(page, body="", question="", options=(), poll=None, then="", figure="", code=(), map=None)
         picture.lines += _title(self.chapter, page.title, width)
         picture.line()
-        lines, figure = page_lines(page, width), FIGURE if page.figure else 0
-        room = height - picture.height - figure - len(page_lines(page.revealed(), width))
+        figure = FIGURE if page.figure else 0
+        rest, least = height - picture.height - figure, min(LEAST_CODE, sum(len(block.lines) for block in page.code))
+        if page.poll is not None and rest - len(page_lines(page, width)) < least:
+            page = replace(page, poll=replace(page.poll, bars=False))
+        lines, room = page_lines(page, width), rest - len(page_lines(page.revealed(), width))
         code = code_lines(page, width, room)
         picture.lines += code
         if code and len(code) < room:

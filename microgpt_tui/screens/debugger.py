@@ -66,7 +66,7 @@ if TYPE_CHECKING:  # imported where it is first needed: the first frame needs no
 
 STYLES = Path(__file__).with_name("debugger.tcss")
 SMALLEST = (80, 24)
-OTHER_CHANGES = "learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"  # examples, as they are typed
+OTHER_CHANGES = "learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0, residual = off"  # examples, as they are typed
 NOT_AT_FIRST = (
     *(
         f"microgpt_tui.operations.{name}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from textual import events, on
 from textual._path import CSSPathType
@@ -11,24 +11,32 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
+from textual.widget import Widget
 
-from engine import EngineError, Moment, Run
+from engine import Address, EngineError, Moment, Run
 from engine.sampling.stepper import SampleStepper
 from engine.timeline.events import Phase
+from microgpt_tui.audience.audience import LiveAudience
+from microgpt_tui.audience.explore import opening_arguments, written_command
+from microgpt_tui.audience.page_text import page_text
+from microgpt_tui.audience.question import question_of
+from microgpt_tui.audience.screen_frame import Changes
 from microgpt_tui.debugger.completion import LineError
 from microgpt_tui.debugger.goto import OtherData
 from microgpt_tui.debugger.keys import IN_LECTURE, bindings
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
+from microgpt_tui.dialogs.join import JoinScreen
 from microgpt_tui.inference.panel import InferencePanel
 from microgpt_tui.inference.state import InferenceState
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.page import Course, Train
 from microgpt_tui.lectures.player import LecturePlayer, Press
 from microgpt_tui.lectures.quotes import put_away
-from microgpt_tui.lectures.rendered_page import RenderedPage, render_pages
+from microgpt_tui.lectures.rendered_page import Poll, RenderedPage, render_pages
 from microgpt_tui.lectures.speaker_notes import SharedNotes
 from microgpt_tui.panes import registry
+from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import Split, plan, spotlit
 from microgpt_tui.panes.lecture_page import Footing, LecturePage
 from microgpt_tui.screens.debugger import STYLES, DebuggerScreen
@@ -68,13 +76,16 @@ class LectureScreen(DebuggerScreen):
         """Raises LineError: a chapter speaks of the documents that it names."""
         raise LineError(say("screens.lecture.chapter_has_its_own"))
 
-    def __init__(self, session: Run, lecture: Lecture, shared: SharedNotes | None = None) -> None:
+    def __init__(
+        self, session: Run, lecture: Lecture, shared: SharedNotes | None = None, audience: LiveAudience | None = None
+    ) -> None:
         super().__init__(session)
         self.player = LecturePlayer(lecture, self.stops.scope, registry.screen_names())
         self.navigator.diverted = lambda: self.player.aim is not None
         self.after_show = self._light_panes
         self.lines = lecture.code.own
         self._shared = shared  # notes, for other terminals
+        self._audience = audience
         self._quoted = session.restart_copy()  # the numbers that pages quote are read from this run
         self._gone = False
 
@@ -150,7 +161,7 @@ class LectureScreen(DebuggerScreen):
         pane, rendered = self.page_pane, self.player.shown
         self.remove_class("-page-alone")
         if self._beside(size):
-            pane.styles.height = None
+            pane.styles.height = size.height - 1  # not below the footing, whose wide characters its edge would cut
             return
         needed, usual = pane.lines_needed(size.width - 4) + 1, size.height - LEFT_TO_PANES - 2
         whole = rendered is not None and (rendered.unfolded or rendered.map is not None)
@@ -162,7 +173,8 @@ class LectureScreen(DebuggerScreen):
         """Show the page as far as it has come."""
         pane = self.page_pane
         pane.waiting, pane.no_lines = (self.player.lecture.words[key] for key in ("preparing", "no_lines"))
-        pane.rendered = self.player.shown
+        shown = self.player.shown
+        pane.rendered = None if shown is None else replace(shown, poll=self._poll())
         pane.spread = self.player.lecture.big and (self.player.text_alone or not self.player.takes_turns)
         self.set_class(self.player.on_the_way, "-on-the-way")
         self._fit_page(self.size)
@@ -172,9 +184,76 @@ class LectureScreen(DebuggerScreen):
     def _show_status(self) -> None:
         """Show the line below the page, and share the speaker notes; both do nothing where nothing has changed."""
         if self.is_current and self.whole:  # the clock may ask while the screen is taken apart
-            self.query_one(Footing).show_status(self.player.status())
+            viewers = None if self._audience is None else self._audience.viewers
+            self.query_one(Footing).show_status(self.player.status(viewers))
         if self._shared is not None:
             self._shared.share(self.player.notes(self.blank))
+
+    # The audience.
+
+    def for_audience(self) -> Changes:
+        """What the audience gets of the lecture besides the screen; nothing of its pages before it was welcomed."""
+        shown: Changes = {"blank": self.blank, "panes": self._panes_in_question(), "page": None, "question": None}
+        audience = self._audience
+        if audience is None or not audience.welcomed:
+            return shown
+        question = question_of(self.player)
+        audience.ask(question)
+        if question is not None:
+            shown["question"] = question.for_viewers(audience.counts_of(question))
+        return shown | {"page": page_text(self.player), "explore": self._exploring()}
+
+    def _exploring(self) -> dict[str, Any]:
+        """What opens this moment in a debugger of a viewer's own."""
+        frame, chapter = self.frame, self.player.lecture.chapter
+        address = Address.of(frame.program, frame.moment)
+        arguments = opening_arguments(frame.config, chapter.data, chapter.split, address, self.what_if.changes)
+        return {"arguments": arguments, "command": written_command(arguments, chapter.data)}
+
+    def _panes_in_question(self) -> list[dict[str, Any]]:
+        """Where they stand on the screen, the one that the page names first before the others; else all there are."""
+        if self.app.screen is not self:  # a dialog covers them
+            return []
+        if self.has_class("-sampling") and not self.player.exploring:
+            shown: list[Widget] = [self.query_one(InferencePanel)]
+        else:
+            panes = {str(pane.id): pane for pane in self.query(Pane) if pane.display and pane.region}
+            zoomed = [name for name in panes if name == self.grid.zoomed]
+            named = zoomed or [name for name in self.player.spotlight if name in panes]
+            by_size = sorted(panes, key=lambda name: panes[name].region.area, reverse=True)
+            shown = [panes[name] for name in named or by_size]
+        return [
+            {
+                "id": str(widget.id or ""),
+                "title": widget.title_now() if isinstance(widget, Pane) else "",
+                "x": widget.region.x,
+                "y": widget.region.y,
+                "width": widget.region.width,
+                "height": widget.region.height,
+            }
+            for widget in shown
+        ]
+
+    def _poll(self) -> Poll | None:
+        """What the audience has answered to the page's question; None without an audience, or without a question."""
+        question, audience = question_of(self.player), self._audience
+        if question is None or audience is None:
+            return None
+        counts = audience.counts_of(question)
+        return Poll(counts, self.player.lecture.words["answered"].format(n=sum(counts)), question.hidden)
+
+    def welcome(self) -> None:
+        """Show where the audience can follow, if that was not shown before."""
+        if self._audience is not None and not self._audience.welcomed:
+            self.action_address()
+
+    def hear_audience(self) -> None:
+        """Show how many there are, and what they have answered."""
+        if self.whole and self._audience is not None:
+            self._show_page()
+            for screen in self.app.screen_stack:
+                if isinstance(screen, JoinScreen):
+                    screen.show_viewers(self._audience.viewers)
 
     # Pages.
 
@@ -306,9 +385,11 @@ class LectureScreen(DebuggerScreen):
         if action not in own:
             return super().check_action(action, parameters)
         if player.exploring:
-            return action in ("chapters", "come_back", "leave")
+            return action in ("chapters", "come_back", "leave") or (action == "address" and self._audience is not None)
         if action == "come_back":
             return False
+        if action == "address":
+            return self._audience is not None
         if action == "pick":
             rendered = player.rendered
             return player.next is Press.REVEAL and rendered is not None and parameters[0] < len(rendered.options)  # type: ignore[operator]
@@ -418,6 +499,16 @@ class LectureScreen(DebuggerScreen):
     def action_hide(self) -> None:
         self.player.lecture.hidden = not self.player.lecture.hidden
         self._show_status()
+
+    def action_address(self) -> None:
+        """Show where the audience can follow."""
+        if self._audience is not None:
+            join = JoinScreen(self._audience.address, self.player.lecture.words, self._audience.viewers)
+            self.app.push_screen(join, self._welcomed)
+
+    def _welcomed(self, _: None) -> None:
+        if self._audience is not None:
+            self._audience.welcomed = True
 
     def action_leave(self) -> None:
         self.post_message(self.ChapterLeft(self, self.player.lecture.course, None))

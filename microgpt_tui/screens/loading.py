@@ -160,6 +160,8 @@ class OpeningScreen(LoadingScreen):
                 warm_up()
                 session.loops.become(loops())
             session.seek(target, on_step=partial(self._trained, target.step))
+            if start.address is not None:
+                session.seek(start.address.moment(session.program))
         except NumericFault:
             pass  # the session stands at the fault, which can be inspected
         return self.Ready(session, take_warning(), session.loops)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,8 @@ from microgpt_tui.storage.saved_session import SavedSession, load_run, load_sess
 
 if TYPE_CHECKING:  # imported where a script, a copy of microgpt.py or a file is opened: the first frame needs none
     from engine.checkpoint.checkpoint import Checkpoint
+    from engine.interventions.syntax import Change
+    from engine.run.address import Address
     from engine.script.run import ScriptOptions
 
 MOST_READ_AT_ONCE = 100_000  # characters
@@ -27,9 +31,10 @@ MOST_READ_AT_ONCE = 100_000  # characters
 class Start:
     """Documents, their file (None: a bundled one) and their split, with the saved run and session if there are any.
 
-    The moment is that of the `saved` session, else that of the `run`, else the first event of `step`. `earlier` is
-    whether the session is the one before the last. `notice` is a sentence for the user about what could not be opened.
-    `source` is a copy of microgpt.py whose lines are to be shown (None: the one in the current folder, or the fetched).
+    The moment is that of the `saved` session, else that of the `run`, else the first event of `step` or, in that step,
+    the `address`. With `changes` a branch is opened that has them. `earlier` is whether the session is the one before
+    the last. `notice` is a sentence for the user about what could not be opened. `source` is a copy of microgpt.py
+    whose lines are to be shown (None: the one in the current folder, or the fetched).
     """
 
     config: Config
@@ -42,6 +47,8 @@ class Start:
     notice: str | None = None
     source: Path | None = None
     split: str = SYLLABLES
+    address: Address | None = None
+    changes: tuple[Change, ...] = ()
 
     @property
     def branch(self) -> str | None:
@@ -54,10 +61,13 @@ class Start:
         """Whether it opens in a moment: the first step of a model no larger than the usual one, on few documents."""
         usual, config = Config(), self.config
         larger = any(getattr(config, name) > getattr(usual, name) for name in ("n_layer", "n_embd", "block_size"))
-        return not (larger or self.step or self.run or self.saved) and sum(map(len, self.docs)) < MOST_READ_AT_ONCE
+        return (
+            not (larger or self.step or self.run or self.saved or self.address)
+            and sum(map(len, self.docs)) < MOST_READ_AT_ONCE
+        )
 
     def moment(self, program: StepProgram) -> Moment:
-        """The moment to open at."""
+        """The moment to open at, or the beginning of the step in which the address is found."""
         if self.saved is not None:
             return self.saved.moment
         return self.run.here if self.run is not None else first_moment(program, self.step)
@@ -75,6 +85,26 @@ class ScriptStart:
 def from_seed(config: Config, step: int, data: Path | None, split: str = SYLLABLES) -> Start:
     """A run from its beginning, at the start of a step. Raises DataError."""
     return Start(config, load_docs(data, split), kept_path(data), step, split=split)
+
+
+def at_moment(start: Start, text: str) -> Start:
+    """The same, opened at a moment as it is typed. Raises AddressError."""
+    from engine.expressions.scope import Scope
+    from engine.model.tokenizer import Tokenizer
+    from engine.run.address import Address
+
+    address = Address.parse(text, Scope(start.config, Tokenizer(start.docs)))
+    return replace(start, step=address.step, address=address)
+
+
+def with_changes(start: Start, texts: Sequence[str]) -> Start:
+    """The same, opened in a branch with these changes, as they are typed. Raises ChangeError."""
+    from engine.expressions.scope import Scope
+    from engine.interventions.syntax import parse
+    from engine.model.tokenizer import Tokenizer
+
+    scope = Scope(start.config, Tokenizer(start.docs))
+    return replace(start, changes=tuple(parse(text, scope) for text in texts))
 
 
 def from_file(file: Path, data: Path | None) -> Start:

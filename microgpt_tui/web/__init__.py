@@ -1,1 +1,1 @@
-"""The debugger in a browser: server, access, one process a client. Must not import the commands."""
+"""The debugger in a browser, one process a client; a lecture for an audience. Must not import the commands."""

@@ -1,4 +1,4 @@
-"""Access to the server: on loopback for its own pages, elsewhere for clients that have sent the token.
+"""Access to a site: on loopback for its own pages, elsewhere for clients that have sent its secret.
 
 Forms are parsed here, since the web server's own parser raises errors for odd ones.
 """
@@ -10,18 +10,18 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import web
 from yarl import URL
 
 from microgpt_tui.texts.say import say
-from microgpt_tui.web.pages import ASK, ENTER, note
+from microgpt_tui.web.pages import ENTER, note
+from microgpt_tui.web.secret import Guesses, Token, TooManyError
 
-PAUSE = 1.0  # seconds until the answer to a wrong token
 WHOLE_FORM = 10.0  # seconds until a form is whole
-MAX_FORM = 4096  # bytes of a form, which has only the token in it
+MAX_FORM = 4096  # bytes of a form, which has only the secret in it
 MAX_PATH, MAX_NAME = 2000, 250  # bytes of an address's path and of a name in it, as of files
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -63,21 +63,25 @@ class Public:
 
 
 class AccessControl:
-    """Checks every request. Without a token, only those with a loopback name as their Host are answered.
+    """Checks every request. Without a secret, only those with a loopback name as their Host are answered.
 
     That, and that a websocket must come from a page of this server, excludes the pages in the browser's other tabs:
     they can send requests to 127.0.0.1, directly or through a name of their own that resolves to it.
     """
 
-    def __init__(self, token: str | None, port: int, public: Public | None = None) -> None:
-        self._token, self._public = token, public
+    def __init__(self, secret: Token | None, port: int, public: Public | None = None) -> None:
+        self._secret, self._public = secret, public
         self._cookie = f"microgpt-tui-{port}"  # browsers do not tell the ports of a host apart
+        # What follows the secret in the cookie: who has it, has come in. A cookie of an earlier process, which had
+        # the same secret, counts as a guess, which is right; so guesses by cookies are slowed as well.
+        self._pass = secrets.token_urlsafe(16)
+        self._guesses = Guesses(secret.matches) if secret else None
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Pass the request on, or refuse it."""
         host = host_of(request)
-        if self._token is None and not (is_loopback(host_name(host)) or self._is_public(host)):
+        if self._secret is None and not (is_loopback(host_name(host)) or self._is_public(host)):
             return note(
                 say("web.access.debugger_answers_http_http"),
                 status=403,
@@ -90,34 +94,65 @@ class AccessControl:
         path = request.rel_url.raw_path
         if len(path) > MAX_PATH or max(map(len, path.split("/"))) > MAX_NAME:
             return note(say("web.access.there_no_such_page"), status=404)
-        if self._token is None or self._is_token(request.cookies.get(self._cookie)):
+        if self._secret is None:
             return await handler(request)
-        return await self._ask(request)
+        cookie = request.cookies.get(self._cookie, "")
+        if secrets.compare_digest(cookie.encode(errors="replace"), self._admission(self._secret).encode()):
+            return await handler(request)
+        return await self._stranger(request, handler, self._secret, cookie.rpartition(".")[0])
 
-    async def _ask(self, request: web.Request) -> web.Response:
+    async def _stranger(self, request: web.Request, handler: Handler, secret: Token, known: str) -> web.StreamResponse:
+        """Answer one who has not come in; `known` is the secret in the cookie of an earlier process."""
+        try:
+            if known and await self._judge(request, known):
+                answer = await handler(request)
+                if not answer.prepared:
+                    self._admit(request, answer, secret)
+                return answer
+            offered = await self._offered(request, secret)
+            if isinstance(offered, web.Response):
+                return offered
+            if offered is None:
+                asking = note(secret.asked, secret.form, status=401)
+                if known:
+                    asking.del_cookie(self._cookie)
+                return asking
+            if not await self._judge(request, offered):
+                return note(secret.wrong, secret.form, status=403)
+        except TooManyError:
+            return note(say("web.access.too_many_guesses"), secret.form, status=429)
+        # Not a redirect: a browser that came from elsewhere would follow it without a strict cookie.
+        welcome = note(say("web.access.come"), ENTER)
+        self._admit(request, welcome, secret)
+        return welcome
+
+    async def _judge(self, request: web.Request, offered: str) -> bool:
+        assert self._guesses is not None
+        network = network_address(request.remote or "")
+        return await self._guesses.right(offered, network, lambda: request.transport is None)
+
+    async def _offered(self, request: web.Request, secret: Token) -> web.Response | str | None:
+        """What is offered as the secret; a response if the form cannot be read."""
         try:
             async with asyncio.timeout(WHOLE_FORM):
-                offered = await _offered(request)
+                return await _offered(request, secret.FIELD)
         except TimeoutError:
-            answer = note(say("web.access.form_took_too_long"), ASK, status=408)
+            answer = note(say("web.access.form_took_too_long"), secret.form, status=408)
         except web.RequestPayloadError:
-            answer = note(say("web.access.form_cannot_be_read"), ASK, status=400)
-        else:
-            return await self._answer(request, offered)
+            answer = note(say("web.access.form_cannot_be_read"), secret.form, status=400)
         answer.force_close()  # the rest of the request cannot be understood
         return answer
 
-    async def _answer(self, request: web.Request, offered: str | None) -> web.Response:
-        if offered is None:
-            return note(say("web.access.debugger_asks_token_printed"), ASK, status=401)
-        if not self._is_token(offered):
-            await asyncio.sleep(PAUSE)
-            return note(say("web.access.not_token_terminal_where"), ASK, status=403)
-        # Not a redirect: a browser that came from elsewhere would follow it without a strict cookie.
-        answer = note(say("web.access.come"), ENTER)
+    def _admission(self, secret: Token) -> str:
+        return f"{secret.text}.{self._pass}"
+
+    def _admit(self, request: web.Request, answer: web.StreamResponse, secret: Token) -> None:
+        self.set_cookie(request, answer, self._cookie, self._admission(secret))
+
+    def set_cookie(self, request: web.Request, answer: web.StreamResponse, name: str, value: str) -> None:
+        """Set a cookie that only this site gets back, and no script; encrypted if the page is."""
         encrypted = self._public is not None and self._public.scheme == "https" and self._is_public(host_of(request))
-        answer.set_cookie(self._cookie, offered, httponly=True, samesite="Strict", secure=encrypted)
-        return answer
+        answer.set_cookie(name, value, httponly=True, samesite="Strict", secure=encrypted)
 
     def _is_public(self, host: str) -> bool:
         if self._public is None:
@@ -134,10 +169,6 @@ class AccessControl:
         own = (f"http://{host}", f"https://{host}", self._public.origin if self._public else "")
         return not origin or origin not in own
 
-    def _is_token(self, offered: str | None) -> bool:
-        sent, token = (offered or "").encode(errors="replace"), (self._token or "").encode()
-        return bool(token) and secrets.compare_digest(sent, token)
-
 
 def is_loopback(host: str) -> bool:
     """Whether a name or address can only be this computer."""
@@ -147,6 +178,15 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def network_address(address: str) -> str:
+    """An address; for one of version 6 its /64 network, since each has millions of addresses."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address
 
 
 def host_name(host: str) -> str:
@@ -162,13 +202,17 @@ def host_of(request: web.Request) -> str:
     return request.headers.get("Host", "")
 
 
-async def _offered(request: web.Request) -> str | None:
-    """The token in the address or in the form; None without one."""
+async def read_body(request: web.Request, most: int) -> bytes:
+    """The body of a request, or its first `most` bytes. Raises RequestPayloadError."""
+    body = b""
+    while len(body) <= most and (piece := await request.content.readany()):
+        body += piece
+    return body[:most]
+
+
+async def _offered(request: web.Request, field: str) -> str | None:
+    """The secret in the address or in the form; None without one."""
     if request.method != "POST":
-        token = request.query.get("token")
-    else:
-        form = b""
-        while len(form) <= MAX_FORM and (piece := await request.content.readany()):
-            form += piece
-        token = parse_qs(form[:MAX_FORM].decode(errors="replace")).get("token", [None])[0]
-    return None if token is None else token.strip()
+        return request.query.get(field)
+    form = await read_body(request, MAX_FORM)
+    return parse_qs(form.decode(errors="replace")).get(field, [None])[0]

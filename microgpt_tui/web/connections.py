@@ -7,16 +7,17 @@ most of them loses its oldest one. So no stranger keeps others out, and all clie
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from microgpt_tui.texts.say import say
+from microgpt_tui.web.access import network_address
 from microgpt_tui.web.reports import Reports, trouble
 
 try:
@@ -30,6 +31,11 @@ BACKLOG = 64  # connections that the system accepts at once; for a moment they e
 WHOLE = 10.0  # seconds until a request is whole
 TLS = b"\x16\x03"  # how a browser begins that asks for https
 IDLE = 75.0  # seconds that a connection may stay open between two requests
+SMALL_BUFFERS = (  # what the system holds of a stream's bytes, and for how many ms without a sign of the other side
+    (socket.SOL_SOCKET, "SO_SNDBUF", 2**16),
+    (socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", 2**14),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 15_000),
+)
 FILES, FILES_OF_CLIENT = 48, 12  # open files of the server itself, and of a client: pipes, twice while it starts
 
 
@@ -91,6 +97,21 @@ class Connection(web.RequestHandler):
         """Stop counting it, since it has become a websocket."""
         self._all.remove(self)
 
+    async def drained(self) -> None:
+        """Wait until the system has taken all that was written; see `Connection.hold_little`."""
+        await self._drain_helper()
+
+    def hold_little(self) -> None:
+        """Keep what is written and not yet sent small, so that a slow reader gets what is new."""
+        if self.transport is None:
+            return
+        self.transport.set_write_buffer_limits(high=0)
+        inner = self.transport.get_extra_info("socket")
+        for level, name, value in SMALL_BUFFERS:
+            if inner is not None and (number := getattr(socket, name, None)) is not None:
+                with suppress(OSError):
+                    inner.setsockopt(level, number, value)
+
     def drop(self) -> None:
         """Close it at once."""
         if self.transport is not None:
@@ -134,7 +155,7 @@ class Connections:
 
     def add(self, connection: Connection) -> None:
         """Count one more; above the bound, drop the oldest one of the network that has most."""
-        self._open[connection] = _network(connection.address)
+        self._open[connection] = network_address(connection.address)
         if len(self._open) <= self._most:
             return
         ((largest, _),) = Counter(self._open.values()).most_common(1)
@@ -160,34 +181,27 @@ async def mark_answering(request: web.Request, handler: Any) -> web.StreamRespon
     return answer
 
 
-def _network(address: str) -> str:
-    """An address; for one of version 6 its /64 network, since each has millions of addresses."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address
-
-
-def max_connections(clients: int) -> int:
-    """How many connections the limit on open files allows beside the clients. The limit is raised if possible.
+def max_connections(clients: int, viewers: int = 0) -> int:
+    """How many connections the limit on open files allows beside clients and viewers. It is raised if possible.
 
     Raises ValueError with a sentence if there are too few.
     """
+    most = MOST + viewers  # each viewer may have one beside its stream
     if resource is None:
-        return MOST
-    others = FILES + FILES_OF_CLIENT * clients + 2 * BACKLOG
+        return most
+    others = FILES + FILES_OF_CLIENT * clients + viewers + 2 * BACKLOG
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
-    wanted = others + MOST
+    wanted = others + most
     if soft != unlimited and soft < wanted:
         raised = wanted if hard == unlimited else min(wanted, hard)
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    rest = MOST if soft == unlimited else min(MOST, soft - others)
+    rest = most if soft == unlimited else min(most, soft - others)
     if rest < FEWEST:
-        raise ValueError(
-            say("web.connections.visitors_need_open_files", clients=clients, needed=others + FEWEST, soft=soft)
-        )
+        needed = others + FEWEST
+        if viewers:
+            raise ValueError(say("web.connections.viewers_need_open_files", viewers=viewers, needed=needed, soft=soft))
+        raise ValueError(say("web.connections.visitors_need_open_files", clients=clients, needed=needed, soft=soft))
     return rest

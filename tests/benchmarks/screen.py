@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.console import RenderableType
 from textual.app import App, ComposeResult
@@ -25,8 +28,15 @@ from engine.script.run import ScriptRun
 from engine.script.source_file import ScriptFile
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.app import MicrogptApp, ThemedApp, settle
+from microgpt_tui.audience.address import JoinAddress
+from microgpt_tui.audience.audience import LiveAudience
+from microgpt_tui.audience.process import ServerOptions
 from microgpt_tui.debugger.navigation import first_moment
+from microgpt_tui.lectures.lecture import Lecture
+from microgpt_tui.lectures.library import find
+from microgpt_tui.panes.registry import screen_names
 from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.storage.startup import Start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +44,8 @@ SCRIPT = ROOT / "tests" / "script" / "scripts" / "plain.py"
 SIZES = {"= 1, 8, 2, 6": "= 1, 16, 4, 16", "[:50]": ""}  # of the test to those of the original
 SIZE = (120, 36)
 ROUNDS = 300
+VIEWERS = 500  # of a lecture with an audience
+CHAPTER, TURNS = "attention", 5  # of the course, for the keys of a lecture; and how often it is given each way
 
 
 class Timed(App[Any]):
@@ -113,6 +125,80 @@ async def keys(session: Run) -> None:
     print(f"{'times an empty repaint, in processor time':44} {times:8.2f} x     at most 2.4")
     report("60 keys at once, until the screen is still", total, "")
     report("   of that after the last key", after, "at most 150 ms")
+
+
+class Given(Opening):
+    """A lecture, and how long each look at the screen takes that its audience is shown."""
+
+    looks: ClassVar[list[float]] = []
+
+    def _show_audience(self) -> None:
+        start = time.perf_counter()
+        super()._show_audience()
+        self.looks.append(time.perf_counter() - start)
+
+
+async def given(audience: LiveAudience | None) -> list[float]:
+    """Seconds from each key of a lecture to its painted frame."""
+    lecture = Lecture(*find(CHAPTER, "en"))
+    app = Given(Start(*lecture.run(screen_names())), lecture, audience=audience)
+    async with app.run_test(size=SIZE) as pilot:
+        screen, times = await prepared(pilot), []
+        for _ in range(ROUNDS // TURNS):
+            seconds, _ = await painted(app, pilot, lambda: screen.action_go("next_event"))
+            times.append(seconds)
+            await asyncio.sleep(1 / 30)  # the pace of a key that is held
+        return times
+
+
+def lecture_keys(viewers: int) -> None:
+    """The keys of a lecture, alone and with an audience of so many viewers, in turns."""
+    audience = LiveAudience(ServerOptions("127.0.0.1", 0, None, 2 * VIEWERS, 1, None, "en"))
+    audience.open(lambda port: JoinAddress(str(port), None))
+    audience.welcomed = True
+    times: dict[str, list[float]] = {"alone": [], f"with {viewers} viewers": []}
+    try:
+        with watching(audience, viewers):
+            for _ in range(TURNS):
+                for seconds, follows in zip(times.values(), (None, audience), strict=True):
+                    seconds.extend(asyncio.run(given(follows)))
+    finally:
+        audience.close()
+    for name, seconds in times.items():
+        report(f"key of a lecture {name}, median", statistics.median(seconds), "")
+        report(f"key of a lecture {name}, p95", _p95(seconds), "")
+    alone, followed = times.values()
+    for what, of in (("median", statistics.median), ("p95", _p95)):
+        print(f"{f'times a lecture alone, {what}':44} {of(followed) / of(alone):8.2f} x     at most 1.5")
+    report("   a look for the audience, median", statistics.median(Given.looks), "")
+    report("   a look for the audience, p95", _p95(Given.looks), "")
+
+
+@contextmanager
+def watching(audience: LiveAudience, viewers: int) -> Iterator[None]:
+    """A process of so many viewers, and some that are slow, while something is measured."""
+    if not viewers:
+        yield
+        return
+    command = [sys.executable, str(Path(__file__).with_name("audience.py")), "view", audience.address.url, str(viewers)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        while audience.viewers < viewers:
+            time.sleep(0.1)
+        yield
+        process.communicate(b"\n")
+
+
+def _p95(seconds: list[float]) -> float:
+    return statistics.quantiles(seconds, n=20)[-1]
+
+
+async def prepared(pilot: Pilot[Any]) -> LectureScreen:
+    """A lecture's screen, once the numbers of all pages are known."""
+    while True:
+        await pilot.pause(0.05)
+        screen = pilot.app.screen
+        if isinstance(screen, LectureScreen) and len(screen.player.rendered_pages) == len(screen.player.bound_pages):
+            return screen
 
 
 async def running(config: Config) -> None:
@@ -195,6 +281,8 @@ def main() -> None:
     session.seek(first_moment(session.program, 0))
     print(f"{SIZE[0]}x{SIZE[1]}, all panes of the layout, {ROUNDS} keys")
     asyncio.run(keys(session))
+    for viewers in (0, VIEWERS):
+        lecture_keys(viewers)
     asyncio.run(running(Config(num_steps=100_000, learning_rate=0.003)))
     asyncio.run(opening(session))
     with tempfile.TemporaryDirectory() as folder:

@@ -66,6 +66,7 @@ def test_other_commands_are_not_served() -> None:
 def test_a_lecture_with_mistakes_is_not_served() -> None:
     assert "nosuch.md: cannot be read" in error_of(invoke("serve", "lecture", "nosuch.md"))
     assert "--notes is not for visitors" in error_of(invoke("serve", "lecture", "--notes"))
+    assert "--audience is not for visitors" in error_of(invoke("serve", "lecture", "--audience"))
 
 
 def test_a_port_in_use_is_reported() -> None:

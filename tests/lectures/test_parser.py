@@ -119,6 +119,13 @@ def test_files_with_other_line_ends_are_read(tmp_path: Path) -> None:
         ("---\nask: x?\nwait: n\n---\n# T\n", 3, "has ask already"),
         ("---\nanswer: target\n---\n# T\n", 2, "goes with ask"),
         ("---\nask: x?\noptions: [a]\n---\n# T\n", 2, "options and answer go together"),
+        (
+            "---\nask: x?\noptions: [a, b]\nanswer: a\nresults: no\n---\n# T\n",
+            5,
+            "results is 'no'; write one of shown, hid",
+        ),
+        ("---\nask: x?\nresults: hidden\n---\n# T\n", 3, "results goes with options"),
+        ("---\nwait: n\nresults: hidden\n---\n# T\n", 3, "goes with ask"),
         ("---\nthen: x\n---\n# T\n", 2, "then comes after"),
         ("---\nconfig: n_layer\n---\n# T\n", 2, "is no setting"),
         ("---\nfigure: 1\nmoment:\n---\n# T\n", 3, "moment says nothing; write something after it"),
@@ -183,3 +190,11 @@ def test_a_chapter_names_bundled_documents_and_how_they_are_split(tmp_path: Path
     assert run_of(chapter)[1] == load_docs(bundled_path("ko"), JAMO)
     with pytest.raises(LectureError, match=r":3: split is 'words'; write one of syllables, jamo"):
         read_chapter(write(tmp_path, "---\ndata: ko\nsplit: words\n---\n# T\n"))
+
+
+@pytest.mark.parametrize(("header", "hidden"), [("", False), ("results: shown\n", False), ("results: hidden\n", True)])
+def test_results_are_shown_unless_they_are_hidden(tmp_path: Path, header: str, hidden: bool) -> None:
+    text = f"---\nask: x?\noptions: [a, b]\nanswer: a\n{header}---\n# T\n"
+    (page,) = read_chapter(write(tmp_path, text)).pages
+    assert isinstance(page.act, Ask)
+    assert page.act.hidden is hidden

@@ -33,6 +33,7 @@ LINES = (
     *("step 3", "step 12", "+5", "-3", "pos 1", "pos 99", "layer 0", "head 1", "q@pos=1", "attn_weights", "loss"),
     *("loss < 2", "back loss > 3", "next wte[1][0]", "next q[0, 1]", "event 7", "start", "backward", "end", "update"),
     *("wte[1, 2]", "grad(wte[1, 2])", "q[0, 1]@pos=0", "norm(wte) > 1", "abs(loss) < 0", "wte[1][0] = 0.5", "0.3"),
+    *("residual", "layer0.attn_residual@step=3", "score_scale", "bias_correction@step=2"),
     *("learning_rate = 0.02", "learning_rate = 9", "layer0.mlp = mean:2", "wte[2] = 0", "head 0", "probs", "1e400"),
     *("", " ", "][", "[bold", "[/]", "가나", "é́", "🦆🦆", "'\"\\", "1/0", "9" * 60, "a" * 300, "step", "nan", "-1"),
     *("theme", "Help", "save", "another branch", "run", "other.safetensors", "ben", "an"),

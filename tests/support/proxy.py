@@ -41,11 +41,16 @@ async def proxy(context: ssl.SSLContext | None, path: str, strips: bool) -> Asyn
 
 
 class Proxy:
-    """Hands on one request a connection to `target`, and then whatever comes from either side."""
+    """Hands on one request a connection to `target`, and then whatever comes from either side, while `passing` is set.
+
+    While it is not, every connection stays open and nothing comes through, as where a radio network has gone.
+    """
 
     def __init__(self, path: str, strips: bool) -> None:
         self.path, self.strips = path, strips
         self.port = self.target = 0
+        self.passing = asyncio.Event()
+        self.passing.set()
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -55,6 +60,7 @@ class Proxy:
         self.tasks.add(task)
         behind: asyncio.StreamWriter | None = None
         try:
+            await self.passing.wait()
             first, _, rest = (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")
             method, path, version = first.decode().split(" ")
             if not path.startswith(self.path):
@@ -66,7 +72,7 @@ class Proxy:
                 rest = b"Connection: close\r\n" + b"\r\n".join(lines)
             answers, behind = await asyncio.open_connection("127.0.0.1", self.target)
             behind.write(f"{method} {path} {version}\r\n".encode() + rest)
-            await asyncio.gather(_carry(reader, behind), _carry(answers, writer))
+            await asyncio.gather(self._carry(reader, behind), self._carry(answers, writer))
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             pass
         finally:
@@ -75,10 +81,10 @@ class Proxy:
                 if end is not None:
                     end.close()
 
-
-async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError, ssl.SSLError):
-        while piece := await source.read(2**16):
-            sink.write(piece)
-            await sink.drain()
-    sink.close()
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, ssl.SSLError):
+            while piece := await source.read(2**16):
+                await self.passing.wait()
+                sink.write(piece)
+                await sink.drain()
+        sink.close()

@@ -1,11 +1,14 @@
-"""A server in the test's own process, clients that are plain websockets, and small processes in place of debuggers."""
+"""A server in the test's own process, clients that are plain websockets, and small processes in place of debuggers.
+
+There are two kinds of servers, of a debugger and of an audience; what holds for both is tested with both.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -14,9 +17,13 @@ from aiohttp import ClientSession, ClientWebSocketResponse
 
 from microgpt_tui.web import client_process
 from microgpt_tui.web.access import AccessControl, Public
+from microgpt_tui.web.audience_server import AudienceServer
 from microgpt_tui.web.connections import MOST, WHOLE, Connections
 from microgpt_tui.web.reports import PERIOD, Reports
-from microgpt_tui.web.server import Server, opened
+from microgpt_tui.web.secret import ShortCode, Token
+from microgpt_tui.web.server import Server
+from microgpt_tui.web.site import WebSite, opened
+from microgpt_tui.web.visits import Visits
 from tests.support.wait import PATIENCE
 
 ECHO = """
@@ -42,14 +49,49 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, script: str = PLAIN) -> None:
     monkeypatch.setattr(client_process, "COMMAND", (sys.executable, "-c", script))
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A kind of server: what makes it, and how its pages, its websocket and its secret can be told."""
+
+    make: Callable[[Sequence[str], int, AccessControl, Callable[[str], None], Public | None], WebSite]
+    marker: str
+    """What stands in its page and in no other."""
+    socket: str
+    """The address of its websocket."""
+    secret: type[Token]
+    page_file: str
+    """A file that its page loads."""
+
+
+def _audience(
+    arguments: Sequence[str], places: int, access: AccessControl, show: Callable[[str], None], public: Public | None
+) -> AudienceServer:
+    visits = Visits(places, show, show)
+    made = AudienceServer(places, visits, access, lambda message: show(f"told {message}"), 0, public)
+    made.update({"size": [80, 24], "explore": {"arguments": arguments, "command": "microgpt-tui"}})
+    return made
+
+
+DEBUGGER = Kind(Server, "data-session-websocket-url", "ws?width=120&height=36", Token, "page/terminal.js")
+AUDIENCE = Kind(_audience, 'id="question"', "stream", ShortCode, "page/audience.js")
+both_kinds = pytest.mark.parametrize("kind", [DEBUGGER, AUDIENCE], ids=["debugger", "audience"])
+
+
 @dataclass
 class Serving:
     """A running server, a browser's cookies, and the lines that the server prints."""
 
+    kind: Kind
+    site: WebSite
     address: str
     session: ClientSession
     connections: Connections
-    reports: list[str] = field(default_factory=list)
+    all_reports: list[str] = field(default_factory=list)
+
+    @property
+    def reports(self) -> list[str]:
+        """The lines, without the figures that the lecturer's program gets."""
+        return [line for line in self.all_reports if not line.startswith("told ")]
 
     @property
     def port(self) -> int:
@@ -59,12 +101,13 @@ class Serving:
     def come(self, **how: str) -> asyncio.Future[ClientWebSocketResponse]:
         """Connect as the server's own page does, or with other headers."""
         headers = {"Origin": self.address, **how}
-        return asyncio.ensure_future(self.session.ws_connect(f"{self.address}/ws?width=120&height=36", headers=headers))  # type: ignore[arg-type]
+        return asyncio.ensure_future(self.session.ws_connect(f"{self.address}/{self.kind.socket}", headers=headers))  # type: ignore[arg-type]
 
 
 @asynccontextmanager
 async def serving(
     *arguments: str,
+    kind: Kind = DEBUGGER,
     token: str | None = None,
     places: int = 2,
     public: str | None = None,
@@ -77,10 +120,11 @@ async def serving(
     address = None if public is None else Public.parse(public)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        server = Server(arguments, places, AccessControl(token, 0, address), reports.append, address)
+        access = AccessControl(kind.secret(token) if token else None, 0, address)
+        site = kind.make(arguments, places, access, reports.append, address)
         connections = Connections(Reports(reports.append, period), most, whole)
-        async with opened(server, listening, connections), ClientSession(cookie_jar=None) as session:
-            yield Serving(f"http://127.0.0.1:{port}", session, connections, reports)
+        async with opened(site, listening, connections), ClientSession(cookie_jar=None) as session:
+            yield Serving(kind, site, f"http://127.0.0.1:{port}", session, connections, reports)
 
 
 async def shown(socket: ClientWebSocketResponse, *texts: str) -> str:

@@ -17,7 +17,7 @@ from engine.language.chosen import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {"engine": ROOT / "engine" / "language", "microgpt_tui": ROOT / "microgpt_tui" / "texts"}
-READ_WHOLE = {"microgpt_tui": ("click", "events", "glossary", "lecture")}  # by other means than `say`
+READ_WHOLE = {"microgpt_tui": ("audience_page", "click", "events", "glossary", "lecture")}  # by other means than `say`
 
 WORDS = re.compile(r"[A-Za-z]{2,}[,.:;]? [A-Za-z({]|\ban? [a-z]{3,}")
 TAG = re.compile(r"<[^<>]*>")
@@ -63,7 +63,8 @@ NO_TEXTS = {  # by file: what only looks like text
     "microgpt_tui/__init__.py": {"module {} has no attribute {}"},
     "microgpt_tui/cli/_film.py": {"microgpt-tui: {} – {}"},
     "microgpt_tui/cli/main.py": {"microgpt-tui {}"},
-    "microgpt_tui/cli/serve.py": {"microgpt-tui {}", "--public-url: {}"},
+    "microgpt_tui/cli/serve.py": {"microgpt-tui {}"},
+    "microgpt_tui/cli/_network.py": {"--public-url: {}"},
     "microgpt_tui/cli/train.py": {"break {}", "at {}", "--break: {}", "--break-at: {}"},  # ids, and options
     "microgpt_tui/debugger/goto.py": {  # as they are typed
         "step 500   +50   pos 3   logits   wte[5, 3]   99 backward q@pos=1   next q[3]   loss < 2",
@@ -89,8 +90,8 @@ NO_TEXTS = {  # by file: what only looks like text
     "microgpt_tui/lectures/file_map.py": {"class {}"},  # as Python says it
     "microgpt_tui/lectures/speaker_notes.py": {"Audience"},  # the name of a type
     "microgpt_tui/module_path.py": {  # a program
-        "import sys; sys.path.insert(0, {}); from microgpt_tui.__main__ import main; "
-        "sys.path.append(sys.path.pop(0)); main()"
+        "import sys; sys.path.insert(0, {}); from microgpt_tui.module_path import run_module; "
+        "sys.path.append(sys.path.pop(0)); run_module({})"
     },
     "microgpt_tui/operations/attention.py": {"  exp({} − {}) = "},  # formulas, here and below
     "microgpt_tui/operations/loss.py": {" = −log(", "−log p"},
@@ -101,6 +102,7 @@ NO_TEXTS = {  # by file: what only looks like text
     "microgpt_tui/screens/inference.py": {"names {}"},  # a seed
     "microgpt_tui/screens/lecture.py": {"Pane"},  # a selector of style sheets
     "microgpt_tui/web/access.py": {"Host", "Origin", "Strict", "Upgrade"},  # of HTTP
+    "microgpt_tui/web/audience_server.py": {"public, max-age={}, immutable", "public, max-age=1"},  # of HTTP
     "microgpt_tui/web/pages/__init__.py": {"Host"},
 }
 

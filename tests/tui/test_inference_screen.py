@@ -29,7 +29,7 @@ from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.inference.lists import with_syllables
 from microgpt_tui.inference.state import InferenceState, Temperature
 from microgpt_tui.inference.worker import NAMES, WIDTH
-from microgpt_tui.screens.inference import InferenceScreen
+from microgpt_tui.screens.inference import DRAWINGS, InferenceScreen
 from microgpt_tui.widgets.picture_view import PictureView
 from tests.support.harness import debugger, go, notes, screen, text, until
 
@@ -311,6 +311,16 @@ async def test_parameters_without_probabilities_open_no_screen() -> None:
         await pilot.press("i")
         assert "no probabilities" in notes(pilot)
         assert pilot.app.screen is screen(pilot)
+
+
+async def test_every_picture_is_drawn_in_the_smallest_room() -> None:
+    async with inference() as pilot:
+        for keys in ("", "m", "m down down down", "m"):
+            await pilot.press(*keys.split())
+            for drawing in DRAWINGS.values():
+                for width in range(1, 24):
+                    for height in (1, 2, 10):
+                        assert drawing(state(pilot), width, height).lines
 
 
 @pytest.mark.parametrize("size", [(80, 24), (81, 25), (100, 32), (160, 48), (200, 60)])

@@ -719,3 +719,12 @@ async def test_all_of_a_page_that_is_checked_is_seen_in_small_windows(
     async with lecture_app(lecture_of(tmp_path, head + "\n".join(lines)), size) as pilot:
         assert all(line[2:] in text(pilot) for line in lines)
         assert title[:5] in text(pilot)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_no_edge_below_the_footing_cuts_its_wide_characters(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with lecture_app(lecture_of(tmp_path, language="ko"), size) as pilot:
+        assert "l 차례" in text(pilot).splitlines()[-1]
+        for keys in ([], ["escape"], ["l"], ["full_stop"]):
+            await pilot.press(*keys)
+            assert pilot.app.screen_stack[1]._compositor.cuts[-1] == [0, size[0]], keys

@@ -359,6 +359,19 @@ async def test_branches_are_saved_with_the_run_and_found_again(tmp_path: Path) -
         inside.exit()
 
 
+def test_of_a_matrix_the_chosen_number_is_shown_at_any_height() -> None:
+    session = run()
+    branch = session.branch([parse("bias_correction", session.scope)])
+    end = Moment(0, Phase.UPDATE, session.recording.n_params)
+    for each in (session, branch):
+        each.seek(end)
+    event = branch.program.event_at(end)
+    frame = Frame(branch.view(), Focus(end, row=int(event.rows[-1, -1])))
+    for height in range(4, 40):
+        picture = compare(frame, session.view(), "original", 60, height)
+        assert frame.selected in [spot.target for spot in picture.spots()], picture.text()
+
+
 def test_two_curves_in_one_plot() -> None:
     picture = curves([3.0, 2.0, 1.0], [3.0, 1.0], 20, 3, lambda i: i)
     assert picture.text().splitlines() == [" 3.0000┤◉", "       │ ●", " 1.0000┤ ○●"]

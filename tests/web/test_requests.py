@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import zlib
 from contextlib import AsyncExitStack
 
 import pytest
+from aiohttp import ClientWebSocketResponse
 
-from microgpt_tui.web import access, connections
+from microgpt_tui.web import access, connections, secret
+from microgpt_tui.web.audience_server import AudienceServer
 from microgpt_tui.web.reports import ReportHandler, Reports, logged_to
-from tests.support.wait import met
-from tests.support.web_clients import Serving, serving, shown, stand_in
+from tests.support.wait import PATIENCE, met
+from tests.support.web_clients import Kind, Serving, both_kinds, serving, shown, stand_in
 
 TOKEN = "a-token-of-the-test"
 FORM = "application/x-www-form-urlencoded"
@@ -64,37 +67,44 @@ async def answer(there: Serving, request: bytes) -> bytes:
         ),
     ],
 )
+@both_kinds
 async def test_malformed_requests_are_refused(
+    kind: Kind,
     request_: bytes,
     status: int | None,
     told: str | None,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(access, "PAUSE", 0)
-    async with serving(token=TOKEN) as there:
+    monkeypatch.setattr(secret, "PAUSE", 0)
+    request_ = request_.replace(b"token=", f"{kind.secret.FIELD}=".encode().ljust(6, b"x"))  # of the same length
+    request_ = request_.replace(b"/ws", b"/" + kind.socket.encode())
+    async with serving(kind=kind, token=TOKEN) as there:
         line = await answer(there, request_)
         assert line.split()[1:2] == ([] if status is None else [str(status).encode()])
         assert there.reports == ([told] if told else [])
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-async def test_impossible_paths_are_not_found() -> None:
-    async with serving() as there:
+@both_kinds
+async def test_impossible_paths_are_not_found(kind: Kind) -> None:
+    async with serving(kind=kind) as there:
         for path in ("/static/" + "a" * 3000, "/static/%00", "/static/%ff", "/static" + "/a" * 3000):
             assert (await answer(there, get(path))).split()[1] == b"404"
-        assert (await answer(there, get("/ws", "Origin: http://localhost"))).split()[1] == b"400"
+        assert (await answer(there, get(f"/{kind.socket}", "Origin: http://localhost"))).split()[1] == b"400"
         assert there.reports == []
 
 
-async def test_a_silent_connection_is_closed() -> None:
-    async with serving(whole=0.05) as there:
+@both_kinds
+async def test_a_silent_connection_is_closed(kind: Kind) -> None:
+    async with serving(kind=kind, whole=0.05) as there:
         assert await answer(there, b"") == b""
         assert there.reports == []  # as browsers open some in advance
 
 
-async def test_a_slow_request_is_closed() -> None:
-    async with serving() as there:
+@both_kinds
+async def test_a_slow_request_is_closed(kind: Kind) -> None:
+    async with serving(kind=kind) as there:
         reader, writer = await asyncio.open_connection("127.0.0.1", there.port)
         writer.write(get("/"))
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -108,23 +118,39 @@ async def test_a_slow_request_is_closed() -> None:
         assert there.reports == ["127.0.0.1 sent no whole request in 0.05 seconds; its connection is closed"]
 
 
-async def test_the_time_limit_of_requests_does_not_apply_to_websockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_in(monkeypatch)
-    async with serving(whole=0.5) as there, await there.come() as visit:
-        assert await answer(there, b"") == b""  # the time of one that came later is over
+async def still_there(there: Serving, visit: ClientWebSocketResponse) -> None:
+    """Wait until a websocket gets what is sent to it now."""
+    if isinstance(there.site, AudienceServer):
+        there.site.update({"row/0": [["still here", ""]]})
+        while b"still here" not in zlib.decompress(await visit.receive_bytes(timeout=PATIENCE)):
+            pass
+    else:
         await visit.send_str('["stdin", "still here"]')
         await shown(visit, "still here")
 
 
-async def test_a_slow_form_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@both_kinds
+async def test_the_time_limit_of_requests_does_not_apply_to_websockets(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch)
+    async with serving(kind=kind, whole=0.5) as there, await there.come() as visit:
+        assert await answer(there, b"") == b""  # the time of one that came later is over
+        await still_there(there, visit)
+
+
+@both_kinds
+async def test_a_slow_form_is_refused(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "WHOLE_FORM", 0.05)
-    async with serving(token=TOKEN) as there:
+    monkeypatch.setattr(connections, "WHOLE", 0.1)  # for the rest of the body, while the answer goes out
+    async with serving(kind=kind, token=TOKEN) as there:
         assert (await answer(there, post(b"token=x")[:-1])).split()[1] == b"408"
 
 
-async def test_silent_connections_do_not_exclude_others(monkeypatch: pytest.MonkeyPatch) -> None:
+@both_kinds
+async def test_silent_connections_do_not_exclude_others(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch)
-    async with serving(most=4) as there, AsyncExitStack() as stack:
+    async with serving(kind=kind, most=4) as there, AsyncExitStack() as stack:
         visit = await stack.enter_async_context(await there.come())
         other, its_end = await asyncio.open_connection("127.0.0.1", there.port, local_addr=("127.0.0.2", 0))
         stack.callback(its_end.close)
@@ -137,14 +163,15 @@ async def test_silent_connections_do_not_exclude_others(monkeypatch: pytest.Monk
         await met(lambda: len(there.connections) <= 4)
         its_end.write(get("/"))
         assert (await other.readline()).split()[1] == b"200"  # none of the address that has few
-        await visit.send_str('["stdin", "still here"]')
-        await shown(visit, "still here")
+        await still_there(there, visit)
         sentence = "there are more than 4 connections, most of them from 127.0.0.1; the oldest from there are closed"
-        assert there.reports[1:] == [sentence]
+        assert there.reports[-1] == sentence
+        assert there.reports.count(sentence) == 1
 
 
-async def test_repeated_reports_are_counted() -> None:
-    async with serving(period=0.2) as there:
+@both_kinds
+async def test_repeated_reports_are_counted(kind: Kind) -> None:
+    async with serving(kind=kind, period=0.2) as there:
         for _ in range(4):
             await answer(there, b"GET \x00 nonsense\r\n\r\n")
         await met(lambda: len(there.reports) >= 2)
@@ -152,10 +179,11 @@ async def test_repeated_reports_are_counted() -> None:
         assert re.fullmatch(rf"\d more of this kind in 0.2 seconds, the last one: {UNREADABLE}", there.reports[1])
 
 
-async def test_an_error_of_the_loop_or_a_log_record_is_reported_in_one_sentence() -> None:
+@both_kinds
+async def test_an_error_of_the_loop_or_a_log_record_is_reported_in_one_sentence(kind: Kind) -> None:
     reports: list[str] = []
     error = {"message": "socket.accept() out of system resource", "exception": OSError(24, "Too many open files")}
-    async with serving() as there:
+    async with serving(kind=kind) as there:
         with logged_to(there.connections.reports):
             for _ in range(100):
                 asyncio.get_running_loop().call_exception_handler(error)

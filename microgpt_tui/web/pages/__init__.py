@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable
+from functools import cache
 from html import escape
 from importlib.resources import files
+from itertools import groupby
 from string import Template
 
 from aiohttp import web
+from rich.cells import cell_len
 
-from engine.language.chosen import language
+from engine.language.catalog import read_part
+from engine.language.chosen import LANGUAGES, language
 from microgpt_tui.texts.say import say
 
 # All addresses are relative: behind a proxy the page may be anywhere.
-ASK = (
-    '<form method="post" action="./"><input type="password" name="token" autofocus>'
-    f"<button>{say('web.pages.enter')}</button></form>"
-)
 ENTER = '<meta http-equiv="refresh" content="0; url=./">'
 AGAIN = f'<p><a href="./">{say("web.pages.try_again")}</a></p>'
+
+FIRST_ODD, LAST_ODD = 0x300, 0x40000  # before and after these, all printed characters take one cell
 
 HEADERS = {
     # Nothing from outside, whatever somebody may get into the page; and no page of others around this one.
@@ -44,15 +47,74 @@ def protector(public: str | None) -> Callable[[web.Request, web.StreamResponse],
         plain = sorted(host for host in hosts if re.fullmatch(r"[A-Za-z0-9.:_\[\]-]+", host))
         sockets = "".join(f" ws://{host} wss://{host}" for host in plain)
         for name, value in HEADERS.items():
-            response.headers[name] = value.format(sockets=sockets)
+            if name not in response.headers:
+                response.headers[name] = value.format(sockets=sockets)
 
     return protect
 
 
-def terminal() -> web.Response:
-    """The page with the terminal, which connects to the websocket beside it."""
+def ask(field: str, hidden: bool) -> str:
+    """The form that asks for the secret of this name; `hidden`: not shown while it is typed."""
+    kind = 'type="password"' if hidden else 'autocapitalize="characters" autocomplete="off" spellcheck="false"'
+    return (
+        f'<form method="post" action="./"><input name="{field}" {kind} autofocus>'
+        f"<button>{say('web.pages.enter')}</button></form>"
+    )
+
+
+def no_websocket() -> web.Response:
+    """The page for one that asks for the address of a websocket as for a page."""
+    return note(say("web.server.address_websocket_no_page"), AGAIN, status=400)
+
+
+def terminal(socket: str = "ws", above: str = "", instead: str = "") -> web.Response:
+    """The page with the terminal, which connects to the websocket beside it.
+
+    `above` is HTML above the terminal, `instead` what is said when it has ended.
+    """
     words = {name: escape(say(f"web.terminal.{name}")) for name in ("opening", "ended", "again")}
-    return _page("terminal.html", 200, **words)
+    return _page("terminal.html", 200, socket=socket, above=above, instead=instead, **words)
+
+
+def explorer(socket: str, command: str) -> web.Response:
+    """The page with a viewer's own debugger, from which a link leads back to the lecture."""
+    return terminal(socket, f"<nav>{_back()}</nav>", f"{_instead(command)}<p>{_back()}</p>")
+
+
+def no_explorer(sentence: str, command: str) -> web.Response:
+    """The page that says why there is no debugger for a viewer, and what opens one on the viewer's own machine."""
+    return note(sentence, f"{_instead(command) if command else ''}<p>{_back()}</p>", status=503)
+
+
+def _instead(command: str) -> str:
+    """What opens the same moment elsewhere, with a button that copies it."""
+    done = escape(say("web.explore.copied"))
+    button = f'<button data-done="{done}">{escape(say("web.explore.copy"))}</button>'
+    script = '<script src="page/copy.js"></script>'
+    return f"<p>{escape(say('web.explore.instead'))}</p><pre>{escape(command)}</pre>{button}{script}"
+
+
+def _back() -> str:
+    return f'<a href="./">{escape(say("web.explore.back"))}</a>'
+
+
+def audience() -> web.Response:
+    """The page that follows a lecture, with its words in all languages, since a lecture has a language of its own."""
+    words = {name: read_part("microgpt_tui.texts", name, "audience_page") for name in LANGUAGES}
+    return _page(
+        "audience.html", 200, words=json.dumps(words).replace("<", "\\u003c"), widths=json.dumps(cell_widths())
+    )
+
+
+@cache
+def cell_widths() -> list[tuple[int, int, int]]:
+    """The characters that do not take one cell, as the lecturer's terminal counts: the first, the last, the cells."""
+    found = []
+    for width, group in groupby(range(FIRST_ODD, LAST_ODD), lambda code: cell_len(chr(code))):
+        codes = list(group)
+        if width != 1:
+            found.append((codes[0], codes[-1], width))
+    return found
 
 
 def note(sentence: str, more: str = "", *, status: int = 200) -> web.Response:
