@@ -451,7 +451,8 @@ class Session:
         """Stand at the start of the present step again."""
         if self._start is not None:
             self._put_back(self._start)
-        self.workspace.clear_grad(self.program.n)
+        if self._moment.phase is not Phase.FORWARD:  # else all gradients are 0
+            self.workspace.clear_grad(self.program.n)
         self._moment = Moment(self.step)
 
     def _advance(self, phase: Phase, tick: int) -> None:
@@ -485,6 +486,7 @@ class Session:
             if self._move(0, self.recording.n_params) == FINE:
                 self._note()
                 return True
+        w.clear_grad(self.program.n)
         self._rewind()
         return False
 
