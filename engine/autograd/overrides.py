@@ -38,8 +38,7 @@ class Overrides:
         # Seeds of the backward phase are negative edges, and so are looked up in the second half.
         self._cut = np.zeros(2 * len(op), dtype=np.bool_)
         self._cut[list(cut)] = True
-        self._set = np.zeros(len(op), dtype=np.bool_)
-        self._set[self.rows] = True
+        self._set = frozenset(self.rows.tolist())
         # An exponential is its own slope, so what it was when it was made is needed later on.
         own = [row for row in self.rows.tolist() if op[row] == EXP and row not in cut]
         self._own_slope = np.zeros(len(op), dtype=np.bool_)
@@ -47,7 +46,7 @@ class Overrides:
         self._has_own_slopes = bool(own)
 
     def __contains__(self, row: int) -> bool:
-        return bool(self._set[row])
+        return row in self._set
 
     def cuts(self, row: int) -> bool:
         """Whether no gradient flows on from this row."""

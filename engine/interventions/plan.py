@@ -139,13 +139,15 @@ class InterventionPlan:
     def _operands(self, off: Sequence[Ablation]) -> tuple[Rows, Rows]:
         """The edges to the operands that are left out, and the constants that they lead to instead."""
         r = self._recording
-        edges = [np.empty(0, dtype=np.int32)]
+        r.reach(1)  # the others of a name are made alike
+        ops = {tensor.name: int(r.op[tensor.rows[0]]) for tensor in r.positions[0].tensors}
+        edges, constants = [np.empty(0, dtype=np.int32)], list[int]()
         for tensor in (tensor for span in r.positions for tensor in span.tensors):
             part = OPERANDS.get(tensor.operation.kind, tensor.name)
             if any(change.leaves_out(part, tensor.layer) for change in off):
                 edges.append(2 * tensor.rows + 1)
-        found = np.concatenate(edges)
-        return found, np.array([r.neutral[op] for op in r.op[found >> 1].tolist()], dtype=np.int32)
+                constants += [r.neutral[ops[tensor.name]]] * len(tensor.rows)
+        return np.concatenate(edges), np.array(constants, dtype=np.int32)
 
     def _constants(self, off: Sequence[Ablation]) -> dict[int, float]:
         """The value of every scalar that is a constant, of what is switched off."""

@@ -10,6 +10,8 @@ import bisect
 import ctypes
 import functools
 import itertools
+import mmap
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Hashable, Sequence
@@ -344,6 +346,7 @@ class Workspace:
         self.data[rows] = values
         self._displaced = np.empty(0, dtype=np.int32)  # the operands in whose place the overrides have others, so far
         self._made: Floats = np.zeros(len(recording))  # what the scalars that were set were before
+        self._filled = 0  # how many positions may have numbers
 
     @classmethod
     def beside(cls, recording: Recording, loops: Kernels) -> Workspace:
@@ -406,9 +409,29 @@ class Workspace:
         """Let the positions from `first` on read these tokens, and those from 0 on be judged by `targets`."""
         r = self.recording
         self._reach(first + len(token_ids))
+        self._filled = max(self._filled, first + len(token_ids))
         inputs, aims = np.array(token_ids, dtype=np.int32), np.array(targets, dtype=np.int32)
         table = r.matrices[r.token_matrix]
         self.loops.patch(self.child, r.config.n_embd, r.embed_rows, table, first, inputs, r.nll_rows, r.probs, aims)
+
+    def keep_only(self, n: int, with_grad: bool) -> None:
+        """Give back the memory of numbers of a large model that nobody reads: those of all positions but the first `n`.
+
+        Unless `with_grad`, all gradients are 0, and theirs is given back, too.
+        """
+        r = self.recording
+        if r.packed is None:
+            return
+        if not with_grad:
+            _give_back(self.grad)
+        if n < self._filled:
+            first, last = r.positions[n].first, r.positions[self._filled - 1].last
+            for numbers in (self.data, self.grad):
+                _give_back(numbers[first:last])
+            rows, values = r.constants
+            own = (rows >= first) & (rows < last)
+            self.data[rows[own]] = values[own]
+            self._filled = n
 
     def _reach(self, n: int) -> None:
         """Have the children of the first `n` positions."""
@@ -608,8 +631,17 @@ def _give_back_large_arrays() -> None:
     _ask_libc("mallopt", -1, 2**24)  # M_TRIM_THRESHOLD
 
 
-def _ask_libc(function: str, *numbers: int) -> None:
-    """Call a function of glibc; does nothing where another C library is in use."""
+def _give_back(numbers: Floats) -> None:
+    """Let Linux have the memory of numbers that nobody reads any more; they are 0 afterwards, or what they were."""
+    if sys.platform == "linux":
+        page = mmap.PAGESIZE
+        first, last = -(-numbers.ctypes.data // page) * page, (numbers.ctypes.data + numbers.nbytes) // page * page
+        if first < last:
+            _ask_libc("madvise", ctypes.c_void_p(first), ctypes.c_size_t(last - first), mmap.MADV_DONTNEED)
+
+
+def _ask_libc(function: str, *numbers: int | ctypes.c_void_p | ctypes.c_size_t) -> None:
+    """Call a function of the C library; does nothing where that has none of this name."""
     with suppress(Exception):
         getattr(ctypes.CDLL(None), function)(*numbers)
 

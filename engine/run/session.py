@@ -234,6 +234,7 @@ class Session:
         for phase in PHASES[: moment.phase.place]:
             self._advance(phase, self.program.ticks(phase))
         self._advance(moment.phase, min(moment.tick, self.program.ticks(moment.phase)))
+        self._workspace.keep_only(self._program.n, with_grad=moment.phase is not Phase.FORWARD)
 
     def events(self, step: int | None = None) -> Iterator[EventValues]:
         """The events of one training step; without `step`, all that come from the present moment on, step after step.
@@ -450,7 +451,8 @@ class Session:
         """Stand at the start of the present step again."""
         if self._start is not None:
             self._put_back(self._start)
-        self.workspace.clear_grad(self.program.n)
+        if self._moment.phase is not Phase.FORWARD:  # else all gradients are 0
+            self.workspace.clear_grad(self.program.n)
         self._moment = Moment(self.step)
 
     def _advance(self, phase: Phase, tick: int) -> None:
@@ -484,6 +486,7 @@ class Session:
             if self._move(0, self.recording.n_params) == FINE:
                 self._note()
                 return True
+        w.clear_grad(self.program.n)
         self._rewind()
         return False
 

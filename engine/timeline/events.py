@@ -524,7 +524,8 @@ class TapeProgram(StepProgram):
     @cached_property
     def _forward(self) -> list[Event]:
         tensors = [t for span in (*self.recording.positions[: self.n], self.mean) for t in span.tensors]
-        ends = np.searchsorted(self.rows, [t.last for t in tensors]).tolist()
+        lasts = np.array([t.last for t in tensors], dtype=np.int32)  # another type would copy all rows
+        ends = np.searchsorted(self.rows, lasts).tolist()
         return [
             self._event(i, Phase.FORWARD, tensor, first, last)
             for i, (tensor, first, last) in enumerate(zip(tensors, [0, *ends], ends, strict=False))

@@ -35,7 +35,10 @@ class ComparedRun:
 
     def _begin(self) -> None:
         motion = RunController(
-            self._original, self._start, lambda message: self._call_later(self._receive, motion, message)
+            self._original,
+            self._start,
+            lambda message: self._call_later(self._receive, motion, message),
+            samples=False,
         )
         self._motion = motion
         self._aim: Moment | None = None  # where the copy was sent last

@@ -98,8 +98,11 @@ class RunController:
             self.found, self.fault, self.note = found, fault, note
             super().__init__()
 
-    def __init__(self, session: Run, start: Start, post: Callable[[Moved | Arrived], object]) -> None:
-        self.busy = False
+    def __init__(
+        self, session: Run, start: Start, post: Callable[[Moved | Arrived], object], samples: bool = True
+    ) -> None:
+        """`samples`: whether it draws names on the way, as a run does that is shown by itself."""
+        self.busy, self._samples = False, samples
         self._aimed = False  # whether the run goes to a moment that is known
         self.pace = self._running = PACES[-1]  # the one that was chosen, and the one of the run that is going on
         self._names: WeakKeyDictionary[Run, dict[int, list[str]]] = WeakKeyDictionary()
@@ -199,7 +202,8 @@ class RunController:
         """A step is finished: now and then names are sampled, from a generator of their own."""
         del loss
         config = self._session.config
-        if (step + 1) % max(1, config.num_steps // 10) == 0 and step + 1 not in self.names:
+        wanted = self._samples and (step + 1) % max(1, config.num_steps // 10) == 0
+        if wanted and step + 1 not in self.names:
             generator = random.Random(f"{config.seed} {step + 1}")
             with suppress(EngineError):  # nothing can be drawn, of nan for instance: then no names are shown
                 self.names[step + 1] = sampling(self._session).sample(SAMPLES, generator=generator)

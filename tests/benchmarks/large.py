@@ -49,6 +49,8 @@ KEYS = """
 
 
 SESSION = (  # what is done, and the keys for it; a colon leads to the line that is typed up to the next blank
+    ("a long sample, before any training", "i " + "n " * 40),
+    ("inference left", "escape"),
     ("walking forward", "n n n n n n s s s t t o"),
     ("walking backward", "f n n n n n n s s"),
     ("walking through the update", "f n n n"),
@@ -69,15 +71,19 @@ SESSION = (  # what is done, and the keys for it; a colon leads to the line that
     ("the comparison in the backward phase", "d n n f n"),
     ("inference", "d escape i n n"),
     ("the original again", "escape E up enter n n"),
-    ("a lecture", "l enter space space space space"),
+    ("a lecture over the debugger", "l enter space space space space"),
     ("the lecture left", "q"),
 )
 NAMED = {"]": "right_square_bracket", "[": "left_square_bracket", ".": "full_stop", ":": "colon"}
 
 
 def memory() -> str:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    return f"{psutil.Process().memory_info().rss / 1e6:.0f} MB, peak {peak:.0f} MB"
+    return f"{psutil.Process().memory_info().rss / 1e6:.0f} MB, peak {peak():.0f} MB"
+
+
+def peak() -> float:
+    """The most memory in MB that the process has held until now; Linux counts in 1,024 bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def timed(what: str, act: Callable[[], object]) -> None:
@@ -207,8 +213,10 @@ async def keys(session: Session, size: tuple[int, int]) -> None:
 
 
 async def settled(app: Opening) -> None:
-    """Until no worker is at work and no run moves."""
-    while any(worker.is_running for worker in app.workers) or (app.debugger is not None and app.debugger.busy):
+    """Until no worker is at work and no run moves, or the app has broken off."""
+    while app.is_running and (
+        any(worker.is_running for worker in app.workers) or (app.debugger is not None and app.debugger.busy)
+    ):
         await asyncio.sleep(BEAT)
 
 
@@ -230,8 +238,7 @@ async def long_session(config: Config) -> None:
                 await pilot.pause()
             held = process.memory_info().rss / 1e6
             most = max(most, held)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-            print(f"{what:44} {held:8.0f} MB    for a moment until here {peak:.0f} MB", flush=True)
+            print(f"{what:44} {held:8.0f} MB    for a moment until here {peak():.0f} MB", flush=True)
     print(f"{'a long session, the most after an action':44} {most:8.0f} MB    at most 650 MB")
 
 

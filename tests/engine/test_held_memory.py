@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import mmap
+import sys
 import weakref
 
 import numpy as np
@@ -10,9 +13,9 @@ import pytest
 from engine import Config, Moment, NumericFault, Phase, Session, load_docs
 from engine.autograd.overrides import Overrides
 from engine.checkpoint.checkpoint import snapshot
-from engine.interventions.syntax import parse
+from engine.interventions.syntax import all_parts, parse
 from engine.model.backward_order import GradientOrder
-from engine.model.recording import Workspace, record
+from engine.model.recording import Workspace, _give_back, record
 from engine.run.capabilities import branching, can_repeat, on_tape, sampling, savable
 from engine.run.health import Health
 from engine.timeline.events import PHASES
@@ -166,6 +169,17 @@ def test_overrides_know_what_is_cut_by_edges_and_seeds() -> None:
     assert Overrides(op, {}, frozenset(), lambda row: row).flows(edges).all()
 
 
+def pack_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on, record every model as a large one is; recordings that tests share are not.
+
+    Memory is given back to the last number, as that of whole pages is.
+    """
+    monkeypatch.setattr("engine.model.recording.LARGE", 0)
+    monkeypatch.setattr("engine.model.recording._give_back", lambda numbers: numbers.fill(0.0))
+    monkeypatch.setattr("engine.run.session.record", record)
+    assert Session(tiny(), DOCS).recording.packed is not None
+
+
 def test_a_packed_graph_has_the_rows_that_were_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     config = tiny(n_layer=2, block_size=6)
     whole = record(config, 5)
@@ -201,5 +215,58 @@ def test_a_run_on_a_packed_graph_computes_the_same(monkeypatch: pytest.MonkeyPat
         return found
 
     plain = travelled()
-    monkeypatch.setattr("engine.model.recording.LARGE", 0)
+    pack_graphs(monkeypatch)
     assert travelled() == plain
+
+
+def test_every_part_can_be_switched_off_before_documents_reach_all_positions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where the branch comes to longer documents than the run from which it was made."""
+    config, short_first = tiny(n_layer=2, block_size=6), ["a", "ab", "abcab"]
+    docs = next(own for own in itertools.permutations(short_first) if Session(config, own).docs == short_first)
+
+    def found() -> list[tuple[object, ...]]:
+        parts = all_parts(config, 1)
+        looked_at = []
+        for part in parts:
+            session = Session(config, docs)
+            branch = session.branch([part])
+            for step in range(len(docs)):
+                branch.seek(Moment(step, Phase.BACKWARD, 30))
+                left_out = [event.left_out for event in branch.program.events(Phase.FORWARD)]
+                operands = [{name: rows.tolist() for name, rows in of.items()} for of in left_out]
+                looked_at.append((part.part, state(branch), operands))
+        return looked_at
+
+    plain = found()
+    assert any(operands for *_, each in plain for operands in each)
+    pack_graphs(monkeypatch)
+    assert found() == plain
+
+
+def test_a_run_of_a_packed_graph_keeps_no_numbers_of_positions_beyond_its_document(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pack_graphs(monkeypatch)
+    session = Session(tiny(block_size=6), ["abcab", "a"])
+    long, short = sorted((0, 1), key=lambda step: len(session.docs[step]), reverse=True)
+    session.seek(Moment(long, Phase.UPDATE, 5))
+    new = Workspace.beside(session.recording, session.loops)
+    w, beyond = session.workspace, slice(session.recording.positions[2].first, session.recording.positions[-1].last)
+    assert (w.data[beyond] != new.data[beyond]).any()
+    assert w.grad[beyond].any()
+    session.seek(Moment(short, Phase.UPDATE, 5))
+    assert session.program.n == 2
+    assert (w.data[beyond] == new.data[beyond]).all()
+    assert not w.grad[beyond].any()
+    assert w.data[: beyond.start].any()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep the memory")
+def test_memory_of_whole_pages_is_given_back_and_no_other() -> None:
+    numbers = np.ones(2**16)
+    part = numbers[1000:-1000]
+    _give_back(part)
+    page = mmap.PAGESIZE // numbers.itemsize
+    assert np.count_nonzero(part) < 2 * page
+    assert numbers[:1000].all()
+    assert numbers[-1000:].all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 
 import pytest
 from textual.pilot import Pilot
@@ -82,6 +83,17 @@ async def test_a_compared_run_goes_when_it_is_hidden() -> None:
         assert second is not first
         await pilot.press("d")
         await until(pilot, lambda: not has_numbers(second))
+
+
+async def test_no_names_are_drawn_from_a_compared_run() -> None:
+    """A sampler would take as much memory as another run, and nothing shows them."""
+    async with debugger(run=Session(replace(SMALL, num_steps=20), DOCS)) as pilot:
+        await go(pilot, "n", "x", "enter", *["right_square_bracket"] * 3, "d", "n")
+        compared = await shown_beside(pilot)
+        assert compared.step == 3
+        beside = screen(pilot).what_if.beside
+        assert beside is not None
+        assert not beside._motion.names
 
 
 async def test_what_inference_was_drawn_from_goes_with_its_screen(spaces: weakref.WeakSet[Workspace]) -> None:
