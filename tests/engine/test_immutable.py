@@ -109,11 +109,10 @@ def test_objects_are_made_and_shown_as_those_of_dataclasses(kind, given, named):
 
 
 def test_objects_are_compared_as_those_of_dataclasses():
-    nan = float("nan")
     for kind, several in (
         (Point, [(1,), (1,), (2,), (1, 0.5, [], "left out"), (1, 0.5, ["a"])]),
         (Nothing, [(), ()]),
-        (One, [(nan,), (nan,), (float("nan"),), (0.0,), (-0.0,)]),
+        (One, [(1.5,), (float("nan"),), (0.0,), (-0.0,)]),  # one nan beside itself differs from Python to Python
         (Shown, [(2,), (12,), (13,)]),
     ):
         ours, theirs = ([made(*given) for given in several] for made in pair(kind))

@@ -792,9 +792,10 @@ class Recorder:
                 names = self.positions.variables(code, frame.f_lineno)
                 values: dict[str, Any] = {}
                 if names:
-                    variables = frame.f_locals
+                    variables = frame.f_locals  # inside a comprehension of a module, Python 3.13 gives only that one's
+                    others = frame.f_globals if code.co_name == "<module>" else variables
                     for name in names:
-                        value = variables.get(name)
+                        value = variables[name] if name in variables else others.get(name)
                         if type(value) is int or type(value) is str:
                             values[name] = value
                 if code.co_name[0] == "<" and code.co_name != "<module>":  # a comprehension belongs to its function
