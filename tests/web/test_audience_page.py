@@ -210,6 +210,7 @@ async def test_a_connection_that_is_gone_for_a_while_comes_back(way: str, frames
         await page.wait("Choose an answer", script=VERDICT)
         await page.tell(CLICK.format(1))
         await audience.say("counts", {"question": "6/2", "counts": [0, 1, 0]})
+        await page.wait("Your answer: b)", script=VERDICT)  # which comes after the count
         assert any("/frames/" in asked for asked in page.addresses) == (way == "requests")
         between.passing.clear()
         await audience.send(**frames[1])
