@@ -146,7 +146,7 @@ class Breakpoint:
         return (
             words
             + (say("expressions.breakpoint.every_times", count=self.count) if self.count > 1 else "")
-            + ("" if self.enabled else " (off)")
+            + ("" if self.enabled else say("expressions.breakpoint.off"))
         )
 
     @property
