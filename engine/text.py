@@ -19,12 +19,12 @@ LONGEST = 60  # characters
 
 def shortened(text: str, longest: int = LONGEST) -> str:
     """`text`, or the beginning of a long one, and how long it is."""
-    return text if len(text) <= longest else f"{text[:longest]}... ({len(text):,} characters)"
+    return text if len(text) <= longest else say("engine.text.long", beginning=text[:longest], n=len(text))
 
 
 def quoted(text: str) -> str:
     """`text` as Python writes it; of a long one the beginning, and how long it is."""
-    return repr(text) if len(text) <= LONGEST else f"{text[:LONGEST]!r}... ({len(text):,} characters)"
+    return repr(text) if len(text) <= LONGEST else say("engine.text.long", beginning=repr(text[:LONGEST]), n=len(text))
 
 
 def shortened_repr(value: Any) -> str:

@@ -49,7 +49,8 @@ class EventPattern:
         """In words, such as "attn_weights, position 2, layer 0, head 1, forward"; `names` are those of the places."""
         words = [self.name or say("expressions.breakpoint.any_event")]
         pos = names["pos"] if names["pos"] != "pos" else "position"
-        numbers = ((pos, self.pos), (names["layer"], self.layer), (names["head"], self.head))
+        layer = None if self.name and self.name.startswith(f"layer{self.layer}.") else self.layer  # it says so itself
+        numbers = ((pos, self.pos), (names["layer"], layer), (names["head"], self.head))
         words += [f"{what} {number}" for what, number in numbers if number is not None]
         return ", ".join([*words, *([str(self.phase)] if self.phase else [])])
 
@@ -145,7 +146,7 @@ class Breakpoint:
         return (
             words
             + (say("expressions.breakpoint.every_times", count=self.count) if self.count > 1 else "")
-            + ("" if self.enabled else " (off)")
+            + ("" if self.enabled else say("expressions.breakpoint.off"))
         )
 
     @property

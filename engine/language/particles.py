@@ -5,6 +5,7 @@ A text writes both forms, the one after a final consonant first: `{name:을/를}
 
 from __future__ import annotations
 
+import re
 import string
 from typing import Any
 
@@ -14,6 +15,7 @@ _CONSONANTS = range(ord("ㄱ"), ord("ㅎ") + 1)  # 기역, 니은, ...: the name
 _RIEUL = 8  # the place of ㄹ among them
 _FINAL_OF_SIGN = dict.fromkeys("036mn", 1) | dict.fromkeys("178lr", _RIEUL)  # 영, 삼, 육, 엠, 엔; 일, 칠, 팔, 엘, 알
 _FINAL_OF_WORD = dict.fromkeys("bckpt", 1) | dict.fromkeys("mn", 1) | {"l": _RIEUL}  # 블록, 스텝, 로짓; not 텐서
+_SPELLED = re.compile(r"(?<![^\W_])(?=[A-Z\d]*[A-Z][A-Z\d])[A-Z\d]+$")  # a code or abbreviation, read sign by sign
 
 
 def _final(word: str) -> int:
@@ -26,7 +28,8 @@ def _final(word: str) -> int:
         return (ord(last) - _SYLLABLES.start) % _FINALS
     if ord(last) in _CONSONANTS:
         return _RIEUL if last == "ㄹ" else 1
-    in_word = end > 0 and last.isalpha() and word[end - 1].isalpha()
+    spelled = _SPELLED.search(word[: end + 1]) is not None
+    in_word = not spelled and end > 0 and last.isalpha() and word[end - 1].isalpha()
     if in_word and word.rstrip().lower().endswith("ng"):
         return 1
     return (_FINAL_OF_WORD if in_word else _FINAL_OF_SIGN).get(last, 0)

@@ -25,14 +25,16 @@ WORDS = re.compile(
     r"(?:scalar\s+(?P<scalar>\d{1,9}))?"
 )
 EXAMPLES = "step 500, 0 forward attn_weights@pos=2,head=1, 99 update wte, 3 backward end"
-END = "end"
+START, END = "start", "end"
+SPOTS = (START, END)
+"""The first and the last event: of a phase, or of the step where none is named."""
 
 
 @immutable
 class Address:
     """A step, a phase and an event in it; `scalar` ticks of the event are done, or all of them.
 
-    Without a place it is the first event of the phase; `end` is its last.
+    Without a place it is the first event of the phase, which may be written `start`; `end` is its last.
     """
 
     step: int = 0
@@ -51,17 +53,18 @@ class Address:
         step, scalar, name = int(read["step"] or default), read["scalar"], read["place"]
         if step > scope.config.num_steps:
             raise AddressError(say("run.address.no_step", step=step, last=scope.config.num_steps))
-        place = None if not name or name == END else _place(name, scope)
+        spot = name if name in SPOTS and name not in scope.specs else None  # a script may have a tensor of that name
+        place = None if not name or spot else _place(name, scope)
         phase = Phase(read["phase"]) if read["phase"] else None
         if place is not None and place.phase is not None:
             if phase not in (None, place.phase):
                 raise AddressError(say("run.address.two_phases", text=quoted(text.strip())))
             phase = place.phase
         spec = None if place is None or place.name is None else scope.specs.get(place.name)
-        late = name == END or (spec is not None and spec.parameter)
+        late = spot == END or (spec is not None and spec.parameter)
         phase = phase or (Phase.UPDATE if late else Phase.FORWARD)
         return cls(
-            step, phase, place and replace(place, phase=None), name == END, None if scalar is None else int(scalar)
+            step, phase, place and replace(place, phase=None), spot == END, None if scalar is None else int(scalar)
         )
 
     @classmethod

@@ -198,8 +198,8 @@ class _Walk:
             stops = self._unhealthy(view)
             if hits:
                 where = describe_moment(view.program, view.moment)
-                stops += [
-                    Stop(view.moment, f"{b.describe(view.program.place_names)}: {where}", breakpoint=b) for b in hits
+                stops += [  # the moment names the event that a breakpoint waits for
+                    Stop(view.moment, f"{b.condition}: {where}" if b.condition else where, breakpoint=b) for b in hits
                 ]
             if stops:
                 yield stops

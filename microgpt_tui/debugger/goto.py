@@ -19,6 +19,7 @@ from engine.expressions.watch import describe_scalar
 from engine.hangul import SPLITS, SYLLABLES
 from engine.immutable import immutable
 from engine.model.dataset import BUNDLED, bundled_path
+from engine.run.address import SPOTS
 from engine.text import quoted
 from engine.timeline.events import PHASES, Event, Moment, Phase
 from engine.timeline.run import ENDLESS
@@ -34,8 +35,7 @@ from microgpt_tui.texts.say import say
 
 NUMBERED = ("step", "pos", "layer", "head")
 LEADING = ("event", "next", "back")
-SPOTS = ("start", "end", *PHASES)
-WORDS = (*NUMBERED, *LEADING, *SPOTS, "data")
+WORDS = (*NUMBERED, *LEADING, *SPOTS, *PHASES, "data")
 DATA = re.compile(rf"data(?:\s+(?P<name>\S.*?))??(?:\s+(?P<split>{'|'.join(SPLITS)}))?", re.IGNORECASE)
 WHOLE = re.compile(r"[+-]?\d+")
 PLACE = re.compile(r"([\w.]*)(@.*)?")
@@ -152,8 +152,8 @@ def _read(line: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command
         return _numbered(usual, word, rest, frame)
     if word in LEADING:
         return _led(word, rest, frame, scope, docs)
-    if line in SPOTS:
-        return _spot(line, frame)
+    if line in (*SPOTS, *PHASES) and line not in scope.specs:
+        return Address.parse(line, scope, frame.moment.step).moment(frame.program)
     if _is_place(line, scope):
         return _place(EventPattern.parse(line, scope.place_names), frame, scope)
     if COMPARES.search(line):
@@ -223,14 +223,6 @@ def _check_step(step: int, frame: Frame) -> None:
         raise LineError(say("debugger.goto.there_no_step_first", step=step))
     if not 0 <= step <= most:
         raise LineError(say("debugger.goto.there_no_step_schedule", step=step, most=most))
-
-
-def _spot(word: str, frame: Frame) -> Moment:
-    """The first event of a phase, or the first or the last event of the step."""
-    if word == "end":
-        return Moment(frame.moment.step, Phase.UPDATE, frame.program.ticks(Phase.UPDATE))
-    phase = Phase.FORWARD if word == "start" else Phase(word)
-    return Moment(frame.moment.step, phase, frame.program.events(phase)[0].last)
 
 
 def _led(word: str, rest: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.binding import BindingType
 from textual.widgets import OptionList
@@ -60,8 +61,8 @@ class ChaptersScreen(ListDialog[tuple[Course, int, int] | None]):
     def _chapters(self) -> Iterator[Option]:
         lines = {chapter.place: chapter.lines for chapter in self._map.chapters} if self._map.has_lines else {}
         for place, chapter in enumerate(self._course.chapters):
-            pages = f"{len(chapter.pages)} pages"
-            line = Line().fit(f"{place + 1:2d}  {chapter.title}", self.room - RANGE - len(pages))
+            pages = say("dialogs.chapters.pages", n=len(chapter.pages))
+            line = Line().fit(f"{place + 1:2d}  {chapter.title}", self.room - RANGE - cell_len(pages))
             line.fit(lines.get(place, ""), RANGE, theme.NEW).add(pages, theme.DIM)
             yield option(line, f"{place} 0")
 

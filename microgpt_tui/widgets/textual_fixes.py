@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from rich.align import Align
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style as RichStyle
 from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
@@ -20,6 +21,8 @@ from textual.command import CommandList, CommandPalette
 from textual.errors import NoWidget
 from textual.filter import LineFilter
 from textual.notifications import Notification
+from textual.strip import Strip
+from textual.style import Style
 from textual.visual import VisualType
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -102,6 +105,14 @@ class SafeOptionList(OptionList):
     def _move_page(self, direction: Literal[-1, 1]) -> None:
         if (self.highlighted or 0) in self._index_to_line:
             super()._move_page(direction)
+
+    def _get_option_render(self, option: Option, style: Style) -> list[Strip]:
+        """The lines of an option; those of the highlighted one in one colour, that can be read on its background."""
+        strips = super()._get_option_render(option, style)
+        if option is not self.highlighted_option:
+            return strips
+        readable = RichStyle(color=style.rich_style.color)
+        return [Strip(Segment.apply_style(strip, post_style=readable), strip.cell_length) for strip in strips]
 
 
 class SafeCommandList(CommandList, SafeOptionList):

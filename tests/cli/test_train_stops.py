@@ -42,7 +42,7 @@ def test_the_first_of_several_and_an_event() -> None:
     assert "stopped at step == 3: start of step 3" in invoke("train", "--until", "9", *both, *SMALL).stderr
     event = ("--break-at", "attn_weights@pos=1,head=1,phase=backward")
     said = invoke("train", "--until", "9", *both, *event, *SMALL).stderr
-    assert "stopped at attn_weights, position 1, head 1, backward: step 0" in said
+    assert "stopped at step 0 (counted from 0), document" in said
     assert "(0 of 9 steps are done)" in said
 
 

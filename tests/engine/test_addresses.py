@@ -26,6 +26,8 @@ def test_every_event_and_every_scalar_has_an_address_that_leads_back_to_it() -> 
 def test_parts_of_an_address_that_are_left_out() -> None:
     first = PROGRAM.events(Phase.FORWARD)[0].last
     assert found("0") == found("step 0") == found("forward") == Moment(0, Phase.FORWARD, first)
+    assert found("start") == found("0 start") == found("0 forward start") == found("0")
+    assert [found(f"0 {phase} start") for phase in Phase] == [found(f"0 {phase}") for phase in Phase]
     assert found("0 end") == Moment(0, Phase.UPDATE, PROGRAM.ticks(Phase.UPDATE))  # the end of the step
     assert found("backward end") == Moment(0, Phase.BACKWARD, PROGRAM.ticks(Phase.BACKWARD))
     assert found("wpe") == found("0 update wpe")  # a matrix is moved in the update, unless another phase is named

@@ -254,10 +254,18 @@ def test_a_stop_describes_its_moment() -> None:
     assert stop.breakpoint is not None
     assert (stop.breakpoint.id, stop.check, stop.row) == ("w", None, None)
     assert stop.sentence == (
-        f"attn_weights, position 1, head 0 if step > 1: step 2 (counted from 0), document {session.program.doc!r}, "
+        f"step > 1: step 2 (counted from 0), document {session.program.doc!r}, "
         "forward phase, attn_weights, position 1, layer 0, head 0"
     )
     assert session.view().event.name == "attn_weights"
+
+
+def test_a_stop_says_its_place_once() -> None:
+    session = fresh()
+    place = EventPattern("layer0.attn_wq", Phase.UPDATE)
+    stop = continue_to(session, stops(session, Breakpoint("w", place)), Moment(9))
+    assert stop is not None
+    assert stop.sentence == (f"step 0 (counted from 0), document {session.program.doc!r}, update phase, layer0.attn_wq")
 
 
 def test_continuing_can_be_stopped() -> None:

@@ -87,6 +87,11 @@ def test_text_as_it_is_without_values(catalog):
         ("…", "을/를", "…를"),
         ("4.7 %", "을/를", "4.7 %를"),
         ("loss_t", "으로/로", "loss_t로"),
+        ("SPCXDC", "을/를", "SPCXDC를"),
+        ("K7PB", "을/를", "K7PB를"),
+        ("AB6", "을/를", "AB6을"),
+        ("(HTML)", "으로/로", "(HTML)로"),
+        ("Karp", "을/를", "Karp을"),
     ],
 )
 def test_particles(word, forms, whole):

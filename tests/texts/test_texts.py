@@ -19,7 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {"engine": ROOT / "engine" / "language", "microgpt_tui": ROOT / "microgpt_tui" / "texts"}
 READ_WHOLE = {"microgpt_tui": ("audience_page", "click", "events", "glossary", "lecture")}  # by other means than `say`
 
-WORDS = re.compile(r"[A-Za-z]{2,}[,.:;]? [A-Za-z({]|\ban? [a-z]{3,}")
+WORDS = re.compile(  # two words, a word and what is filled in before or after it, or a word that goes on a line
+    r"[A-Za-z]{2,}[,.:;]? [A-Za-z({]|\ban? [a-z]{3,}|[})][,.:;]* \(?[A-Za-z][a-z]{2,}|^ \(?[a-z]{3,}\)?$"
+)
 TAG = re.compile(r"<[^<>]*>")
 LABEL = re.compile(r"[A-Z][a-z]{2,}[.:]?")  # the engine has none: there, such a word is the name of a class
 WORD = re.compile(r"[A-Za-z]{3,}")  # in what is drawn, even a single one
@@ -37,6 +39,7 @@ NO_TEXTS = {  # by file: what only looks like text
     "engine/immutable.py": {  # code
         "def __eq__(self, other):\n return {} == {} if other.__class__ is self.__class__ else NotImplemented\n"
         "def __hash__(self):\n return hash({})\n",
+        " pass",
         "new_{}() if {} is MISSING else {}",
     },
     "engine/run/address.py": {  # as they are typed
@@ -103,7 +106,12 @@ NO_TEXTS = {  # by file: what only looks like text
     "microgpt_tui/screens/lecture.py": {"Pane"},  # a selector of style sheets
     "microgpt_tui/web/access.py": {"Host", "Origin", "Strict", "Upgrade"},  # of HTTP
     "microgpt_tui/web/audience_server.py": {"public, max-age={}, immutable", "public, max-age=1"},  # of HTTP
-    "microgpt_tui/web/pages/__init__.py": {"Host"},
+    "microgpt_tui/web/pages/__init__.py": {  # of HTTP
+        "Host",
+        " ws://{} wss://{}",
+        "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'{sockets}; "
+        "img-src 'self' data:; frame-ancestors 'none'; form-action 'self'; base-uri 'none'",
+    },
 }
 
 
@@ -316,3 +324,7 @@ def test_text_in_code_is_found():
     assert texts_in(tree) == ["gone", "leave", "{} left"]
     tree = ast.parse('style = "bold red"\nname = "attn_weights"\nraise KeyError("no such key")\nlabel = "Loss"\n')
     assert texts_in(tree) == ["Loss"]
+    tree = ast.parse(
+        'pages = f"{n} pages"\nunits = str(n) + " units"\nmore = "{} ({} more)".format(a, n)\nsize = f"{n} kB"\n'
+    )
+    assert texts_in(tree) == [" units", "{} ({} more)", "{} pages"]

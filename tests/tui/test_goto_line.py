@@ -54,6 +54,9 @@ async def typed(pilot: Pilot[None], line: str) -> None:
         (":logits@pos=1", 5, Phase.FORWARD, "logits", 1),
         (":event attn_weights@pos=2,head=1", 5, Phase.FORWARD, "attn_weights", 2),
         (":step 7 backward q@pos=1", 7, Phase.BACKWARD, "q", 1),  # as y copies it
+        (":start", 5, Phase.FORWARD, "embed", 0),
+        (":0 forward start", 0, Phase.FORWARD, "embed", 0),
+        (":end", 5, Phase.UPDATE, None, None),
         (":backward end", 5, Phase.BACKWARD, None, None),
         (":7 update wte", 7, Phase.UPDATE, "wte", None),
         (":q@pos=1 scalar 3", 5, Phase.FORWARD, "q", 1),

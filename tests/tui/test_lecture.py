@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import OptionList
 
 from engine import Moment, Phase
 from engine.model import gpt
@@ -16,6 +17,8 @@ from engine.script.source_table import OwnLines, SourceTable
 from engine.timeline.explainer import CodeText
 from microgpt_tui.debugger.frame import Choice
 from microgpt_tui.debugger.run_controller import RunController
+from microgpt_tui.dialogs.chapters import ChaptersScreen
+from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.lectures.check import check_lecture
 from microgpt_tui.lectures.outline import CodeFinder
@@ -255,6 +258,20 @@ async def test_chapters_follow_one_another_and_can_be_chosen(tmp_path: Path) -> 
         assert pilot.app.destinations[2:] == [(2, 0)]  # type: ignore[attr-defined]
         await pilot.press("q")
         assert pilot.app.destinations[3:] == [None]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", theme.THEMES)
+async def test_every_word_of_the_highlighted_chapter_can_be_read(tmp_path: Path, name: str) -> None:
+    async with lecture_app(lecture_of(tmp_path, chapters=3)) as pilot:
+        pilot.app.theme = name
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChaptersScreen))
+        shown = pilot.app.screen.query_one(OptionList)
+        await until(pilot, lambda: "page" in shown.render_line(shown.highlighted or 0).text)
+        styles = [each.style for each in shown.render_line(shown.highlighted or 0) if each.text.strip()]
+        pairs = {(each.color.name, each.bgcolor.name) for each in styles if each and each.color and each.bgcolor}
+        assert pairs
+        assert [pair for pair in pairs if theme.contrast(*pair) < 4.5] == []
 
 
 async def test_time_and_count_can_be_hidden(tmp_path: Path) -> None:
