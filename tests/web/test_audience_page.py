@@ -305,6 +305,37 @@ async def test_a_viewer_explores_and_comes_back(size: str, frames: Frames, tmp_p
         await page.wait(shown(frames[1]), script=SCREEN)
 
 
+ROWS = "String(document.querySelectorAll('#screen .row').length)"
+
+
+@pytest.mark.parametrize("page_text", [None, text(1)], ids=["address", "page"])
+async def test_on_a_laptop_the_whole_screen_is_above_the_lower_edge(
+    page_text: dict[str, Any] | None, tmp_path: Path
+) -> None:
+    """Of any shape, after the window has changed, and below a banner; and it fills the width or the height."""
+    filled = """(() => {
+      const box = document.querySelector('#screen .view').getBoundingClientRect();
+      const row = document.querySelector('#screen .row').getBoundingClientRect();
+      const inside = row.left >= box.left - 1 && row.right <= box.right + 1;
+      const filled = row.width > box.width - 3 || innerHeight - box.bottom < 60 + box.height / row.height;
+      return document.documentElement.scrollHeight <= innerHeight && inside && filled ? 'filled' : '';
+    })()"""
+    async with audience_process() as audience, opened(tmp_path, "desktop") as page:
+        await page.go(audience.address)
+        for columns, lines in ((120, 36), (100, 50), (60, 50), (200, 60), (80, 24)):
+            row = [["x" * columns, "#ffffff/#000000/"]]
+            rows = {f"row/{y}": row if y < lines else None for y in range(60)}
+            await audience.send(size=[columns, lines], page=page_text, **rows)
+            await page.wait(str(lines), script=ROWS)
+            for width, height in ((1280, 800), (1280, 650), (1440, 900), (1280, 800)):
+                settings = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+                await page.call("Emulation.setDeviceMetricsOverride", **settings)
+                await page.wait("filled", script=filled)
+        await audience.end()
+        await page.wait("ended", script=STATE)
+        await page.wait("filled", script=filled)
+
+
 # Cells.
 
 LINES = [

@@ -115,8 +115,10 @@ const banner = (key) => {
   find("banner").textContent = key ? say(state, key) : "";
   find("banner").classList.toggle("calm", key !== "lost");
   document.body.dataset.state = key || "live";
+  whole.fit(); // a banner leaves less height
 };
 
+addEventListener("resize", () => whole.fit());
 find("screen").append(make("h2"), whole.element);
 banner("waiting");
 follow({
