@@ -193,6 +193,32 @@ async def test_a_server_that_is_started_again_is_found_by_the_page(size: str, fr
             assert "The lecture has ended." in await page.tell("document.querySelector('#banner').innerText")
 
 
+SEEN = "document.body.innerText"
+
+
+@at_all_sizes
+async def test_after_the_lecture_has_ended_only_the_last_screen_is_left(
+    size: str, frames: Frames, tmp_path: Path
+) -> None:
+    """Nothing to press, and nothing of the page."""
+    moment = {"arguments": [*SMALL_RUN], "command": "microgpt-tui"}
+    pressable = "[...document.querySelectorAll('a, button')].filter((each) => each.checkVisibility()).length"
+    async with audience_process(visitors=1) as audience, opened(tmp_path, size) as page:
+        await page.go(audience.address)
+        await turned(audience, page, frames[0] | {"question": QUESTION, "explore": moment})
+        await page.wait("Choose an answer", script=SEEN)
+        assert await page.tell(pressable) == 4
+        await audience.end()
+        await page.wait("ended", script=STATE)
+        await page.wait("0", script=f"String({pressable})")
+        seen = await page.tell(SEEN)
+        assert "The lecture has ended." in seen
+        assert "Choose an answer" not in seen
+        assert "Page number" not in seen
+        assert shown(frames[0]) == await page.tell(SCREEN)
+        assert await page.tell("document.querySelector('#screen .row').checkVisibility()")
+
+
 @pytest.mark.parametrize("way", ["websocket", "requests"])
 async def test_a_connection_that_is_gone_for_a_while_comes_back(way: str, frames: Frames, tmp_path: Path) -> None:
     """No byte comes through, and nobody says so, until the page has noticed; then the latest frame is there."""
