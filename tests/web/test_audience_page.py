@@ -193,6 +193,38 @@ async def test_a_server_that_is_started_again_is_found_by_the_page(size: str, fr
             assert "The lecture has ended." in await page.tell("document.querySelector('#banner').innerText")
 
 
+TYPE = "dispatchEvent(new KeyboardEvent('keydown', {}))"
+
+
+async def test_a_letter_chooses_its_option_while_the_question_is_open(frames: Frames, tmp_path: Path) -> None:
+    """As its button does; not with Ctrl, not while the screen is blank, and not once the answer is told."""
+    async with audience_process() as audience, opened(tmp_path, "desktop") as page:
+        await page.go(audience.address)
+        await turned(audience, page, frames[0] | {"question": QUESTION})
+        await page.wait("Choose an answer", script=VERDICT)
+        for init in ('{key: "d"}', '{key: "a", ctrlKey: true}', '{key: "a", repeat: true}', '{key: "Enter"}'):
+            await page.tell(TYPE.format(init))
+        await page.press("c")
+        await page.wait("Your answer: c) BOS.", script=VERDICT)
+        sent = page.addresses.count(f"{audience.address}/answer")  # twice, as the first makes the viewer known
+        await page.tell(TYPE.format('{key: "ㅁ", code: "KeyA"}'))  # the key of an a, in Korean
+        await page.wait("Your answer: a) a.", script=VERDICT)
+        assert await page.tell("document.querySelector('#options .chosen .text').textContent") == "a"
+        await audience.send(blank=True)
+        await page.wait("hidden", script="document.querySelector('#page').hidden ? 'hidden' : ''")
+        await page.press("b")
+        await audience.send(blank=None)
+        await page.wait("live", script=STATE)
+        await audience.send(question=QUESTION | {"open": False, "right": 2, "counts": [1, 0, 0]})
+        await page.wait("Not quite. You chose a) a; it is c) BOS.", script=VERDICT)
+        await page.press("b")
+        await audience.send(question=QUESTION | {"id": "6/3"})  # another one
+        await page.wait("Choose an answer", script=VERDICT)
+        await page.press("B")
+        await page.wait("Your answer: b) b.", script=VERDICT)
+        assert page.addresses.count(f"{audience.address}/answer") == sent + 2
+
+
 SEEN = "document.body.innerText"
 
 

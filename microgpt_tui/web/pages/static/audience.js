@@ -120,6 +120,7 @@ const banner = (key) => {
 };
 
 addEventListener("resize", () => whole.fit());
+addEventListener("keydown", (event) => question.typed(event));
 find("screen").append(make("h2"), whole.element);
 banner("waiting");
 follow({
