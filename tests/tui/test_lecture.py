@@ -573,11 +573,13 @@ async def test_a_page_asks_for_nothing_before_it_has_its_numbers(
         await until(pilot, lambda: "working out the numbers" in text(pilot))
         await pilot.press(key)
         await until(pilot, lambda: f"{key}/6" in text(pilot))
+        assert lecture_screen(pilot).player.lecture.seconds is None  # no page has been shown
         lecture_screen(pilot)._show_status()  # as each second
         await pilot.pause()
         assert hint not in text(pilot)
         go_on.set()
         await until(pilot, lambda: hint in text(pilot))
+        assert lecture_screen(pilot).player.lecture.seconds == 0
 
 
 async def test_what_was_notified_on_a_page_goes_with_it(tmp_path: Path) -> None:
