@@ -31,10 +31,12 @@ class Lecture:
     code: CodeFinder = field(default_factory=CodeFinder)
     hidden: bool = False
     big: bool = False
-    began: float = field(init=False)
+    began: float | None = field(default=None, init=False)
 
-    def __post_init__(self) -> None:
-        self.began = self.clock()
+    def begin(self) -> None:
+        """Let the clock run, if it does not yet."""
+        if self.began is None:
+            self.began = self.clock()
 
     @property
     def chapter(self) -> Chapter:
@@ -46,8 +48,9 @@ class Lecture:
         return lecture_words(self.chapter.language)
 
     @property
-    def seconds(self) -> float:
-        return self.clock() - self.began
+    def seconds(self) -> float | None:
+        """Since it began; None before."""
+        return None if self.began is None else self.clock() - self.began
 
     def run(self, names: ScreenNames) -> tuple[Config, list[str]]:
         """The hyperparameters and documents of the chapter's run.
@@ -71,8 +74,8 @@ class Lecture:
         return pages
 
 
-def minutes(seconds: float) -> str:
-    """A time as minutes and seconds, with hours if there are any."""
-    total, second = divmod(int(seconds), 60)
+def minutes(seconds: float | None) -> str:
+    """A time as minutes and seconds, with hours if there are any; None is that of what has not begun."""
+    total, second = divmod(int(seconds or 0), 60)
     hour, minute = divmod(total, 60)
     return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"

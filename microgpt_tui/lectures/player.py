@@ -267,7 +267,9 @@ class LecturePlayer:
         names = ("back", "explore", "chapters", "blank", "leave", *(["address"] if viewers is not None else []))
         named = ((keys[f"page.{name}"], words[name]) for name in names)
         hint, act, expected = "", self.bound.page.act, self.bound.expected
-        if press in (Press.REMIND, Press.GO_ON) and expected is not None:
+        if self.rendered is None:
+            pass  # nothing can be done on it yet
+        elif press in (Press.REMIND, Press.GO_ON) and expected is not None:
             hint = words["waiting" if press is Press.REMIND else "reminded"].format(what=expected.in_words(words))
         elif press is Press.REVEAL and isinstance(act, Ask) and act.options:
             hint = words["pick"]

@@ -45,7 +45,7 @@ class Audience(StrEnum):
 
 @immutable
 class Notes:
-    """A page as its speaker sees it. `page` counts from 0; `elapsed` is in seconds since the lecture began.
+    """A page as its speaker sees it. `page` counts from 0; `elapsed` is in seconds since the lecture began, if it has.
 
     `right` is the right option with its letter, `then` what the page says once it is `done`, the answer if it `asks`;
     both are there before, and empty where there is nothing to say. `press` is what the next press does, `coming` the
@@ -65,7 +65,16 @@ class Notes:
     press: str
     coming: str
     audience: Audience
-    elapsed: float
+    elapsed: float | None
+
+    def after(self, seconds: float) -> Notes:
+        """The same so much later."""
+        return self if self.elapsed is None else replace(self, elapsed=self.elapsed + seconds)
+
+    def differs(self, other: Notes) -> bool:
+        """Whether more than time has passed between them."""
+        began = (self.elapsed is None) == (other.elapsed is None)
+        return not began or replace(self, elapsed=other.elapsed) != other
 
     @classmethod
     def read(cls, values: Any) -> Notes:
@@ -95,7 +104,7 @@ def _number(value: Any) -> float:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "str": _text,
     "int": lambda value: int(_number(value)),
-    "float": _number,
+    "float | None": lambda value: None if value is None else _number(value),
     "bool": bool,
     "Audience": Audience,
 }
@@ -121,7 +130,7 @@ class SharedNotes:
 
     def share(self, notes: Notes) -> None:
         """Write notes, unless only time has passed since the last ones."""
-        if self._file is None or (self._shared and replace(notes, elapsed=self._shared.elapsed) == self._shared):
+        if self._file is None or (self._shared and not notes.differs(self._shared)):
             return
         about = {"pid": os.getpid(), "started": psutil.Process().create_time(), "began": self._began}
         content = json.dumps(about | {"written": self._clock(), "notes": asdict(notes)}).encode()
@@ -149,7 +158,7 @@ class StoredNotes:
     def at(self, now: float) -> Notes:
         """The notes with the time that has passed since they were written."""
         passed = now - self.written
-        return replace(self.notes, elapsed=self.notes.elapsed + (passed if 0 <= passed < A_WEEK else 0.0))
+        return self.notes.after(passed if 0 <= passed < A_WEEK else 0.0)
 
 
 def newest(folder: Path) -> StoredNotes | None:

@@ -174,6 +174,8 @@ class LectureScreen(DebuggerScreen):
         pane = self.page_pane
         pane.waiting, pane.no_lines = (self.player.lecture.words[key] for key in ("preparing", "no_lines"))
         shown = self.player.shown
+        if shown is not None and (self._audience is None or self._audience.welcomed):
+            self.player.lecture.begin()
         pane.rendered = None if shown is None else replace(shown, poll=self._poll())
         pane.spread = self.player.lecture.big and (self.player.text_alone or not self.player.takes_turns)
         self.set_class(self.player.on_the_way, "-on-the-way")
@@ -509,6 +511,8 @@ class LectureScreen(DebuggerScreen):
     def _welcomed(self, _: None) -> None:
         if self._audience is not None:
             self._audience.welcomed = True
+            self.player.lecture.begin()
+            self._show_status()
 
     def action_leave(self) -> None:
         self.post_message(self.ChapterLeft(self, self.player.lecture.course, None))

@@ -91,7 +91,7 @@ class NotesScreen(Screen[None]):
         notes = self.notes
         if notes is None:
             return [_spread(Text("microgpt-tui", theme.DIM), right, width)]
-        elapsed = minutes(notes.elapsed + self._clock() - self._received)
+        elapsed = minutes(notes.after(self._clock() - self._received).elapsed)
         right = Text.assemble((f"{self._words['elapsed']} ", theme.DIM), (elapsed, theme.STRONG), "   ", right)
         left = Text.assemble((f"{notes.page + 1}/{notes.pages}", theme.STRONG), "  ", (notes.chapter, theme.TEXT))
         if notes.audience is not Audience.PAGE:

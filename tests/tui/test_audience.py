@@ -219,6 +219,27 @@ async def test_the_address_stands_before_the_first_page_with_its_qr_code(
             assert server.table["page"]["title"] == "The first page"
 
 
+async def test_the_clock_begins_when_the_address_is_left_and_goes_on_in_the_next_chapter(tmp_path: Path) -> None:
+    times = [100.0]
+    with stand_in() as server:
+        async with given(tmp_path, server, welcome=True, chapters=2) as pilot:
+            lecture = lecture_screen(pilot).player.lecture
+            lecture.clock = lambda: times[0]
+            times[0] += 600
+            server.say({"viewers": 3})  # which shows the page below anew
+            await until(pilot, lambda: "3 watching" in text(pilot))
+            assert lecture.seconds is None
+            await pilot.press("space")
+            await until(pilot, lambda: "1/6  0:00" in text(pilot))
+            times[0] += 65
+            await pilot.press("right")
+            await until(pilot, lambda: "2/6  1:05" in text(pilot))
+            await pilot.press("at", "space")
+            await until(pilot, lambda: "2/6  1:05" in text(pilot))
+            await pilot.press("6", "right", "right", "right")
+            await until(pilot, lambda: "1/6  1:05" in text(pilot))
+
+
 def modules(pilot: Pilot[Any]) -> list[list[bool]]:
     """The QR code on the screen, module by module: which are dark."""
     picture = pilot.app.screen.query_one(PictureView).picture

@@ -574,6 +574,31 @@ async def test_a_page_without_its_numbers_shows_no_other_moment(
         assert "embed" in text(pilot)
 
 
+@pytest.mark.parametrize(("key", "hint"), [("2", "predict: press a letter"), ("3", "Your turn: press n")])
+async def test_a_page_asks_for_nothing_before_it_has_its_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, hint: str
+) -> None:
+    go_on, render = threading.Event(), screens_lecture.render_pages
+
+    def slow(*args: Any) -> Any:
+        assert go_on.wait(PATIENCE)
+        yield from render(*args)
+
+    monkeypatch.setattr(screens_lecture, "render_pages", slow)
+    app = LectureApp(lecture_of(tmp_path), None, session().restart_copy())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "working out the numbers" in text(pilot))
+        await pilot.press(key)
+        await until(pilot, lambda: f"{key}/6" in text(pilot))
+        assert lecture_screen(pilot).player.lecture.seconds is None  # no page has been shown
+        lecture_screen(pilot)._show_status()  # as each second
+        await pilot.pause()
+        assert hint not in text(pilot)
+        go_on.set()
+        await until(pilot, lambda: hint in text(pilot))
+        assert lecture_screen(pilot).player.lecture.seconds == 0
+
+
 async def test_what_was_notified_on_a_page_goes_with_it(tmp_path: Path) -> None:
     async with lecture_app(lecture_of(tmp_path, FAR)) as pilot:
         lecture_screen(pilot).notify("It has been stopped.", timeout=60)

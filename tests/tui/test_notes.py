@@ -18,6 +18,7 @@ import pytest
 
 from engine import atomic_write
 from microgpt_tui.app import MicrogptApp
+from microgpt_tui.lectures.lecture import minutes
 from microgpt_tui.lectures.page import LectureError
 from microgpt_tui.lectures.speaker_notes import FILES, Audience, Notes, SharedNotes, follow, newest
 from microgpt_tui.storage.startup import Start
@@ -54,8 +55,9 @@ def rewrite(file: Path, **values: Any) -> None:
 async def test_notes_show_each_page_with_the_answer_before_it_is_revealed(tmp_path: Path, folder: Path) -> None:
     with sharing(folder) as shared:
         async with lecture_app(lecture_of(tmp_path), shared=shared) as pilot, aclosing(follow(folder)) as stream:
-            first = await heard(stream, lambda notes: notes is not None)
+            first = await heard(stream, lambda notes: notes is not None and notes.elapsed is not None)
             assert first is not None
+            assert first.elapsed is not None
             assert (first.chapter, first.title, first.page, first.pages) == ("Small steps", "The first page", 0, 6)
             assert (first.notes, first.coming, first.press) == ("Say hello.", "A question", "next")
             assert (first.right, first.then, first.language) == ("", "", "en")
@@ -112,6 +114,20 @@ async def test_notes_opened_late_show_the_time_since_the_start(folder: Path) -> 
     shared.share(replace(PAGE, elapsed=70.0))  # nothing new
     async with aclosing(follow(folder, clock=lambda: times[0])) as stream:
         assert await heard(stream, lambda _: True) == replace(PAGE, elapsed=70.0)
+
+
+async def test_before_the_lecture_begins_no_time_passes(folder: Path) -> None:
+    times = [100.0]
+    shared = SharedNotes(folder, clock=lambda: times[0])
+    shared.open()
+    early = replace(PAGE, elapsed=None)
+    shared.share(early)
+    times[0] += 600
+    async with aclosing(follow(folder, clock=lambda: times[0])) as stream:
+        assert await heard(stream, lambda _: True) == early
+        shared.share(replace(PAGE, elapsed=0.0))  # it begins, and nothing else is new
+        assert await heard(stream, lambda _: True) == replace(PAGE, elapsed=0.0)
+    assert (minutes(None), minutes(65.0)) == ("0:00", "1:05")
 
 
 async def test_a_lecture_ends_and_another_begins(folder: Path) -> None:

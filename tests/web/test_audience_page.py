@@ -193,6 +193,64 @@ async def test_a_server_that_is_started_again_is_found_by_the_page(size: str, fr
             assert "The lecture has ended." in await page.tell("document.querySelector('#banner').innerText")
 
 
+TYPE = "dispatchEvent(new KeyboardEvent('keydown', {}))"
+
+
+async def test_a_letter_chooses_its_option_while_the_question_is_open(frames: Frames, tmp_path: Path) -> None:
+    """As its button does; not with Ctrl, not while the screen is blank, and not once the answer is told."""
+    async with audience_process() as audience, opened(tmp_path, "desktop") as page:
+        await page.go(audience.address)
+        await turned(audience, page, frames[0] | {"question": QUESTION})
+        await page.wait("Choose an answer", script=VERDICT)
+        for init in ('{key: "d"}', '{key: "a", ctrlKey: true}', '{key: "a", repeat: true}', '{key: "Enter"}'):
+            await page.tell(TYPE.format(init))
+        await page.press("c")
+        await page.wait("Your answer: c) BOS.", script=VERDICT)
+        sent = page.addresses.count(f"{audience.address}/answer")  # twice, as the first makes the viewer known
+        await page.tell(TYPE.format('{key: "ㅁ", code: "KeyA"}'))  # the key of an a, in Korean
+        await page.wait("Your answer: a) a.", script=VERDICT)
+        assert await page.tell("document.querySelector('#options .chosen .text').textContent") == "a"
+        await audience.send(blank=True)
+        await page.wait("hidden", script="document.querySelector('#page').hidden ? 'hidden' : ''")
+        await page.press("b")
+        await audience.send(blank=None)
+        await page.wait("live", script=STATE)
+        await audience.send(question=QUESTION | {"open": False, "right": 2, "counts": [1, 0, 0]})
+        await page.wait("Not quite. You chose a) a; it is c) BOS.", script=VERDICT)
+        await page.press("b")
+        await audience.send(question=QUESTION | {"id": "6/3"})  # another one
+        await page.wait("Choose an answer", script=VERDICT)
+        await page.press("B")
+        await page.wait("Your answer: b) b.", script=VERDICT)
+        assert page.addresses.count(f"{audience.address}/answer") == sent + 2
+
+
+SEEN = "document.body.innerText"
+
+
+@at_all_sizes
+async def test_after_the_lecture_has_ended_only_the_last_screen_is_left(
+    size: str, frames: Frames, tmp_path: Path
+) -> None:
+    """Nothing to press, and nothing of the page."""
+    moment = {"arguments": [*SMALL_RUN], "command": "microgpt-tui"}
+    pressable = "[...document.querySelectorAll('a, button')].filter((each) => each.checkVisibility()).length"
+    async with audience_process(visitors=1) as audience, opened(tmp_path, size) as page:
+        await page.go(audience.address)
+        await turned(audience, page, frames[0] | {"question": QUESTION, "explore": moment})
+        await page.wait("Choose an answer", script=SEEN)
+        assert await page.tell(pressable) == 4
+        await audience.end()
+        await page.wait("ended", script=STATE)
+        await page.wait("0", script=f"String({pressable})")
+        seen = await page.tell(SEEN)
+        assert "The lecture has ended." in seen
+        assert "Choose an answer" not in seen
+        assert "Page number" not in seen
+        assert shown(frames[0]) == await page.tell(SCREEN)
+        assert await page.tell("document.querySelector('#screen .row').checkVisibility()")
+
+
 @pytest.mark.parametrize("way", ["websocket", "requests"])
 async def test_a_connection_that_is_gone_for_a_while_comes_back(way: str, frames: Frames, tmp_path: Path) -> None:
     """No byte comes through, and nobody says so, until the page has noticed; then the latest frame is there."""
@@ -304,6 +362,37 @@ async def test_a_viewer_explores_and_comes_back(size: str, frames: Frames, tmp_p
         await page.tell("document.querySelector('nav a').click()")
         await page.wait("live", script=STATE)
         await page.wait(shown(frames[1]), script=SCREEN)
+
+
+ROWS = "String(document.querySelectorAll('#screen .row').length)"
+
+
+@pytest.mark.parametrize("page_text", [None, text(1)], ids=["address", "page"])
+async def test_on_a_laptop_the_whole_screen_is_above_the_lower_edge(
+    page_text: dict[str, Any] | None, tmp_path: Path
+) -> None:
+    """Of any shape, after the window has changed, and below a banner; and it fills the width or the height."""
+    filled = """(() => {
+      const box = document.querySelector('#screen .view').getBoundingClientRect();
+      const row = document.querySelector('#screen .row').getBoundingClientRect();
+      const inside = row.left >= box.left - 1 && row.right <= box.right + 1;
+      const filled = row.width > box.width - 3 || innerHeight - box.bottom < 60 + box.height / row.height;
+      return document.documentElement.scrollHeight <= innerHeight && inside && filled ? 'filled' : '';
+    })()"""
+    async with audience_process() as audience, opened(tmp_path, "desktop") as page:
+        await page.go(audience.address)
+        for columns, lines in ((120, 36), (100, 50), (60, 50), (200, 60), (80, 24)):
+            row = [["x" * columns, "#ffffff/#000000/"]]
+            rows = {f"row/{y}": row if y < lines else None for y in range(60)}
+            await audience.send(size=[columns, lines], page=page_text, **rows)
+            await page.wait(str(lines), script=ROWS)
+            for width, height in ((1280, 800), (1280, 650), (1440, 900), (1280, 800)):
+                settings = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+                await page.call("Emulation.setDeviceMetricsOverride", **settings)
+                await page.wait("filled", script=filled)
+        await audience.end()
+        await page.wait("ended", script=STATE)
+        await page.wait("filled", script=filled)
 
 
 # Cells.

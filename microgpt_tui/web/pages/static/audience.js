@@ -48,7 +48,7 @@ const drawPage = () => {
   const number = page?.pages ? say(state, "page", { n: page.number, total: page.pages }) : "";
   find("place").textContent = [page?.chapter, number].filter(Boolean).join(" · ");
   find("title").textContent = page?.title ?? "";
-  document.body.classList.toggle("bare", !page?.title); // the lecturer's screen is all there is
+  document.body.classList.toggle("bare", !page?.title || Boolean(state.ended)); // the screen is all there is
   document.title = page?.title ? `${page.title} – microgpt-tui` : "microgpt-tui";
   if (page?.language) document.documentElement.lang = page.language;
   blocks(find("body"), page?.body);
@@ -90,7 +90,8 @@ const drawScreen = (changed) => {
 const draw = (changed) => {
   drawPage();
   const hidden = Boolean(state.blank);
-  for (const id of ["page", "panes", "screen"]) find(id).hidden = hidden;
+  for (const id of ["page", "panes"]) find(id).hidden = hidden || Boolean(state.ended); // the last screen stays
+  find("screen").hidden = hidden;
   if (!hidden) {
     drawScreen(changed);
     question.show(state.question);
@@ -115,8 +116,11 @@ const banner = (key) => {
   find("banner").textContent = key ? say(state, key) : "";
   find("banner").classList.toggle("calm", key !== "lost");
   document.body.dataset.state = key || "live";
+  whole.fit(); // a banner leaves less height
 };
 
+addEventListener("resize", () => whole.fit());
+addEventListener("keydown", (event) => question.typed(event));
 find("screen").append(make("h2"), whole.element);
 banner("waiting");
 follow({

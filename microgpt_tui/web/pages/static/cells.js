@@ -165,7 +165,8 @@ export class View {
     }
   }
 
-  // Makes the letters so large that its width fills the place; its rows end between two pixels of the screen.
+  // Makes the letters so large that it fills the place's width or the height that the style allows, whichever comes
+  // first; its rows end between two pixels of the screen.
   fit() {
     const [columns, lines] = this.size;
     const place = this.element.clientWidth;
@@ -173,14 +174,17 @@ export class View {
     const { style } = this.inside;
     style.transform = "none";
     style.fontSize = "100px";
-    const cell = place / columns;
+    const most = (parseFloat(getComputedStyle(this.element).maxHeight) || Infinity) / lines; // the height of a row
+    const cell = Math.min(place / columns, most / TALL);
     style.fontSize = `${(100 * cell) / cellWidth(this.inside)}px`;
-    const row = Math.max(1, Math.round(TALL * cell * devicePixelRatio)) / devicePixelRatio;
+    const pixels = Math.min(Math.round(TALL * cell * devicePixelRatio), Math.floor(most * devicePixelRatio));
+    const row = Math.max(1, pixels) / devicePixelRatio;
     style.setProperty("--row", `${row}px`);
     const least = cellWidth(this.inside); // larger than a cell where the browser makes no letters as small as that
     const real = least > 1.01 * cell ? least : cell;
     style.setProperty("--cell", `${real}px`);
     style.width = `${Math.ceil(columns * real)}px`;
+    style.left = `${(place - columns * cell) / 2}px`;
     if (real > cell) style.transform = `scale(${cell / real}, 1)`;
     this.element.style.height = `${lines * row}px`;
   }

@@ -12,6 +12,14 @@ export class Question {
     this.unsure = false;
   }
 
+  // A letter of an option does what its button does, in any layout of the keyboard.
+  typed({ key, code, repeat, ctrlKey, altKey, metaKey }) {
+    if (repeat || ctrlKey || altKey || metaKey) return;
+    const letter = /^[a-z]$/i.test(key) ? key.toLowerCase() : /^Key[A-Z]$/.test(code) ? code.at(-1).toLowerCase() : "";
+    const button = letter && find("options").children[LETTERS.indexOf(letter)];
+    if (button?.offsetParent) button.click(); // one that can be seen; a closed question's does nothing
+  }
+
   // The page is new or was away, or the server is another one: it may know this viewer's answer, or not any more.
   joined(question) {
     this.unsure = Boolean(question);
