@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import field, replace
 from functools import cached_property
@@ -297,6 +298,18 @@ class Frame:
     def attention(self) -> AttentionNames | None:
         """What the model calls its queries, keys, values and attention weights; None without attention."""
         return attention_names(self.program.specs)
+
+    @cached_property
+    def heads(self) -> int:
+        """How many heads attention has: those of its weights. A script may number other tensors as heads, and more."""
+        spec = self.program.specs.get(self.attention.weights) if self.attention else None
+        return self.config.n_head if spec is None else spec.places.get("head", 1)
+
+    @cached_property
+    def head_dim(self) -> int:
+        """How many elements of a query one head has."""
+        spec = self.program.specs.get(self.attention.query) if self.attention else None
+        return self.config.head_dim if spec is None else max(math.prod(spec.shape) // self.heads, 1)
 
     def tensor(self, name: str, pos: int, layer: int | None = None, head: int | None = None) -> Rows | None:
         """The rows of a tensor of this document, by its name and place; None if there is no such tensor."""
