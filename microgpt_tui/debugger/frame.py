@@ -305,6 +305,14 @@ class Frame:
         spec = self.program.specs.get(self.attention.weights) if self.attention else None
         return self.config.n_head if spec is None else spec.places.get("head", 1)
 
+    @property
+    def attention_head(self) -> int | None:
+        """The head of attention that is at work, else the chosen one or the last there is, if any is chosen."""
+        at_work, names, word = self.stage_event, self.attention, self.program.head_word
+        own = names is None or word(at_work.name) == word(names.weights)
+        head = self.head if own else self.where.head
+        return None if head is None else min(head, self.heads - 1)
+
     @cached_property
     def head_dim(self) -> int:
         """How many elements of a query one head has."""
@@ -570,6 +578,12 @@ class Frame:
         """
         own = self.program.place_names[place]
         return f"{own}={number}" if own != place else f"{place + ' ' if short is None else short}{number}"
+
+    def called_head(self, head: int, name: str, width: int | None = None) -> str:
+        """A head of the tensor `name`, as in "head 0", or "e=0" where a script counts by e; short if it is wider."""
+        own = self.program.head_word(name)
+        full = f"head {head}" if own == "head" else f"{own}={head}"
+        return full if width is None or width > len(full) else f"{own[:1]}{head}"
 
     def token_name(self, token_id: int) -> str:
         """How a token is written."""

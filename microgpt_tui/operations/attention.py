@@ -386,7 +386,7 @@ class _Picture:
         title = say("operations.attention.shares" if frame.backward else "operations.attention.heads")
         line = board.picture.line().fit(title, self.margin, theme.TEXT)
         for h in range(count):
-            name = frame.called("head", h) if width > 7 else f"h{h}"
+            name = frame.called_head(h, event.name, None if width > 7 else 0)
             line.fit(name, width, theme.NEW if h == event.head else theme.DIM)
         rows = [frame.tensor(event.name, event.pos or 0, event.layer, h) for h in range(count)]
         for t in range(self.n):

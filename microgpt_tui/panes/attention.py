@@ -143,9 +143,9 @@ def _band(frame: Frame, weights: str, plan: _Plan, layer: int, heads: range) -> 
     if several:
         line = picture.line(" " * plan.label)
         for h in heads:
-            here = layer == frame.layer and h == frame.head
+            here = layer == frame.layer and h == frame.attention_head
             target = layer_or_head(frame, layer, h)
-            line.fit(frame.called("head", h), plan.slot, theme.NEW if here else theme.TEXT, target)
+            line.fit(frame.called_head(h, weights), plan.slot, theme.NEW if here else theme.TEXT, target)
     if plan.tokens:
         line = picture.line()
         if not several:

@@ -77,9 +77,14 @@ def attention_of(board: Board, what: str) -> AttentionNames | None:
     return board.frame.attention
 
 
+def called_head(frame: Frame, head: int) -> str:
+    """What a head of attention is called."""
+    return frame.called_head(head, frame.attention.weights if frame.attention else "")
+
+
 def head_name(frame: Frame, head: int, width: int) -> str:
     """The name of a head, as long as `width` allows."""
-    return first_fitting(width, frame.called("head", head), f"h{head}") or f"{head}"
+    return first_fitting(width, called_head(frame, head), f"h{head}") or f"{head}"
 
 
 def other_heads(line: Line, frame: Frame, first: int, last: int, words: str = "") -> Line:
@@ -99,7 +104,7 @@ def say_cut(board: Board, pieces: list[tuple[str, str]]) -> None:
 
 def chosen_head(frame: Frame) -> int:
     """The head that a pane with room for one shows: the current one, else the first."""
-    return min(frame.head or 0, frame.heads - 1)
+    return frame.attention_head or 0
 
 
 @immutable
@@ -146,7 +151,7 @@ def _vectors(board: Board, names: AttentionNames) -> None:
     line.to(label)
     for h in range(at.first, at.last):
         room = at.width - 1
-        style = theme.NEW if h == frame.head else theme.TEXT
+        style = theme.NEW if h == frame.attention_head else theme.TEXT
         line.fit(head_name(frame, h, room), room, style, layer_or_head(frame, head=h))
         line.to(min(line.width + 1, board.width))
     scale = _scale(frame, names)
@@ -167,7 +172,7 @@ def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int, scale
     sign = "∂" if frame.backward else ""
     line.fit(f"{'▸' if now else ' '}{sign}{name}", label, theme.NEW if now else theme.TEXT)
     for h in range(at.first, at.last):
-        lit = frame.head in (None, h)
+        lit = frame.attention_head in (None, h)
         heat_row(line, cells[h * dim + at.left : h * dim + at.right], at.size, frame.selected, scale, lit)
         line.to(min(label + (h - at.first + 1) * at.width, board.width))
     norm = known_norm(cells) if cells.known.all() else None
@@ -270,7 +275,7 @@ def _kept_strips(board: Board, names: AttentionNames) -> None:
     sign = "∂" if frame.backward else ""
     cut = f" {left}-{right - 1}/{dim}" if right - left < dim else ""
     line = board.picture.line().fit("", label)
-    keys = say("panes.qkv.keys", head=frame.called("head", head))
+    keys = say("panes.qkv.keys", head=called_head(frame, head))
     for text in (f"{sign}{keys}{cut}", f"{sign}{say('panes.qkv.values')}{cut}"):
         line.fit(text, min(width, board.width - line.width), theme.TEXT).to(min(label + width + 2, board.width))
     first, last = window(count, board.room if count <= board.room else board.room - 1, frame.pos)

@@ -241,6 +241,20 @@ def test_panes_show_heads_that_attention_has_whatever_is_at_work_or_chosen(opene
                     assert isinstance(each.heading(frame), str)
 
 
+async def test_a_loop_that_stands_where_heads_do_keeps_its_own_name(opened: Opened) -> None:
+    async with debugger((120, 36), opened(EXAMPLES / "experts.py")) as pilot:
+        await typed(pilot, "attn_weights@pos=0,layer=0,head=1")
+        assert "› li=0 › h=1 › attn_weights" in text(pilot).splitlines()[0]
+        assert re.search(r"attn_weights +h0 h1\b", pane(pilot, "map"))
+        await typed(pilot, "answer@pos=0,layer=0,head=3")
+        assert "› li=0 › e=3 › answer" in text(pilot).splitlines()[0]
+        assert re.search(r"answer +e0 e1 e2 e3", pane(pilot, "map"))
+        number = f"{screen(pilot).query_one('#inspector', Pane).title} {pane(pilot, 'inspector')}"
+        assert re.search(r"\be=?3\b", number)
+        assert "head" not in number
+        assert screen(pilot).frame.attention_head is None  # of attention none is at work
+
+
 def test_the_numbers_on_the_stage_are_those_of_the_script(opened: Opened) -> None:
     run = opened(SCRIPTS / "plain.py")
     run.seek(Moment(0, PHASES[0], run.program.ticks(PHASES[0])))
