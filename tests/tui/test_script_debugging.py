@@ -255,6 +255,23 @@ async def test_a_loop_that_stands_where_heads_do_keeps_its_own_name(opened: Open
         assert screen(pilot).frame.attention_head is None  # of attention none is at work
 
 
+def test_the_rule_of_an_embedding_names_the_matrices_of_the_script(opened: Opened, tmp_path: Path) -> None:
+    code = (SCRIPTS / "plain.py").read_text(encoding="utf-8")
+    assert "wte" in code
+    assert "wpe" in code
+    path = tmp_path / "renamed.py"
+    path.write_text(code.replace("wte", "tok").replace("wpe", "place"), encoding="utf-8")
+    run = opened(path)
+    event = next(event for event in run.program.events(Phase.FORWARD) if event.kind == "embed")
+    for tick in (event.last, event.first + 1):
+        run.seek(Moment(0, Phase.FORWARD, tick))
+        said = " ".join(sentences(Frame(run.view(), Focus(run.moment))))
+        assert "The row of tok for" in said
+        assert "the row of place for" in said
+        assert "wte" not in said
+        assert "wpe" not in said
+
+
 def test_the_numbers_on_the_stage_are_those_of_the_script(opened: Opened) -> None:
     run = opened(SCRIPTS / "plain.py")
     run.seek(Moment(0, PHASES[0], run.program.ticks(PHASES[0])))
