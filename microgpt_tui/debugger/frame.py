@@ -582,7 +582,7 @@ class Frame:
     def called_head(self, head: int, name: str, width: int | None = None) -> str:
         """A head of the tensor `name`, as in "head 0", or "e=0" where a script counts by e; short if it is wider."""
         own = self.program.head_word(name)
-        full = f"head {head}" if own == "head" else f"{own}={head}"
+        full = f"{own} {head}" if own == "head" else f"{own}={head}"
         return full if width is None or width > len(full) else f"{own[:1]}{head}"
 
     def token_name(self, token_id: int) -> str:
