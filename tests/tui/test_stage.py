@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from rich.segment import Segment
 from rich.style import Style
 
+from engine.language.chosen import LANGUAGES
 from engine.timeline.events import PHASES, Event, Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
@@ -181,3 +184,10 @@ def test_numbers_are_short_and_keep_their_sign(value: float) -> None:
     if value < 0:
         assert number(value).startswith("-")
         assert brief(value, 6)[0] in "-b"
+
+
+@pytest.mark.parametrize("of", LANGUAGES)
+def test_a_reason_names_neither_panes_nor_keys(of: str) -> None:
+    reasons = [text.why for phase in PHASES for text in texts(of)[phase].values()]
+    assert all(reasons)  # help has a line for each
+    assert not [reason for reason in reasons if re.search(r"\bpane\b|패널|(?<!\w)s는|\bs makes", reason)]
