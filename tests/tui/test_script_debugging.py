@@ -272,6 +272,17 @@ def test_the_rule_of_an_embedding_names_the_matrices_of_the_script(opened: Opene
         assert "wpe" not in said
 
 
+async def test_the_legend_of_an_update_names_the_mark_that_is_drawn(opened: Opened) -> None:
+    async with debugger((120, 36), opened(EXAMPLES / "experts.py")) as pilot:
+        await pilot.press("f", "f")
+        await until(pilot, lambda: screen(pilot).frame.phase is Phase.UPDATE)
+        await pilot.pause()
+        drawn, legend = pane(pilot, "stage"), pane(pilot, "legend")
+        assert re.search(r"\[ *\]", drawn)
+        assert "[ ] the weight below" in legend
+        assert ("◆" in legend) == ("◆" in drawn)
+
+
 def test_the_numbers_on_the_stage_are_those_of_the_script(opened: Opened) -> None:
     run = opened(SCRIPTS / "plain.py")
     run.seek(Moment(0, PHASES[0], run.program.ticks(PHASES[0])))
