@@ -38,6 +38,7 @@ class _Made:
     formula: str
     name: str = ""
     place: tuple[int | None, int | None, int | None] = (None, None, None)
+    head_word: str = ""  # the variable of the loop that counts its heads
 
 
 class ScriptProgram(StepProgram):
@@ -66,6 +67,7 @@ class ScriptProgram(StepProgram):
         made = self._recognised()
         self.place_names = self._place(made)
         self._name(made)
+        self._head_words = {each.name: each.head_word for each in made if each.head_word}
         self.tokens: list[int] = []
         self.inputs: list[int] = []
         self.targets: list[int] = []
@@ -74,6 +76,10 @@ class ScriptProgram(StepProgram):
         self._read_tokens()
 
     # What the protocol asks for.
+
+    def head_word(self, name: str) -> str:
+        """What the heads of a tensor are called: the variable of their own loop, of which there may be several."""
+        return self._head_words.get(name) or self.place_names["head"]
 
     @property
     def parameters(self) -> Mapping[str, Rows]:
@@ -373,6 +379,8 @@ class ScriptProgram(StepProgram):
                 what = "head" if i == 1 or level.loop in heads else "layer"
                 place[what] = max(level.round, 0)
                 variables[what][level.variable] += 1
+                if what == "head":
+                    each.head_word = level.variable
             each.place = (place["pos"], place["layer"], place["head"])
         found = {
             place: next((name for name, _ in count.most_common() if name), "") for place, count in variables.items()

@@ -135,6 +135,11 @@ class StepProgram(Protocol):
     targets: list[int]
     place_names: Mapping[str, str] = PLACE_NAMES  # what pos, layer and head are called in texts and addresses
 
+    def head_word(self, name: str) -> str:
+        """What the heads of a tensor are called, by its name."""
+        del name
+        return self.place_names["head"]
+
     @property
     def parameters(self) -> Mapping[str, Rows]:
         """The rows of every parameter by its name, of any shape, in the order in which the update moves them."""

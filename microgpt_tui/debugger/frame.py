@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import field, replace
 from functools import cached_property
@@ -298,6 +299,26 @@ class Frame:
         """What the model calls its queries, keys, values and attention weights; None without attention."""
         return attention_names(self.program.specs)
 
+    @cached_property
+    def heads(self) -> int:
+        """How many heads attention has: those of its weights. A script may number other tensors as heads, and more."""
+        spec = self.program.specs.get(self.attention.weights) if self.attention else None
+        return self.config.n_head if spec is None else spec.places.get("head", 1)
+
+    @property
+    def attention_head(self) -> int | None:
+        """The head of attention that is at work, else the chosen one or the last there is, if any is chosen."""
+        at_work, names, word = self.stage_event, self.attention, self.program.head_word
+        own = names is None or word(at_work.name) == word(names.weights)
+        head = self.head if own else self.where.head
+        return None if head is None else min(head, self.heads - 1)
+
+    @cached_property
+    def head_dim(self) -> int:
+        """How many elements of a query one head has."""
+        spec = self.program.specs.get(self.attention.query) if self.attention else None
+        return self.config.head_dim if spec is None else max(math.prod(spec.shape) // self.heads, 1)
+
     def tensor(self, name: str, pos: int, layer: int | None = None, head: int | None = None) -> Rows | None:
         """The rows of a tensor of this document, by its name and place; None if there is no such tensor."""
         return self.program.tensors.get((name, pos, layer, head))
@@ -557,6 +578,12 @@ class Frame:
         """
         own = self.program.place_names[place]
         return f"{own}={number}" if own != place else f"{place + ' ' if short is None else short}{number}"
+
+    def called_head(self, head: int, name: str, width: int | None = None) -> str:
+        """A head of the tensor `name`, as in "head 0", or "e=0" where a script counts by e; short if it is wider."""
+        own = self.program.head_word(name)
+        full = f"{own} {head}" if own == "head" else f"{own}={head}"
+        return full if width is None or width > len(full) else f"{own[:1]}{head}"
 
     def token_name(self, token_id: int) -> str:
         """How a token is written."""

@@ -350,7 +350,7 @@ def half_diverging(
 def heatmap(
     cells: Cells, size: int, width: int, height: int, selected: Hashable = None, scale: float | None = None
 ) -> Picture:
-    """A matrix, one line a row, cut around the selected cell to what fits; says so if it is cut."""
+    """A matrix, one line a row, cut around the selected cell to what fits; says so if it is cut and there is room."""
     rows, columns = cells.values.shape
     found = np.argwhere(cells.targets == selected)
     i, j = (int(found[0][0]), int(found[0][1])) if len(found) else (0, 0)
@@ -361,10 +361,12 @@ def heatmap(
     for r in range(top, bottom):
         heat_row(picture.line(), cells[r, left:right], size, selected, scale)
     if (top, bottom, left, right) != (0, rows, 0, columns):
-        note = f"{top}-{bottom - 1}/{rows}" + (
-            f" × {left}-{right - 1}/{columns}" if (left, right) != (0, columns) else ""
-        )
-        picture.line().fit(note, max(width, 1), theme.DIM)
+        note = f"{top}-{bottom - 1}/{rows}"
+        notes = [note] if (top, bottom) != (0, rows) else []
+        if (left, right) != (0, columns):
+            across = f"{left}-{right - 1}/{columns}"
+            notes = [f"{note} × {across}", f"{note}×{across}", *notes]
+        picture.line().add(next((note for note in notes if len(note) <= width), ""), theme.DIM)
     return picture
 
 

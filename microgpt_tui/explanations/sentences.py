@@ -140,7 +140,7 @@ def hints(frame: Frame) -> list[str]:
     general = kinds["parameter" if frame.phase is Phase.UPDATE else "generic"]
     arrows = "↑↓" if pane is None else "↑↓ ←→"  # with no pane chosen, the other two move through time
     keys = (_text_of(frame).keys or general.keys).format(
-        arrows=arrows, head=frame.called("head", frame.operation.head or 0)
+        arrows=arrows, head=frame.called_head(frame.operation.head or 0, frame.operation.name)
     )
     first, *others = (hint for hint in keys.split("; ") if frame.view.changeable or hint[:2] not in OF_CHANGEABLE)
     return [first, *([say("explanations.sentences.as_well")] if pane is None else []), *others]
@@ -155,7 +155,7 @@ def _words(frame: Frame) -> dict[str, str]:
     words["formula"] = event.formula
     if is_formula(event) or event.kind not in texts()[frame.phase]:  # no other text names them: it takes time
         words["operands"] = ", ".join(operand_names(frame).values()) or say("explanations.sentences.plain_numbers")
-    words["head"] = frame.called("head", event.head) if event.head is not None else event.name
+    words["head"] = frame.called_head(event.head, event.name) if event.head is not None else event.name
     if event.pos is not None:
         words |= {
             "reads": frame.reader(event.pos),

@@ -371,14 +371,14 @@ class _Picture:
     @property
     def _heads_width(self) -> int:
         """The columns of a head in the table of all heads; 0 where there is none."""
-        count = self.frame.config.n_head
+        count = self.frame.heads
         width = min(MOST_BAR, (self.board.width - self.margin) // count)
         return width if count > 1 and width >= 5 else 0
 
     def heads(self) -> None:
         """The shares of all heads at this position."""
         frame, board, event = self.frame, self.board, self.head.shares
-        count = frame.config.n_head
+        count = frame.heads
         width = self._heads_width
         if not width or board.room < self.n + 3:
             return
@@ -386,7 +386,7 @@ class _Picture:
         title = say("operations.attention.shares" if frame.backward else "operations.attention.heads")
         line = board.picture.line().fit(title, self.margin, theme.TEXT)
         for h in range(count):
-            name = frame.called("head", h) if width > 7 else f"h{h}"
+            name = frame.called_head(h, event.name, None if width > 7 else 0)
             line.fit(name, width, theme.NEW if h == event.head else theme.DIM)
         rows = [frame.tensor(event.name, event.pos or 0, event.layer, h) for h in range(count)]
         for t in range(self.n):

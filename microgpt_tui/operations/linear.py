@@ -342,8 +342,9 @@ def _heads(board: Board, plan: _Plan, x: Rows) -> None:
         if j == len(heads) or heads[j] != heads[start]:
             width = (j - start) * plan.size
             name, head = "", heads[start]
-            if head is not None:
-                name = board.frame.called("head", head) if width > 7 else f"h{head}"
+            maker = board.frame.program.event_of(int(x[plan.columns][start]))
+            if head is not None and maker is not None:
+                name = board.frame.called_head(head, maker.name, None if width > 7 else 0)
             line.fit(name if width > len(name) else "", width, theme.TEXT)
             start = j
 

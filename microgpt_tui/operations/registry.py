@@ -59,7 +59,7 @@ DRAWINGS: dict[str, Drawing] = {
 GENERIC = Drawing("generic", "draw_generic", "generic_legend")
 HEAD = Drawing("attention", "draw_head", "head_legend")
 ADAM_UPDATE = Drawing("update", "draw_update", "update_legend")
-UPDATE = Drawing("update", "draw_terms", "update_legend")
+UPDATE = Drawing("update", "draw_terms", "terms_legend")
 
 
 def drawing_of(frame: Frame) -> Drawing:

@@ -39,7 +39,7 @@ def linear_rows(frame: Frame, event: Event) -> list[tuple[str, str]]:
     w = event.operands["w"]
     if over_tokens(frame, event):
         return [("", frame.token_name(i)) for i in range(len(w))]
-    heads = frame.config.n_head if feeds_heads(frame, event) else 1
+    heads = frame.heads if feeds_heads(frame, event) else 1
     heads = heads if len(w) % heads == 0 else 1
     each = len(w) // heads
     return [(f"h{i // each}" if heads > 1 and i % each == 0 else "", str(i)) for i in range(len(w))]

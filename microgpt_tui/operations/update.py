@@ -30,13 +30,18 @@ BESIDE = 18  # characters beside a map from which on its title stands there
 LEAST_WORDS = 66  # characters of a picture from which on they have
 
 
-def update_legend(frame: Frame) -> Legend:
-    """Each map has a scale of its own, which stands above it."""
+def terms_legend(frame: Frame) -> Legend:
+    """As `update_legend`; the cells of `draw_terms` are wide, and so is their mark."""
+    return update_legend(frame, "[ ]")
+
+
+def update_legend(frame: Frame, mark: str = "◆") -> Legend:
+    """Each map has a scale of its own, which stands above it; `mark` is how the chosen cell looks."""
     where = frame.where
     chosen = where.cell is not None or where.row is not None or frame.stepping_inside
     largest = frame.event.is_parameter and not chosen
     marked = say("operations.update.legend.largest" if largest else "operations.update.legend.chosen")
-    return Legend(0.0, (f"◆ {marked}", *_again(frame)))
+    return Legend(0.0, (f"{mark} {marked}", *_again(frame)))
 
 
 def _again(frame: Frame) -> tuple[str, ...]:

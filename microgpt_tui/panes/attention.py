@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from engine.immutable import immutable
-from engine.timeline.events import EventKey, Phase
+from engine.timeline.events import Phase
 from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.targets import layer_or_head
@@ -107,7 +107,7 @@ def _label(frame: Frame) -> int:
 
 def _all_heads(frame: Frame, width: int, height: int) -> _Plan | None:
     """All triangles, whole; None if they do not fit."""
-    n, heads, label = frame.program.n, frame.config.n_head, _label(frame)
+    n, heads, label = frame.program.n, frame.heads, _label(frame)
     if heads < 2:
         return None
     for tokens in (True, False):
@@ -143,9 +143,9 @@ def _band(frame: Frame, weights: str, plan: _Plan, layer: int, heads: range) -> 
     if several:
         line = picture.line(" " * plan.label)
         for h in heads:
-            here = layer == frame.layer and h == frame.head
+            here = layer == frame.layer and h == frame.attention_head
             target = layer_or_head(frame, layer, h)
-            line.fit(frame.called("head", h), plan.slot, theme.NEW if here else theme.TEXT, target)
+            line.fit(frame.called_head(h, weights), plan.slot, theme.NEW if here else theme.TEXT, target)
     if plan.tokens:
         line = picture.line()
         if not several:
@@ -160,17 +160,19 @@ def _band(frame: Frame, weights: str, plan: _Plan, layer: int, heads: range) -> 
                 )
             line.to(start + plan.slot if several else 0)
     names = _row_names(frame)
-    cells = {(t, h): _shares(frame, (weights, t, layer, h)) for t in range(*plan.rows) for h in heads}
+    tensors = {(t, h): frame.tensor(weights, t, layer, h) for t in range(*plan.rows) for h in heads}
+    cells = {place: frame.shown(rows) for place, rows in tensors.items() if rows is not None}
     scale = max((each.scale for each in cells.values()), default=0.0) if frame.backward else 1.0
     for t in range(*plan.rows):
         here = t == frame.pos
         if here:
             picture.focus = picture.height
-        target = frame.ends[weights, t, layer, heads.start]
+        target = frame.ends.get((weights, t, layer, heads.start))
         line = picture.line().fit(names[t], plan.label, theme.NEW if here else theme.TEXT, target)
         for i, h in enumerate(heads):
             left, right = plan.columns
-            _row(line, frame, cells[t, h][left : min(right, t + 1)], plan.size, scale, here)
+            if (t, h) in cells:
+                _row(line, frame, cells[t, h][left : min(right, t + 1)], plan.size, scale, here)
             if several:
                 line.to(plan.label + (i + 1) * plan.slot)
     return picture
@@ -183,14 +185,10 @@ def attention_legend(frame: Frame) -> Legend:
 
 def _chosen_head(line: Line, frame: Frame, layer: int, head: int) -> None:
     """The head that is shown, between arrows that lead to those before and after it."""
-    before, after = head > 0, head + 1 < frame.config.n_head
+    before, after = head > 0, head + 1 < frame.heads
     line.add("‹" if before else " ", theme.STRONG, layer_or_head(frame, layer, head - 1) if before else None)
     line.add(f"h{head}", theme.DIM, layer_or_head(frame, layer, head))
     line.add("›" if after else " ", theme.STRONG, layer_or_head(frame, layer, head + 1) if after else None)
-
-
-def _shares(frame: Frame, place: EventKey) -> Cells:
-    return frame.shown(frame.program.tensors[place])
 
 
 def _row(line: Line, frame: Frame, cells: Cells, size: int, scale: float, here: bool) -> None:

@@ -78,7 +78,7 @@ def _places(frame: Frame, words: tuple[str, str]) -> list[str]:
         return []
     found = []
     if event.head is not None:
-        found.append(f"{words[0]}{event.head}")
+        found.append(frame.called_head(event.head, event.name, None if len(words[0]) > 1 else 0))
     elif event.kind == "linear":
         heads = sum(bool(head) for head, _ in linear_rows(frame, event))
         place = np.flatnonzero(event.rows == frame.selected)
@@ -96,7 +96,8 @@ def _name(frame: Frame, row: int, own: Event | None = None) -> str:
     if tensor is None:
         return frame.explain.name(row)
     pos, head = (frame.stage_event.pos, None) if own is None else (own.pos, own.head)
-    name = frame.explain.name(row) + (f" h{tensor.head}" if tensor.head is not None and tensor.head != head else "")
+    other = tensor.head is not None and tensor.head != head
+    name = frame.explain.name(row) + (f" {frame.called_head(tensor.head or 0, tensor.name, 0)}" if other else "")
     return name if tensor.pos in (None, pos) else say("panes.inspector.at_position", name=name, pos=tensor.pos)
 
 

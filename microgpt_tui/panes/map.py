@@ -68,8 +68,8 @@ class Map(Pane):
         state = MapState(frame)
         if state.network.find(event.place) is None:
             return None
-        places = (("layer", event.layer), ("head", event.head))
-        where = "".join(f", {frame.called(what, n)}" for what, n in places if n is not None)
+        where = f", {frame.called('layer', event.layer)}" if event.layer is not None else ""
+        where += f", {frame.called_head(event.head, event.name)}" if event.head is not None else ""
         size = say("panes.map.numbers", n=event.rows.size)
         norm = f"{state.measure} {plain(state.norms.get(event.place))}"
         matrix = f" · {event.matrix}" if event.matrix else ""
@@ -242,7 +242,7 @@ def _heads(drawn: Line, state: MapState, node: Node, width: int) -> None:
 
     Where not all fit, ‹ and › stand for the others.
     """
-    events, n = node.events, len(node.events)
+    events, n, letter = node.events, len(node.events), state.frame.program.head_word(node.name)[:1]
     others = [len(other.label) for other in state.network.nodes if len(other.events) == n]
     room = width - max(others) - len("∂ ")  # as much in every phase
     text, gap = next(((text, gap) for text, gap, size in ((2, 1, 3 * n - 1), (1, 1, 2 * n)) if size <= room), (1, 0))
@@ -254,9 +254,9 @@ def _heads(drawn: Line, state: MapState, node: Node, width: int) -> None:
         drawn.to(drawn.width + width - measured(state.label(node))[1] - 1 - (1 + n * text + (n - 1) * gap - (text > 1)))
     for i, event in enumerate(events[first:last]):
         name = f"{event.head}" if event.head is None or event.head < 10 else f"{event.head % 10}"
-        before = " " * gap if i else "" if text > 1 else "‹" if first else "h"
+        before = " " * gap if i else "" if text > 1 else "‹" if first else letter
         drawn.add(before, theme.DIM)
-        drawn.add(f"h{name}" if text > 1 else name, state.style(node, event), state.target(node, event))
+        drawn.add(f"{letter}{name}" if text > 1 else name, state.style(node, event), state.target(node, event))
     drawn.add("›" if last < n else "", theme.DIM)
 
 

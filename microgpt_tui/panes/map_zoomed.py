@@ -17,6 +17,7 @@ from microgpt_tui.drawing.cells import Cells, heat, window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture, beside, measured
 from microgpt_tui.panes.map_lines import WAYS, MapLine, MapState, enlarged, map_lines, stem, stem_below, taken_rows
+from microgpt_tui.panes.qkv import called_head
 from microgpt_tui.panes.tokens import DONE, HERE, TO_COME
 from microgpt_tui.texts.say import say
 
@@ -173,7 +174,7 @@ def _head_names(drawn: Line, state: MapState, node: Node, columns: _Columns) -> 
         drawn.to(columns.cells + place * each)
         here, text = (
             event.head == state.here.head,
-            state.frame.called("head", event.head or 0) if each > 7 else f"h{event.head}",
+            state.frame.called_head(event.head or 0, event.name, None if each > 7 else 0),
         )
         style = theme.NEW if here else theme.TEXT if event.head == chosen else theme.DIM
         drawn.add(text, style, state.target_of(event))
@@ -277,12 +278,12 @@ def _stages(network: Network) -> Iterator[tuple[str, tuple[Node, ...]]]:
 def _kept(state: MapState, width: int, height: int) -> Picture:
     """What this position reads of each position up to its own, as far as the head at work reads it."""
     frame, picture = state.frame, Picture()
-    head = frame.head or 0
+    head = frame.attention_head or 0
     kept = [node for node in state.network.kept if node.layer == frame.layer]
     columns = [(node, rows) for node in kept for rows in _read_of(state, node, head)]
     if not columns:
         return picture
-    which = f", {frame.called('head', head)}" if any(len(n.events) > 1 for n in state.network.nodes) else ""
+    which = f", {called_head(frame, head)}" if any(len(n.events) > 1 for n in state.network.nodes) else ""
     picture.line().add(f" {say('panes.map_zoomed.kept_so_far')}{which}", theme.STRONG)
     label = 2 + min(6, max(measured(frame.token(pos))[1] for pos in range(frame.pos + 1)) + 4)
     room = (width - label) // len(columns) - 1
@@ -352,7 +353,7 @@ def _edges(state: MapState, width: int) -> Picture:
     node = network.find(here.place)
     if node is None:
         return picture
-    head = f", {state.frame.called('head', here.head)}" if here.head is not None else ""
+    head = f", {state.frame.called_head(here.head, here.name)}" if here.head is not None else ""
     picture.line().add(say("panes.map_zoomed.edges"), theme.STRONG)
     picture.line().most(f"{state.label(node, names=True)}{head}", width, theme.NEW)
     up = [("▸", other) for other in network.feeds(node)]

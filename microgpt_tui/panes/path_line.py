@@ -53,7 +53,7 @@ def _stops(state: MapState, lines: Sequence[MapLine]) -> Iterator[tuple[Line, bo
         if heads:
             nodes = [node for line in group for node in line.nodes]
             here = state.here.head if any(state.is_here(e) for n in nodes for e in n.events) else None
-            name = say("panes.path_line.heads") if here is None else state.frame.called("head", here)
+            name = say("panes.path_line.heads") if here is None else state.frame.called_head(here, state.here.name)
             yield _stop(state, nodes, name), here is not None
             continue
         for line in group:

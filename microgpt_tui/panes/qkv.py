@@ -77,14 +77,19 @@ def attention_of(board: Board, what: str) -> AttentionNames | None:
     return board.frame.attention
 
 
+def called_head(frame: Frame, head: int) -> str:
+    """What a head of attention is called."""
+    return frame.called_head(head, frame.attention.weights if frame.attention else "")
+
+
 def head_name(frame: Frame, head: int, width: int) -> str:
     """The name of a head, as long as `width` allows."""
-    return first_fitting(width, frame.called("head", head), f"h{head}") or f"{head}"
+    return first_fitting(width, called_head(frame, head), f"h{head}") or f"{head}"
 
 
 def other_heads(line: Line, frame: Frame, first: int, last: int, words: str = "") -> Line:
     """Arrows to the heads that are cut off on either side, around some words."""
-    before, after = first > 0, last < frame.config.n_head
+    before, after = first > 0, last < frame.heads
     line.add("‹" if before else " ", theme.STRONG, layer_or_head(frame, head=first - 1) if before else None)
     line.add(words, theme.DIM)
     return line.add("›" if after else " ", theme.STRONG, layer_or_head(frame, head=last) if after else None)
@@ -99,7 +104,7 @@ def say_cut(board: Board, pieces: list[tuple[str, str]]) -> None:
 
 def chosen_head(frame: Frame) -> int:
     """The head that a pane with room for one shows: the current one, else the first."""
-    return min(frame.head or 0, frame.config.n_head - 1)
+    return frame.attention_head or 0
 
 
 @immutable
@@ -115,7 +120,7 @@ class _Columns:
 
 
 def _columns(frame: Frame, room: int, head: int, element: int) -> _Columns:
-    heads, dim = frame.config.n_head, frame.config.head_dim
+    heads, dim = frame.heads, frame.head_dim
     size = next((s for s in (3, 2) if heads * (dim * s + 1) - 1 <= room), 1)
     width = max(dim * size + 1, 3)
     shown = min(heads, max(1, (room + 1) // width))
@@ -126,27 +131,27 @@ def _columns(frame: Frame, room: int, head: int, element: int) -> _Columns:
 
 def _vectors(board: Board, names: AttentionNames) -> None:
     """The names of the heads, and below them a strip each for q, k and v."""
-    frame, config = board.frame, board.frame.config
+    frame, heads, dim = board.frame, board.frame.heads, board.frame.head_dim
     each = (names.query, names.key, names.value)
     vectors = [(name, rows) for name in each if (rows := frame.tensor(name, frame.pos, frame.layer)) is not None]
     here = [int(i) for _, rows in vectors for i in np.flatnonzero(rows == frame.selected)]
-    head, element = divmod(here[0], config.head_dim) if here else (chosen_head(frame), 0)
+    head, element = divmod(here[0], dim) if here else (chosen_head(frame), 0)
     label, state = _label(each), STATE if board.width >= ROOMY else 0
     at = _columns(frame, board.width - label - state, head, element)
-    if at.last - at.first < config.n_head or at.right - at.left < config.head_dim:
+    if at.last - at.first < heads or at.right - at.left < dim:
         label = CUT_LABEL
         at = _columns(frame, board.width - label - state, head, element)
     line = board.picture.line()
     if label == CUT_LABEL:
-        cut = (at.first, at.last, config.n_head)
-        if at.right - at.left < config.head_dim:
-            cut = (at.left, at.right, config.head_dim)
+        cut = (at.first, at.last, heads)
+        if at.right - at.left < dim:
+            cut = (at.left, at.right, dim)
         words = f"{cut[0]}-{cut[1] - 1}/{cut[2]}" if cut[1] - cut[0] > 1 else f"{cut[0]}/{cut[2]}"
         other_heads(line, frame, at.first, at.last, words)
     line.to(label)
     for h in range(at.first, at.last):
         room = at.width - 1
-        style = theme.NEW if h == frame.head else theme.TEXT
+        style = theme.NEW if h == frame.attention_head else theme.TEXT
         line.fit(head_name(frame, h, room), room, style, layer_or_head(frame, head=h))
         line.to(min(line.width + 1, board.width))
     scale = _scale(frame, names)
@@ -161,13 +166,13 @@ def _label(names: Iterable[str]) -> int:
 
 def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int, scale: float) -> None:
     """One strip, with a gap between heads, and its norm where there is room."""
-    frame, dim = board.frame, board.frame.config.head_dim
+    frame, dim = board.frame, board.frame.head_dim
     cells, now = frame.shown(rows), rows is frame.stage_event.rows
     line = board.picture.line()
     sign = "∂" if frame.backward else ""
     line.fit(f"{'▸' if now else ' '}{sign}{name}", label, theme.NEW if now else theme.TEXT)
     for h in range(at.first, at.last):
-        lit = frame.head in (None, h)
+        lit = frame.attention_head in (None, h)
         heat_row(line, cells[h * dim + at.left : h * dim + at.right], at.size, frame.selected, scale, lit)
         line.to(min(label + (h - at.first + 1) * at.width, board.width))
     norm = known_norm(cells) if cells.known.all() else None
@@ -260,7 +265,7 @@ def _tokens(line: Line, frame: Frame, words: str, positions: list[int], room: in
 
 def _kept_strips(board: Board, names: AttentionNames) -> None:
     """One line a position: its key and its value in the current head."""
-    frame, dim, head = board.frame, board.frame.config.head_dim, chosen_head(board.frame)
+    frame, dim, head = board.frame, board.frame.head_dim, chosen_head(board.frame)
     count = frame.program.n if frame.backward else frame.pos + 1
     label = min(names_width([frame.token(t) for t in range(count)]) + 1, 8)
     each = max(1, (board.width - label - 2) // 2)
@@ -270,7 +275,7 @@ def _kept_strips(board: Board, names: AttentionNames) -> None:
     sign = "∂" if frame.backward else ""
     cut = f" {left}-{right - 1}/{dim}" if right - left < dim else ""
     line = board.picture.line().fit("", label)
-    keys = say("panes.qkv.keys", head=frame.called("head", head))
+    keys = say("panes.qkv.keys", head=called_head(frame, head))
     for text in (f"{sign}{keys}{cut}", f"{sign}{say('panes.qkv.values')}{cut}"):
         line.fit(text, min(width, board.width - line.width), theme.TEXT).to(min(label + width + 2, board.width))
     first, last = window(count, board.room if count <= board.room else board.room - 1, frame.pos)

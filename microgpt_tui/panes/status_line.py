@@ -94,7 +94,7 @@ def _path(frame: Frame, form: _Form) -> list[tuple[str, Style]]:
     if event.layer is not None:
         parts.append(frame.called("layer", event.layer, form.layer))
     if event.head is not None:
-        parts.append(frame.called("head", event.head))
+        parts.append(frame.called_head(event.head, event.name))
     elif form.block and event.layer is not None and not has_own_words(frame.program):
         parts.append(event.block)
     return [*((part, theme.TEXT) for part in parts), (event.name, theme.NEW)]

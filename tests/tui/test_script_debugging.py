@@ -37,6 +37,7 @@ from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.hint_line import HintLine
 from microgpt_tui.panes.legend_line import LegendLine
 from microgpt_tui.panes.path_line import PathLine
+from microgpt_tui.panes.qkv import chosen_head
 from microgpt_tui.panes.registry import PANES, lacking
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
@@ -47,6 +48,11 @@ from tests.support.terminal import Terminal, needs_tmux, terminal
 from tests.support.wait import ended
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "script" / "scripts"
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+ALL = [
+    path for path in sorted([*EXAMPLES.glob("*.py"), *SCRIPTS.glob("*.py")]) if ".backward()" in path.read_text("utf-8")
+]
+"""The scripts that train, and so can be opened."""
 CLASS = (SCRIPTS / "plain_scalar.py").read_text(encoding="utf-8")
 LINE = """
 import random
@@ -211,6 +217,70 @@ def test_every_pane_draws_every_kind_of_moment(opened: Opened, path: str) -> Non
                         assert all(line.width <= width for line in picture.within(width).lines)
                         assert isinstance(each.heading(frame), str)
                         assert not re.search(r"\b1 numbers|[Vv]ector of \d|attention to \d", picture.text())
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_panes_show_heads_that_attention_has_whatever_is_at_work_or_chosen(opened: Opened, path: Path) -> None:
+    run = opened(path)
+    panes = [spec.kind(spec.id) for spec in PANES if spec.id not in lacking(run.view())] + [PathLine("p")]
+    for phase in PHASES:
+        last = {(event.name, event.layer, event.head): event.last for event in run.program.events(phase)}
+        for tick in last.values():
+            run.seek(Moment(0, phase, tick))
+            view = run.view()
+            for head in (None, run.config.n_head - 1):
+                frame = Frame(view, Focus(run.moment, head=head))
+                if frame.attention is not None:
+                    weights = frame.attention.weights
+                    assert (weights, frame.pos, frame.layer, chosen_head(frame)) in run.program.tensors
+                    assert {key[3] for key in run.program.tensors if key[0] == weights} == {*range(frame.heads)}
+                for each in panes:
+                    each.frame = frame
+                    picture = each.picture_for(34, 14)
+                    assert picture is not None, each.id
+                    assert isinstance(each.heading(frame), str)
+
+
+async def test_a_loop_that_stands_where_heads_do_keeps_its_own_name(opened: Opened) -> None:
+    async with debugger((120, 36), opened(EXAMPLES / "experts.py")) as pilot:
+        await typed(pilot, "attn_weights@pos=0,layer=0,head=1")
+        assert "› li=0 › h=1 › attn_weights" in text(pilot).splitlines()[0]
+        assert re.search(r"attn_weights +h0 h1\b", pane(pilot, "map"))
+        await typed(pilot, "answer@pos=0,layer=0,head=3")
+        assert "› li=0 › e=3 › answer" in text(pilot).splitlines()[0]
+        assert re.search(r"answer +e0 e1 e2 e3", pane(pilot, "map"))
+        number = f"{screen(pilot).query_one('#inspector', Pane).title} {pane(pilot, 'inspector')}"
+        assert re.search(r"\be=?3\b", number)
+        assert "head" not in number
+        assert screen(pilot).frame.attention_head is None  # of attention none is at work
+
+
+def test_the_rule_of_an_embedding_names_the_matrices_of_the_script(opened: Opened, tmp_path: Path) -> None:
+    code = (SCRIPTS / "plain.py").read_text(encoding="utf-8")
+    assert "wte" in code
+    assert "wpe" in code
+    path = tmp_path / "renamed.py"
+    path.write_text(code.replace("wte", "tok").replace("wpe", "place"), encoding="utf-8")
+    run = opened(path)
+    event = next(event for event in run.program.events(Phase.FORWARD) if event.kind == "embed")
+    for tick in (event.last, event.first + 1):
+        run.seek(Moment(0, Phase.FORWARD, tick))
+        said = " ".join(sentences(Frame(run.view(), Focus(run.moment))))
+        assert "The row of tok for" in said
+        assert "the row of place for" in said
+        assert "wte" not in said
+        assert "wpe" not in said
+
+
+async def test_the_legend_of_an_update_names_the_mark_that_is_drawn(opened: Opened) -> None:
+    async with debugger((120, 36), opened(EXAMPLES / "experts.py")) as pilot:
+        await pilot.press("f", "f")
+        await until(pilot, lambda: screen(pilot).frame.phase is Phase.UPDATE)
+        await pilot.pause()
+        drawn, legend = pane(pilot, "stage"), pane(pilot, "legend")
+        assert re.search(r"\[ *\]", drawn)
+        assert "[ ] the weight below" in legend
+        assert ("◆" in legend) == ("◆" in drawn)
 
 
 def test_the_numbers_on_the_stage_are_those_of_the_script(opened: Opened) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from rich.segment import Segment
 from rich.style import Style
 
+from engine.language.chosen import LANGUAGES
 from engine.timeline.events import PHASES, Event, Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
@@ -181,3 +184,23 @@ def test_numbers_are_short_and_keep_their_sign(value: float) -> None:
     if value < 0:
         assert number(value).startswith("-")
         assert brief(value, 6)[0] in "-b"
+
+
+@pytest.mark.parametrize("of", LANGUAGES)
+def test_a_reason_names_neither_panes_nor_keys(of: str) -> None:
+    reasons = [text.why for phase in PHASES for text in texts(of)[phase].values()]
+    assert all(reasons)  # help has a line for each
+    assert not [reason for reason in reasons if re.search(r"\bpane\b|패널|(?<!\w)s는|\bs makes", reason)]
+
+
+@pytest.mark.parametrize("width", range(1, 41))
+def test_what_a_cut_map_says_of_itself_is_whole_or_left_out(width: int) -> None:
+    numbers = np.arange(24.0 * 30).reshape(24, 30)
+    rows = np.arange(numbers.size, dtype=np.int32).reshape(numbers.shape)
+    picture = heatmap(Cells(numbers, numbers >= 0, rows, numbers < 0), 2, width, 11)
+    right = max(1, width // 2)
+    across = f"0-{right - 1}/30"
+    said = picture.text().split("\n")[-1].strip()
+    assert said in ("", "0-9/24", f"0-9/24 × {across}", f"0-9/24×{across}")
+    assert bool(said) == (width >= len("0-9/24"))
+    assert picture.height == 11
