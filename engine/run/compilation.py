@@ -63,7 +63,7 @@ class Compilation:
         """If this process does not come to its end, this one compiles, and says what went wrong."""
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         with suppress(OSError):
-            self._process = subprocess.Popen(
+            process = self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", __spec__.name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -71,7 +71,10 @@ class Compilation:
                 env=os.environ | {"PYTHONPATH": path},
                 start_new_session=True,  # ctrl+c is for the program
             )
-            self._process.wait()
+            if self._stopped.is_set():
+                process.kill()
+            with process:  # its input, which it watches, stays open for as long
+                process.wait()
 
 
 def is_compiled(mark: Path) -> bool:

@@ -89,6 +89,17 @@ def test_changed_loops_are_compiled_again(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(not jit.can_compile(), reason="numba is not installed")
+def test_the_process_that_compiles_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compilation = Compilation(plain_loops(), tmp_path / "mark", lambda _: None)
+    monkeypatch.setattr("engine.run.compilation.warm_up", lambda: None)
+    compilation._stopped.set()  # before it has begun: it is killed at once
+    compilation._compile_beside()
+    process = compilation._process
+    assert process is not None
+    assert process.stdin is not None
+    assert (process.poll() is not None, process.stdin.closed) == (True, True)
+
+
 def test_the_process_that_compiles_ends_with_the_one_that_began_it(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib, time\n"
