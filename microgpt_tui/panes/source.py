@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import takewhile
 from pathlib import Path
@@ -214,24 +214,6 @@ def _wrapped(pieces: Sequence[Piece], width: int) -> list[list[Piece]]:
     return rows
 
 
-def _indented(
-    segments: Sequence[Segment], columns: Column | None, indent: int, width: int, most: int
-) -> list[list[Piece]]:
-    """A line over several rows, all indented; not so where that leaves something out, or takes much of the room."""
-    line = _letters((segment, False) for segment in segments)
-    moved, bare = (_rows(segments, columns, room, most) for room in (max(width - indent, 0), width))
-    whole_moved, whole_bare = (_letters(piece for row in rows for piece in row) == line for rows in (moved, bare))
-    roomy = indent * 4 <= width
-    if (whole_moved and (roomy or len(moved) == len(bare))) or (roomy and not whole_bare):
-        return [[(Segment(" " * indent), False), *row] for row in moved]
-    return bare
-
-
-def _letters(pieces: Iterable[Piece]) -> str:
-    """What is written in some pieces, without blanks."""
-    return "".join("".join(segment.text for segment, _ in pieces).split())
-
-
 @lru_cache(1024)
 def _row_starts(text: str, width: int) -> tuple[int, ...]:
     """Where the rows of a code begin: after a blank, a comma or an opening bracket, in no word or string that fits.
@@ -413,11 +395,12 @@ def _lit(
     first = Line().add("▸", theme.NEW).add(f"{_gutter(code, source.line):>4}", theme.NEW)
     first.add("●" if stops else " ", theme.WARNING)
     room = width - first.width
-    bare = _indentation("".join(s.text for s in own))
-    own, left = _part(own, bare, None), left + bare
+    if sum(s.cell_length for s in own) > room:  # it begins with its first character
+        bare = _indentation("".join(s.text for s in own))
+        own, left = _part(own, bare, None), left + bare
     if columns is not None:
         columns = max(columns[0] - left, 0), max(columns[1] - left, 0)
-    parts = _indented(own, columns, bare, room, rows)
+    parts = _rows(own, columns, room, rows)
     lines = [first, *(Line().to(width - room) for _ in parts[1:])]
     for line, part in zip(lines, parts, strict=True):
         for segment, lit in part:

@@ -26,12 +26,17 @@ STEPS = 100
 FIELDS = ("g", "m", "v", "m_hat", "v_hat", "delta", "p")
 
 
-@cache
-def run() -> Session:
-    """Trained far enough for a series that leaves steps out."""
+def trained() -> Session:
+    """Trained far enough for a series that leaves steps out; a screen puts its run away when it ends."""
     session = Session(SMALL, DOCS)
     session.run(until=STEPS)
     return session
+
+
+@cache
+def run() -> Session:
+    """One for all tests that have no screen."""
+    return trained()
 
 
 @cache
@@ -117,7 +122,7 @@ def test_steps_not_replayed_yet_are_blank_and_counted() -> None:
 
 
 async def test_series_are_filled_in_while_they_are_replayed() -> None:
-    async with debugger((120, 36), run=run()) as pilot:
+    async with debugger((120, 36), run=trained()) as pilot:
         await arrive(pilot, Moment(90, Phase.UPDATE, 10**9))
         await pilot.press("0")
         await pilot.press("z")
@@ -131,7 +136,7 @@ async def test_series_are_filled_in_while_they_are_replayed() -> None:
 
 
 async def test_sizes_at_which_series_are_shown_without_zooming() -> None:
-    async with debugger((200, 60), run=run()) as pilot:
+    async with debugger((200, 60), run=trained()) as pilot:
         await arrive(pilot, Moment(30, Phase.UPDATE, 9))
         course = await whole(pilot)
         assert len(course.known) == 31
@@ -139,7 +144,7 @@ async def test_sizes_at_which_series_are_shown_without_zooming() -> None:
 
 
 async def test_nothing_is_replayed_where_there_is_no_room_for_it() -> None:
-    async with debugger((120, 36), run=run()) as pilot:
+    async with debugger((120, 36), run=trained()) as pilot:
         await arrive(pilot, Moment(30, Phase.UPDATE, 9))
         assert screen(pilot).query_one(Adam).display
         assert not screen(pilot).historian.known
@@ -149,7 +154,7 @@ async def test_nothing_is_replayed_where_there_is_no_room_for_it() -> None:
 async def test_what_is_shown_does_not_depend_on_the_way() -> None:
     here, seen = Moment(70, Phase.UPDATE, 40), []
     for way in ([here], [Moment(20), Moment(90, Phase.BACKWARD, 4), Moment(69, Phase.UPDATE, 10**9), here]):
-        async with debugger((200, 60), run=run()) as pilot:
+        async with debugger((200, 60), run=trained()) as pilot:
             for moment in way:
                 await arrive(pilot, moment)
             assert max((await whole(pilot)).known) == 70
@@ -159,7 +164,7 @@ async def test_what_is_shown_does_not_depend_on_the_way() -> None:
 
 async def test_a_new_request_replaces_an_older_one_and_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("microgpt_tui.debugger.series_loader.MOST_KNOWN", 40)
-    async with debugger((120, 36), run=run()) as pilot:
+    async with debugger((120, 36), run=trained()) as pilot:
         historian = screen(pilot).historian
         for row in (*range(20), 3):
             historian.ask([Series(Update(row), {}, tuple(range(30)))])

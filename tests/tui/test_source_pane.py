@@ -180,15 +180,3 @@ def test_a_name_that_is_too_long_keeps_what_tells_it_from_others() -> None:
     assert squeezed("layers0.neurons.w", 14) == "layers0.….w"
     assert squeezed("abcdefghij", 6) == "ab…hij"
     assert [len(squeezed("abcdefghij", width)) for width in range(1, 11)] == list(range(1, 11))
-
-
-@pytest.mark.parametrize("width", [46, 62, 80, 120])
-@pytest.mark.parametrize("height", [9, 20])
-def test_the_line_at_work_is_indented_as_its_neighbours_where_it_is_whole(width: int, height: int) -> None:
-    picture = drawn(of(6, "dim ** 0.5"), width, height)
-    rows = picture.text().split("\n")
-    at, after = (next(i for i, row in enumerate(rows) if sign in row) for sign in ("▸", "   7 "))
-    assert "…" not in "".join(rows[at:after])
-    column = rows[after].index("한국어")
-    assert rows[at].index("scores") == column
-    assert [row for row in rows[at + 1 : after] if row[:column].strip()] == []
