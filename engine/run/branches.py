@@ -20,7 +20,7 @@ from engine.timeline.events import Moment
 from engine.timeline.run import Run
 
 LONGEST = 40  # characters of a name
-ORIGINAL = "original"  # which no branch is called
+ORIGINAL = "original"  # which no branch is called, in whatever language
 
 
 def is_name(text: str) -> bool:
@@ -40,6 +40,11 @@ class Branch:
 def usual_name(n: int) -> str:
     """What the nth branch of a run is called, if nobody names it."""
     return say("run.branches.numbered", n=n)
+
+
+def original_name() -> str:
+    """What the original is called, which no branch is either."""
+    return say("run.branches.original")
 
 
 class Branches:
@@ -130,7 +135,7 @@ class Branches:
         new = " ".join(new.split())
         if not is_name(new):
             raise ChangeError(say("run.branches.no_name", name=shortened_repr(new), longest=LONGEST))
-        if new != old and (new in self._branches or new == ORIGINAL):
+        if new != old and (new in self._branches or new in (ORIGINAL, original_name())):
             raise ChangeError(say("run.branches.name_taken", name=new))
         return new
 

@@ -11,7 +11,7 @@ from engine.expressions.scope import Scope
 from engine.expressions.watch import watch_text
 from engine.hangul import SYLLABLES
 from engine.interventions.syntax import Ablation, Change, parse
-from engine.run.branches import ORIGINAL, Branches
+from engine.run.branches import Branches, original_name
 from engine.run.capabilities import branching
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger.compared_run import ComparedRun
@@ -87,7 +87,7 @@ class WhatIfController:
         if self._compared is None or self._compared[0] != source:
             self.let_go_of_compared()
             make = partial(branches.copy, name, changes)
-            on_arrival, label = self._state.on_change, name or ORIGINAL
+            on_arrival, label = self._state.on_change, name or original_name()
             words = in_words(changes)
             run = ComparedRun(label, branches.original, make, self._start, self._call_later, on_arrival, words)
             self._compared = source, run

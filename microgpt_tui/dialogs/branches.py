@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from engine.run.branches import ORIGINAL, Branches
+from engine.run.branches import Branches, original_name
 from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.dialogs.list_dialog import ListDialog, option
 from microgpt_tui.dialogs.text_input import AskScreen
@@ -47,14 +47,13 @@ class BranchesScreen(ListDialog[Wish | None]):
 
     def keys_below(self) -> str:
         wide = self.app.size.width >= self.WIDEST
-        ways = say("dialogs.branches.enter_where_was_left") if wide else say("dialogs.branches.enter_as_left_m")
-        return f"{ways} · c compare · r {'re' if wide else ''}name · u undo · d delete"
+        return say("dialogs.branches.footer") if wide else say("dialogs.branches.footer_narrow")
 
     def on_mount(self) -> None:
         self.fill(0 if self.present is None else [b.name for b in self.branches.all()].index(self.present) + 1)
 
     def options(self) -> Iterator[Option]:
-        yield self._option(ORIGINAL, self.branches.original.step, say("dialogs.branches.as_was_begun"), None)
+        yield self._option(original_name(), self.branches.original.step, say("dialogs.branches.as_was_begun"), None)
         for branch in self.branches.all():
             changes = "; ".join(change.text for change in branch.changes)
             yield self._option(branch.name, branch.moment.step, changes, branch.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.run.branches import ORIGINAL
+from engine.run.branches import original_name
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.explanations.sentences import pane_title
@@ -26,7 +26,7 @@ class Comparison(Pane):
         beside = frame.around.beside
         if beside is None:
             return self.TITLE
-        here = _named(frame.around.branch or ORIGINAL, frame.around.changes)
+        here = _named(frame.around.branch or original_name(), frame.around.changes)
         return say("panes.comparison.beside", title=self.TITLE, here=here, other=_named(beside.name, beside.changes))
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:

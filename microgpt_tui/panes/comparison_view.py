@@ -8,7 +8,7 @@ import numpy as np
 from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
-from engine.run.branches import ORIGINAL
+from engine.run.branches import original_name
 from engine.timeline.comparison import first_difference, shifts
 from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Context, Frame
@@ -32,7 +32,7 @@ SIDE_BY_SIDE = 100  # cells from which probabilities stand beside the curves
 def compare(frame: Frame, other: View, name: str, width: int, height: int) -> Picture:
     """Losses of this step, the tensor on the stage, its difference as a heatmap, loss curves, probabilities."""
     theirs = Frame(other, frame.where, Context())
-    names = frame.around.branch or ORIGINAL, name
+    names = frame.around.branch or original_name(), name
     picture = Picture([_losses(frame, theirs, names)])
     picture.below(_tensor(frame, theirs, names, width, height - 1 - max(LEAST_CURVE, (height - 5) // 2)))
     return picture.below(_below(frame, theirs, names, width, height - picture.height))

@@ -109,6 +109,14 @@ def test_branches_are_named_renamed_and_removed() -> None:
     assert len(branches) == 1
 
 
+def test_no_branch_has_a_name_of_the_original_in_any_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    branches = branches_of(Session(Config(**SHAPE), DOCS))
+    monkeypatch.setattr("engine.run.branches.original_name", lambda: "원본")
+    for name in ("original", "원본"):
+        with pytest.raises(ChangeError, match="already"):
+            branches.rename("branch 1", name)
+
+
 def test_a_saved_branch_is_replayed_to_the_same_bits(tmp_path: Path) -> None:
     session = Session(Config(**SHAPE), DOCS)
     session.run(until=9)

@@ -19,8 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {"engine": ROOT / "engine" / "language", "microgpt_tui": ROOT / "microgpt_tui" / "texts"}
 READ_WHOLE = {"microgpt_tui": ("audience_page", "click", "events", "glossary", "lecture")}  # by other means than `say`
 
-WORDS = re.compile(  # two words, a word and what is filled in before or after it, or a word that goes on a line
+WORDS = re.compile(  # two words, a word and what is filled in before or after it, a word that goes on a line, or a
+    # key and what it does
     r"[A-Za-z]{2,}[,.:;]? [A-Za-z({]|\ban? [a-z]{3,}|[})][,.:;]* \(?[A-Za-z][a-z]{2,}|^ \(?[a-z]{3,}\)?$"
+    r"|· [A-Za-z]+ [a-z]{2,}|· [A-Za-z]{2,}$"
 )
 TAG = re.compile(r"<[^<>]*>")
 LABEL = re.compile(r"[A-Z][a-z]{2,}[.:]?")  # the engine has none: there, such a word is the name of a class
@@ -324,6 +326,8 @@ def test_text_in_code_is_found():
     assert texts_in(tree) == ["gone", "leave", "{} left"]
     tree = ast.parse('style = "bold red"\nname = "attn_weights"\nraise KeyError("no such key")\nlabel = "Loss"\n')
     assert texts_in(tree) == ["Loss"]
+    tree = ast.parse('keys = f"{n} · c compare"\nmore = ways + " · esc"\n')
+    assert texts_in(tree) == [" · esc", "{} · c compare"]
     tree = ast.parse(
         'pages = f"{n} pages"\nunits = str(n) + " units"\nmore = "{} ({} more)".format(a, n)\nsize = f"{n} kB"\n'
     )
