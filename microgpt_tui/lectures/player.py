@@ -63,7 +63,7 @@ class LecturePlayer:
         self.lecture = lecture
         self.bound_pages = lecture.bound_pages(scope, names)
         lecture.page %= len(self.bound_pages)
-        self.rendered_pages: list[RenderedPage] = []  # the first ones; the numbers of the others are being worked out
+        self.rendered_pages: dict[int, RenderedPage] = {}  # those whose numbers are known, by place
         self.progress = ActProgress.DONE
         self.exploring = False  # whether the debugger is shown in place of the page
         self.predicted: int | None = None  # an option of the page's question
@@ -82,7 +82,7 @@ class LecturePlayer:
     @property
     def rendered(self) -> RenderedPage | None:
         """The present page with its numbers; None while they are worked out."""
-        return self.rendered_pages[self.lecture.page] if self.lecture.page < len(self.rendered_pages) else None
+        return self.rendered_pages.get(self.lecture.page)
 
     @property
     def told(self) -> RenderedPage | None:
@@ -108,11 +108,11 @@ class LecturePlayer:
         """The ids of the panes in question: none while exploring, or while the page is not ready."""
         return () if self.exploring or self.rendered is None else self.bound.spotlight
 
-    def add(self, page: RenderedPage) -> bool:
-        """Take the next page whose numbers are known. Returns whether it is the present one."""
-        bound = self.bound_pages[len(self.rendered_pages)]
-        self.rendered_pages.append(replace(page, map=self.lecture.map) if bound.shows_map else page)
-        return len(self.rendered_pages) - 1 == self.lecture.page
+    def add(self, place: int, page: RenderedPage) -> bool:
+        """Take a page whose numbers are known. Returns whether it is the present one."""
+        shows_map = self.bound_pages[place].shows_map
+        self.rendered_pages[place] = replace(page, map=self.lecture.map) if shows_map else page
+        return place == self.lecture.page
 
     # Pages.
 
@@ -295,7 +295,7 @@ class LecturePlayer:
             audience, press = Audience.BLANK, lecture.words["unblank"]
         elif self.exploring:
             audience, press = Audience.EXPLORING, f"l: {self._return()}"
-        if after < len(self.rendered_pages):
+        if after in self.rendered_pages:
             coming = without_literals(self.rendered_pages[after].title)
         elif after < len(self.bound_pages):
             coming = self.bound_pages[after].page.title.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -102,20 +102,27 @@ def render_page(bound: BoundPage, session: Run, before: Moment) -> RenderedPage:
     return RenderedPage(title, body, start, end, figure, question, options, right, then, notes, why, bound.code)
 
 
-def render_pages(pages: list[BoundPage], session: Run) -> Iterator[RenderedPage]:
-    """The pages with their numbers, one after the other; `session` is moved for it, and should be a run of its own.
+def render_pages(
+    pages: list[BoundPage], session: Run, wanted: Callable[[], int] = lambda: 0
+) -> Iterator[tuple[int, RenderedPage]]:
+    """The place of each page, and the page with its numbers. `session` is moved for it, and should be a run of its own.
 
-    A page with a mistake that only running shows says so itself.
+    The page that is `wanted` at the time comes first, then those after it, then those before it. A page that begins
+    where the one before ends comes after that one. A page with a mistake that only running shows says so itself.
     """
-    end = Moment()
-    for page in pages:
+    found: dict[int, RenderedPage] = {}
+    while len(found) < len(pages):
+        first = wanted()
+        place = next(i for i in (*range(first, len(pages)), *range(first)) if i not in found)
+        while place and pages[place].at is None and place - 1 not in found:
+            place -= 1
+        before = found[place - 1].end if place - 1 in found else Moment()
         try:
-            rendered = render_page(page, session, end)
+            found[place] = render_page(pages[place], session, before)
         except LectureError as error:
             reason = say("lectures.rendered_page.cannot_be_shown", reason=literal(str(error)))
-            rendered = RenderedPage(page.page.title.text, reason, end, end)
-        end = rendered.end
-        yield rendered
+            found[place] = RenderedPage(pages[place].page.title.text, reason, before, before)
+        yield place, found[place]
 
 
 def title_lines(chapter: str, title: str, width: int) -> int:

@@ -62,6 +62,7 @@ class LectureScreen(DebuggerScreen):
     class Prepared(Message):
         """The numbers of a page are known."""
 
+        place: int
         page: RenderedPage
 
     @dataclass
@@ -96,7 +97,7 @@ class LectureScreen(DebuggerScreen):
         yield Footing("footing")
 
     def on_mount(self) -> None:
-        """Work out the numbers of all pages, beginning with the first; show the page."""
+        """Work out the numbers of all pages, beginning with this one; show the page."""
         lecture = self.player.lecture
         self.page_pane.chapter = lecture.chapter.title
         self.run_worker(self._prepare, thread=True, group="pages")
@@ -261,17 +262,17 @@ class LectureScreen(DebuggerScreen):
 
     def _prepare(self) -> None:
         """In a thread: the pages with their numbers, from a run of their own."""
-        for rendered in render_pages(self.player.bound_pages, self._quoted):
+        for place, rendered in render_pages(self.player.bound_pages, self._quoted, lambda: self.player.lecture.page):
             if self._gone:
                 break
-            self.post_message(self.Prepared(rendered))
+            self.post_message(self.Prepared(place, rendered))
         put_away(self._quoted)
 
     @on(Prepared)
     def prepared(self, message: Prepared) -> None:
         if not self.whole:
             return
-        present = self.player.add(message.page)
+        present = self.player.add(message.place, message.page)
         self._show_status()
         if present:
             self.open_page(self.player.lecture.page)

@@ -233,9 +233,22 @@ def test_a_page_that_cannot_be_shown_shows_a_sentence(tmp_path: Path) -> None:
     session = run(tmp_path)
     chapter = read_chapter(write(tmp_path, "---\nmoment: step 0\n---\n# T\n\n{loss}\n---\nmoment: step 1\n---\n# U\n"))
     bound_pages, _ = bind(chapter, scope(session), screen_names())
-    first, second = render_pages(bound_pages, session)
+    (_, first), (_, second) = render_pages(bound_pages, session)
     assert "cannot be shown" in first.body
     assert second.title == "U"
+
+
+def test_the_page_that_is_wanted_comes_first_and_pages_are_the_same_in_any_order(tmp_path: Path) -> None:
+    session = run(tmp_path)
+    heads = "moment: step 0", "moment: step 1\nrun: 3", "spotlight: map", "moment: step 2", "spotlight: stage"
+    written = "".join(f"---\n{head}\n---\n# {{wte[1, 2]:.17g}}\n\n{{step}}\n" for head in heads)
+    bound_pages, _ = bind(read_chapter(write(tmp_path, written)), scope(session), screen_names())
+    in_turn = dict(render_pages(bound_pages, session))
+    for wanted, order in ((2, [1, 2, 3, 4, 0]), (3, [3, 4, 0, 1, 2]), (4, [3, 4, 0, 1, 2])):
+        found = list(render_pages(bound_pages, session, lambda wanted=wanted: wanted))
+        assert [place for place, _ in found] == order
+        assert dict(found) == in_turn
+    assert [page.start.step for _, page in sorted(in_turn.items())] == [0, 1, 3, 2, 2]
 
 
 def test_lines_keep_to_their_width_in_any_script(tmp_path: Path) -> None:
