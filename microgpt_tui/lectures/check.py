@@ -52,7 +52,7 @@ def _not_shown(page: Page) -> Iterator[LectureError]:
     question = page.act.question if isinstance(page.act, Ask) else None
     for source in (page.title, page.body, page.notes, page.why, question, page.then):
         if source is not None and len(source.text) <= LONGEST:  # a longer one is a mistake already
-            for line, what in not_shown(source.text):
+            for line, what in dict.fromkeys(not_shown(source.text)):  # a tag that opens and closes is told once
                 reason = say("lectures.check.not_shown", what=what)
                 yield LectureError(reason, source.file, source.line + line)
 
