@@ -69,7 +69,7 @@ def run(tmp_path: Path) -> Session:
         ("---\n# T\n\n{wte[0, 0] * 1e300:c}\n", 7, "which :c cannot write"),
         ("---\n# T\n\na\nb ![x](y.png)\n", 8, "a page cannot show an image"),
         ("---\n# T\n\n<div>\n<img src=a>\n</div>\n", 7, "a page cannot show the HTML tag <div>"),
-        ("---\n# T\n\nsome <b>x\n", 7, "a page cannot show the HTML tag <b>"),
+        ("---\n# T\n\nsome <b>x</b>\n", 7, "a page cannot show the HTML tag <b>"),
         ("---\n# T\n\nsome\n<!-- x -->\n", 8, "a page cannot show a comment of HTML"),
         ("---\n# T\n\na\n<IMG src=a>\n", 8, "a page cannot show the HTML tag <IMG>"),
         ("---\n# T\n\na\n\n***\n", 9, "a page cannot show a horizontal rule"),
