@@ -13,7 +13,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.widget import Widget
 
-from engine import Address, EngineError, Moment, Run
+from engine import Address, Breakpoint, EngineError, Moment, Run
 from engine.sampling.stepper import SampleStepper
 from engine.timeline.events import Phase
 from microgpt_tui.audience.audience import LiveAudience
@@ -22,13 +22,14 @@ from microgpt_tui.audience.page_text import page_text
 from microgpt_tui.audience.question import question_of
 from microgpt_tui.audience.screen_frame import Changes
 from microgpt_tui.debugger.completion import LineError
-from microgpt_tui.debugger.goto import OtherData
+from microgpt_tui.debugger.goto import Continue, OtherData
 from microgpt_tui.debugger.keys import IN_LECTURE, bindings
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
 from microgpt_tui.dialogs.join import JoinScreen
 from microgpt_tui.inference.panel import InferencePanel
 from microgpt_tui.inference.state import InferenceState
+from microgpt_tui.lectures.binding import ExpectedAction
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.page import Course, Train
 from microgpt_tui.lectures.player import LecturePlayer, Press
@@ -188,7 +189,8 @@ class LectureScreen(DebuggerScreen):
         """Show the line below the page, and share the speaker notes; both do nothing where nothing has changed."""
         if self.is_current and self.whole:  # the clock may ask while the screen is taken apart
             viewers = None if self._audience is None else self._audience.viewers
-            self.query_one(Footing).show_status(self.player.status(viewers))
+            live = self.state.live
+            self.query_one(Footing).show_status(self.player.status(viewers, None if live is None else live.step))
         if self._shared is not None:
             self._shared.share(self.player.notes(self.blank))
 
@@ -386,7 +388,8 @@ class LectureScreen(DebuggerScreen):
         if self.blank:
             return action in ("advance", "turn_back", "blank", "leave")
         if action not in own:
-            return super().check_action(action, parameters)
+            ready = player.exploring or player.rendered is not None  # else the panes show another moment
+            return ready and super().check_action(action, parameters)
         if player.exploring:
             return action in ("chapters", "come_back", "leave") or (action == "address" and self._audience is not None)
         if action == "come_back":
@@ -417,6 +420,8 @@ class LectureScreen(DebuggerScreen):
         if self._unblanked() or player.rendered is None:
             return
         press, expected = player.next, player.bound.expected
+        if player.answer_is_near and self.busy:
+            return  # else one press too many would leave before the answer has been seen
         if press is Press.TURN:
             self._turn_to(player.lecture.page + 1)
             return
@@ -426,10 +431,19 @@ class LectureScreen(DebuggerScreen):
         player.press()
         self._show_page()
         self.grid.place()
-        if press is Press.GO_ON and expected is not None and expected.key is not None:
-            self.run_worker(self.run_action(expected.key.action))  # as if the viewer had pressed it
+        if press is Press.GO_ON and expected is not None:
+            self._do(expected)
         if press is Press.BEGIN and not self.busy:
             self.navigator.play(player.rendered.start, player.rendered.end, player.pace())
+
+    def _do(self, expected: ExpectedAction) -> None:
+        """Do what the page waits for, as if the viewer had done it."""
+        if expected.key is not None:
+            self.run_worker(self.run_action(expected.key.action))
+        elif expected.condition is not None:
+            self.navigator.continue_to(Continue(Breakpoint("page", condition=expected.condition.text)))
+        else:
+            self.state.look_at(expected.choice_after(self.frame))
 
     def action_turn_back(self) -> None:
         """The start of this page, if it has done something; else the page before."""
