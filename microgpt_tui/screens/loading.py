@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.storage.startup import ScriptStart, Start
 from microgpt_tui.texts.say import say
+from microgpt_tui.widgets.textual_fixes import AbstractMeta
 
 WIDTH = 60
 DOING = say("screens.loading.shuffling_documents_recording_model")
@@ -32,7 +34,7 @@ BETWEEN = 0.1  # seconds from one report to the next
 PATIENCE = 1.0  # seconds; what takes longer with plain loops, such as a large model, waits for the compiled ones
 
 
-class LoadingScreen(Screen[None]):
+class LoadingScreen(Screen[None], metaclass=AbstractMeta):
     """Works in a thread, shows how far it is, and hands the ready run to the app. q or escape stops it.
 
     What is done `at_once`, in a moment, needs no thread, and nothing is shown of it.
@@ -114,9 +116,9 @@ class LoadingScreen(Screen[None]):
             return
         self.post_message(ready)
 
+    @abstractmethod
     def open_run(self) -> Ready:
         """The run at its moment, or at a fault before it; in a thread, or at once. Raises EngineError, Stopped."""
-        raise NotImplementedError
 
     def _report(self, doing: str, share: float, at_once: bool = False) -> None:
         """Say what is done, now and then; `at_once` where it goes on for long without another report."""

@@ -5,6 +5,7 @@ What the fixes are for was seen with Textual 8.2.8.
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, Literal, Self
@@ -20,6 +21,7 @@ from textual.color import Color
 from textual.command import CommandList, CommandPalette
 from textual.errors import NoWidget
 from textual.filter import LineFilter
+from textual.message_pump import _MessagePumpMeta
 from textual.notifications import Notification
 from textual.strip import Strip
 from textual.style import Style
@@ -32,6 +34,10 @@ from microgpt_tui.texts.say import say
 
 SHORTEST = 0.01  # seconds that a notification is shown at least
 UNPRINTABLE = "\ufffd"  # stands for what a terminal would obey instead of printing it
+
+
+class AbstractMeta(_MessagePumpMeta, ABCMeta):
+    """The metaclass of widgets with abstract methods: widgets have one of their own, without ABCMeta."""
 
 
 def call_later(app: App[Any], called: Callable[..., None], *given: object) -> bool:
