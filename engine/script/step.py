@@ -15,7 +15,7 @@ from engine.model.tokenizer import Tokenizer
 from engine.numerics import sum_in_order
 from engine.script.code import Code
 from engine.script.gradient_sums import zeroed_in_backward
-from engine.script.printed import Place, PrintedText
+from engine.script.printed_text import Place, PrintedText
 from engine.script.program import ScriptProgram
 from engine.script.tape import ScriptTape, SourcePosition
 from engine.script.tensors import is_inner
