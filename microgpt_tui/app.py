@@ -49,7 +49,6 @@ from microgpt_tui.storage.paths import compiled_mark, in_browser, state_folder
 from microgpt_tui.storage.startup import ScriptStart, Start
 from microgpt_tui.storage.threads import NO_THREADS, check_threads
 from microgpt_tui.texts.say import say
-from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette, call_later
 
 if TYPE_CHECKING:  # imported where a copy of microgpt.py is opened, or a lecture: the first frame needs none
@@ -72,10 +71,6 @@ COMMAND_NAMES = {  # of Textual's commands, by the first word of what Textual sa
     "save": "screenshot",
 }
 FEW_COLOURS = (None, "standard", "windows")  # rich's names of what terminals have, up to sixteen colours
-
-
-class Palette(SafeCommandPalette, Passing[None]):
-    """The command palette. It closes as every other dialog does."""
 
 
 class ThemedApp(App[EngineError | None]):
@@ -170,8 +165,8 @@ class ThemedApp(App[EngineError | None]):
 
     def action_command_palette(self) -> None:
         """Open the palette, except while a run is opened."""
-        if self.use_command_palette and not isinstance(self.screen, Palette | LoadingScreen):
-            self.push_screen(Palette(id="--command-palette", placeholder=say("program.app.search.commands")))
+        if self.use_command_palette and not isinstance(self.screen, SafeCommandPalette | LoadingScreen):
+            self.push_screen(SafeCommandPalette(id="--command-palette", placeholder=say("program.app.search.commands")))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Textual's own, in the program's language; what is not known of them stays as it is."""
@@ -185,7 +180,7 @@ class ThemedApp(App[EngineError | None]):
 
     def search_themes(self) -> None:
         """Open the palette of themes."""
-        self.push_screen(Palette(providers=[ThemeProvider], placeholder=say("program.app.search.themes")))
+        self.push_screen(SafeCommandPalette(providers=[ThemeProvider], placeholder=say("program.app.search.themes")))
 
     def _recolour(self, chosen: Theme) -> None:
         theme.use(theme.nearest(chosen))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, TypeVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -19,7 +19,7 @@ from microgpt_tui.widgets.textual_fixes import AbstractMeta, SafeOptionList
 T = TypeVar("T")
 
 
-class ListDialog(Modal[T], Generic[T], metaclass=AbstractMeta):
+class ListDialog(Modal[T], metaclass=AbstractMeta):
     """Subclasses give the title, the keys in the lower border and the options."""
 
     TITLE_ABOVE: ClassVar[str]

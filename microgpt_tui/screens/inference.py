@@ -30,8 +30,8 @@ from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, InferenceState, Position, Temperature
 from microgpt_tui.inference.worker import DocumentWorker
 from microgpt_tui.texts.say import say
-from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.picture_view import PictureView
+from microgpt_tui.widgets.textual_fixes import SafeScreen
 
 T = TypeVar("T")
 SHARES = (1, 0, 0.5, 0.1)  # of the schedule: the steps whose names are compared, the most wanted first
@@ -51,7 +51,7 @@ DRAWINGS: dict[str, Callable[[InferenceState, int, int], Picture]] = {
 }
 
 
-class InferenceScreen(Passing[None]):
+class InferenceScreen(SafeScreen[None]):
     """Text, probabilities, the draw, and what the position listens to; `b` and `g` show whole documents instead."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "inference.tcss"
