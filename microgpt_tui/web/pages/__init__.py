@@ -123,5 +123,7 @@ def note(sentence: str, more: str = "", *, status: int = 200) -> web.Response:
 
 
 def _page(name: str, status: int, **parts: str) -> web.Response:
-    text = Template(files(__name__).joinpath(name).read_text(encoding="utf-8")).substitute(parts, language=language())
+    """The page of a file in this folder. Its `$head` is what the heads of all pages have in common."""
+    text, head = (files(__name__).joinpath(each).read_text(encoding="utf-8") for each in (name, "head.html"))
+    text = Template(text).substitute(parts, language=language(), head=head)
     return web.Response(text=text, content_type="text/html", status=status)
