@@ -9,7 +9,7 @@ import rich_click as click
 
 from microgpt_tui.cli._exit import Failure, discard_output, print_result
 from microgpt_tui.cli._network import only_here, parse_public, url_of
-from microgpt_tui.cli._options import examples
+from microgpt_tui.cli._options import examples, number_option
 from microgpt_tui.cli._session import compile_loops
 from microgpt_tui.texts.say import say
 
@@ -31,37 +31,10 @@ NETWORK = say("cli.panel.network")
     ),
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND ...]")
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help=say("cli.serve.host"),
-    panel=NETWORK,
-)
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8000,
-    show_default=True,
-    metavar="N",
-    help=say("cli.serve.port"),
-    panel=NETWORK,
-)
-@click.option(
-    "--visitors",
-    type=click.IntRange(min=1),
-    default=8,
-    show_default=True,
-    metavar="N",
-    help=say("cli.serve.visitors"),
-    panel=NETWORK,
-)
-@click.option(
-    "--public-url",
-    metavar="URL",
-    help=say("cli.serve.public_url"),
-    panel=NETWORK,
-)
+@click.option("--host", default="127.0.0.1", show_default=True, help=say("cli.serve.host"), panel=NETWORK)
+@number_option("--port", default=8000, text=say("cli.serve.port"), low=0, high=65535, panel=NETWORK)
+@number_option("--visitors", default=8, text=say("cli.serve.visitors"), panel=NETWORK)
+@click.option("--public-url", metavar="URL", help=say("cli.serve.public_url"), panel=NETWORK)
 @click.pass_context
 def serve(
     ctx: click.Context, command: tuple[str, ...], host: str, port: int, visitors: int, public_url: str | None
