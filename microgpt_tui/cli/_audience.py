@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from engine.language.chosen import language
 from microgpt_tui.cli._exit import Failure, print_result
-from microgpt_tui.cli._network import address_of, only_here, parse_public, url_of
+from microgpt_tui.cli._network import address_of, parse_public, url_of
 from microgpt_tui.cli._options import FilePath, number_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.texts.say import say
@@ -75,6 +75,7 @@ def audience_of(
     from microgpt_tui.audience.address import JoinAddress, new_code
     from microgpt_tui.audience.audience import LiveAudience
     from microgpt_tui.audience.process import ServerOptions
+    from microgpt_tui.web.access import only_here
 
     public = parse_public(public_url, ctx)
     listens = address_of(host)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from microgpt_tui.cli._exit import Failure, discard_output, print_result
-from microgpt_tui.cli._network import only_here, parse_public, url_of
+from microgpt_tui.cli._network import parse_public, url_of
 from microgpt_tui.cli._options import examples, number_option
 from microgpt_tui.cli._session import compile_loops
 from microgpt_tui.texts.say import say
@@ -46,7 +46,7 @@ def serve(
     import secrets
 
     from microgpt_tui.storage.threads import check_threads
-    from microgpt_tui.web.access import AccessControl
+    from microgpt_tui.web.access import AccessControl, only_here
     from microgpt_tui.web.connections import Connections, max_connections
     from microgpt_tui.web.listener import listen
     from microgpt_tui.web.reports import Reports

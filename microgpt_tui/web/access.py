@@ -180,6 +180,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def only_here(address: str, public: Public | None) -> bool:
+    """Whether only this computer reaches what listens at an address, and has this public one."""
+    return is_loopback(address) and (public is None or is_loopback(host_name(public.host)))
+
+
 def network_address(address: str) -> str:
     """An address; for one of version 6 its /64 network, since each has millions of addresses."""
     try:
