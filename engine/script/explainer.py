@@ -9,7 +9,6 @@ import numpy as np
 
 from engine.language.say import say
 from engine.script.kinds import SIGNS
-from engine.timeline.events import Event
 from engine.timeline.explainer import Explainer, Piece, Term
 
 if TYPE_CHECKING:
@@ -172,25 +171,9 @@ class ScriptExplainer(Explainer):
             return [a, " · ", b]
         return [row]
 
-    def names_in_formula(self, row: int) -> list[tuple[str, int | None]]:
-        """The pieces of the formula of a row as text, each with the row that it names, None for signs.
-
-        A scalar of another place than the row's own says of which it is, in the script's words: v[3]@pos_id=0.
-        """
-        found: list[tuple[str, int | None]] = []
-        pieces, own = self.formula(row), self.program.event_of(row)
-        for i, piece in enumerate(pieces):
-            if isinstance(piece, str):
-                found.append((piece, None))
-                continue
-            name = self.name(piece)
-            enclosed = len(pieces) == 1 or (i > 0 and str(pieces[i - 1]).endswith(("(", ", ")))
-            if " " in name and not enclosed:
-                name = f"({name})"
-            found.append((name + self._elsewhere(own, self.program.event_of(piece)), piece))
-        return found
-
-    def _elsewhere(self, own: Event | None, other: Event | None) -> str:
+    def elsewhere(self, row: int, operand: int) -> str:
+        """As in the base class, in the words of the script: @pos_id=0."""
+        own, other = self.program.event_of(row), self.program.event_of(operand)
         if own is None or other is None:
             return ""
         places = [
