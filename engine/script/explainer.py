@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.language.say import say
 from engine.script.kinds import SIGNS
+from engine.script.step import RecordedStep
 from engine.timeline.explainer import Explainer, Piece, Term
-
-if TYPE_CHECKING:
-    from engine.script.view import ScriptView
+from engine.timeline.view import View
 
 SHOWN = {"+": "+", "*": "×", "-": "−", "r-": "−", "/": "/", "r/": "/", "neg": "−"}
 BETWEEN = {"+": " + ", "*": " · ", "-": " - ", "/": " / ", "^": " ^ "}
@@ -20,11 +18,11 @@ MOST_WRITTEN_OUT = 2  # operations in the name of a scalar
 
 
 class ScriptExplainer(Explainer):
-    """Explains scalars of one moment of a script's run."""
+    """Explains scalars of one moment, which the view shows, of a recorded step."""
 
-    def __init__(self, view: ScriptView) -> None:
-        self.view, self.program = view, view.program
-        self._tape = view.program.tape
+    def __init__(self, step: RecordedStep, view: View) -> None:
+        self.view, self.program = view, step.program
+        self._tape, self._gradients = step.tape, step.gradients
 
     # Names.
 
@@ -206,7 +204,7 @@ class ScriptExplainer(Explainer):
 
     def gradient(self, row: int) -> list[Term]:
         """The terms that have made the gradient of a row so far, in the order in which they were added."""
-        done, writes = self.view.backward_ticks, self.program.gradients
+        done, writes = self.view.backward_ticks, self._gradients
         ticks = writes.into(row)
         ticks = ticks[(ticks < done) & (writes.sources[ticks] >= 0)]
         grads, local, products, before = (each.tolist() for each in writes.terms(ticks))
@@ -221,7 +219,7 @@ class ScriptExplainer(Explainer):
         kids = self.children(user)
         if child not in kids or not self.view.data(np.array([user])).known[0]:
             return None
-        writes = self.program.gradients
+        writes = self._gradients
         edge = int(self.program.child_start[user]) + kids.index(child)
         local = float(writes.locals(np.array([edge]))[0])
         if not np.isnan(local):
@@ -232,7 +230,7 @@ class ScriptExplainer(Explainer):
 
     def planned(self, row: int) -> int:
         """How many terms the gradient of a row will have when it is complete."""
-        writes = self.program.gradients
+        writes = self._gradients
         return int((writes.sources[writes.into(row)] >= 0).sum())
 
 
