@@ -32,9 +32,8 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
     """Hands every change to `keep` at once. Returns the breakpoint that the user wants to go to, if any."""
 
     TITLE_ABOVE, WIDEST = say("dialogs.breakpoints.title"), 96
-    CSS = f"BreakpointsScreen .box {{ width: {WIDEST}; }}"
     BINDINGS: ClassVar[list[BindingType]] = bindings(
-        Key("breakpoints.close", "escape,q,B", "dismiss(None)"),
+        Key("breakpoints.close", "escape,q,B", "dismiss"),
         Key("breakpoints.add", "a", "add", priority=True),
         Key("breakpoints.edit", "e", "edit", priority=True),
         Key("breakpoints.switch", "space", "switch"),

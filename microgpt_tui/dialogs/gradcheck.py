@@ -50,7 +50,7 @@ class GradCheckScreen(Modal[int | None]):
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = bindings(
         Key("gradcheck.stop", "escape,g", "stop"),
-        Key("gradcheck.close", "q", "dismiss(None)"),
+        Key("gradcheck.close", "q", "dismiss"),
         Key("gradcheck.all", "m", "all"),
         Key("gradcheck.choose", "enter", "take"),
         Key("gradcheck.larger", "plus,equals_sign", "scale(10)"),

@@ -35,6 +35,7 @@ class ListDialog(Modal[T], metaclass=AbstractMeta):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
+            box.styles.width = self.WIDEST
             box.border_title, box.border_subtitle = self.TITLE_ABOVE, self.keys_below()
             yield SafeOptionList(markup=False)
 

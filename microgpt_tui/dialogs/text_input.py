@@ -64,7 +64,7 @@ class AskScreen(InputDialog[T | None]):
     `read` raises EngineError for a line that is wrong: the reason is shown below the line, which stays.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Key("ask.close", "escape", "dismiss(None)"))
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Key("ask.close", "escape", "dismiss"))
 
     def __init__(self, title: str, hint: str, read: Callable[[str], T], text: str = "") -> None:
         super().__init__()
