@@ -53,7 +53,7 @@ from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFil
 
 if TYPE_CHECKING:  # imported where a copy of microgpt.py is opened, or a lecture: the first frame needs none
     from microgpt_tui.audience.audience import LiveAudience
-    from microgpt_tui.audience.screen_frame import Paced
+    from microgpt_tui.audience.screen_frame import FramePacer
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.page import Course
     from microgpt_tui.lectures.speaker_notes import SharedNotes
@@ -211,7 +211,7 @@ class MicrogptApp(ThemedApp):
         super().__init__(theme_name)
         self.start = start
         self._audience = audience
-        self._frames: Paced | None = None  # when the audience is shown the screen
+        self._frames: FramePacer | None = None  # when the audience is shown the screen
         self._notes = notes
         self._shared: SharedNotes | None = None  # once there was a lecture
         self.debugger: DebuggerScreen | None = None
@@ -230,9 +230,9 @@ class MicrogptApp(ThemedApp):
         """Handle signals that end the program; begin to show the screen to the audience."""
         end_on_signals(self)
         if self._audience is not None:
-            from microgpt_tui.audience.screen_frame import Paced
+            from microgpt_tui.audience.screen_frame import FramePacer
 
-            self._frames = Paced(self, self._show_audience)
+            self._frames = FramePacer(self, self._show_audience)
             self._audience.on_news = lambda: call_later(self, self._hear_audience)
 
     def on_unmount(self) -> None:
@@ -464,7 +464,7 @@ class MicrogptApp(ThemedApp):
             self._show_error(f"{error}.")
         else:
             await self.push_screen(screen)
-            screen.welcome()
+            screen.show_address()
 
     async def on_lecture_screen_chapter_left(self, message: LectureScreen.ChapterLeft) -> None:
         """Go from a chapter to another one, or to the debugger that it was called from, or exit."""

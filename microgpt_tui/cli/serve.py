@@ -51,7 +51,7 @@ def serve(
     from microgpt_tui.web.listener import listen
     from microgpt_tui.web.reports import Reports
     from microgpt_tui.web.secret import Token
-    from microgpt_tui.web.server import Server, run_server
+    from microgpt_tui.web.server import DebuggerServer, run_server
 
     public = parse_public(public_url, ctx)
     check_threads()
@@ -66,7 +66,7 @@ def serve(
         token = None if only_here(address, public) else secrets.token_urlsafe(16)
         _print_address(address, port, token, public)
         access = AccessControl(Token(token) if token else None, port, public)
-        server = Server(command, visitors, access, _notify_owner, public)
+        server = DebuggerServer(command, visitors, access, _notify_owner, public)
         run_server(server, listening, Connections(Reports(_notify_owner), most))
     _notify_owner(say("cli.serve.stopped"))
 

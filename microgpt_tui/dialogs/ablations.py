@@ -23,8 +23,8 @@ from microgpt_tui.texts.say import say
 MEAN_OF = 20  # documents that a mean is taken over, where nothing else is said
 
 
-def in_question(frame: Frame) -> Ablation | None:
-    """The part that the event on the stage belongs to; None if it belongs to none, or to several."""
+def part_of_event(frame: Frame) -> Ablation | None:
+    """The part of the model that the event on the stage belongs to; None if it belongs to none, or to several."""
     event, step, layer = frame.stage_event, frame.moment.step, frame.stage_event.layer
     if layer is None:
         return None
@@ -35,8 +35,8 @@ def in_question(frame: Frame) -> Ablation | None:
         return Ablation(step, layer, "head", event.head)
     if "mlp" in (event.block, *(made.block for made in own if made.matrix == event.name)):
         return Ablation(step, layer, "mlp")
-    kept = [rows for tensor in own for name, rows in tensor.operands.items() if name in ("keys", "values")]
-    if event.pos is not None and any(np.isin(event.rows, rows).any() for rows in kept):
+    cached = [rows for tensor in own for name, rows in tensor.operands.items() if name in ("keys", "values")]
+    if event.pos is not None and any(np.isin(event.rows, rows).any() for rows in cached):
         return Ablation(step, layer, "pos", event.pos)
     if event.block in {tensor.block for tensor in own if tensor.head is not None} and frame.where.head is not None:
         return Ablation(step, layer, "head", frame.where.head)
@@ -55,7 +55,7 @@ class PartsScreen(ListDialog[Ablation | None]):
     def __init__(self, frame: Frame, changes: Iterable[Change]) -> None:
         super().__init__()
         self._parts = all_parts(frame.config, frame.program.n, frame.moment.step)
-        here = in_question(frame)
+        here = part_of_event(frame)
         self._first = next((i for i, part in enumerate(self._parts) if here and part.part == here.part), 0)
         self._off = [c for c in changes if isinstance(c, Ablation) and c.step <= frame.moment.step]
         self._tokens = [frame.token(pos) for pos in range(frame.program.n)]

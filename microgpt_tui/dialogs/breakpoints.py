@@ -23,8 +23,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.texts.say import say
 
-COUNT, HITS = 8, 10  # cells
-CHECK = 12
+COUNT, HITS, CHECK = 8, 10, 12  # cells
 CHECK_ID = "check-"  # before the name of a health check: what its line is called
 
 

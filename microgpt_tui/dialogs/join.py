@@ -1,4 +1,4 @@
-"""The page that shows an audience where the lecture can be followed: address, code, QR code."""
+"""`JoinScreen`: where an audience can follow the lecture, with address, code and QR code, over the whole screen."""
 
 from __future__ import annotations
 

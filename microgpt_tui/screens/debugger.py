@@ -145,7 +145,7 @@ class DebuggerScreen(Screen[None]):
         keys = {spec.id: spec.display or spec.key or "" for spec in registry.PANES} if self.KEYS_IN_BORDERS else {}
         self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase), keys)
         self.grid.lacking = registry.lacking(session.view())
-        self.historian = SeriesLoader(self, session)
+        self.series_loader = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
         self._copy: StepCopy | None = None
         self._copy_of = session
@@ -259,7 +259,7 @@ class DebuggerScreen(Screen[None]):
         fault = str(self.state.fault) if self.state.fault else None
         session = self.session
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
-        state, what_if, past, names = self.state, self.what_if, self.historian.known, self.motion.names
+        state, what_if, past, names = self.state, self.what_if, self.series_loader.known, self.motion.names
         if session is not self._copy_of:
             self._copy, self._copy_of = step_copy_of(session), session
         chosen = self.grid.zoomed or (self.grid.chosen.id if self.grid.chosen else None)
@@ -374,7 +374,7 @@ class DebuggerScreen(Screen[None]):
         if not self.motion.aimed:
             self._shown = None
         if self.what_if.entered(self.motion.session):
-            self.historian = SeriesLoader(self, self.session)
+            self.series_loader = SeriesLoader(self, self.session)
         self.navigator.arrive(message)
         self.go_to.arrived()
 
@@ -383,7 +383,7 @@ class DebuggerScreen(Screen[None]):
         """A pane shows less of the past than it could: have it replayed, unless there will be more past in a moment."""
         wanted = [series for series in message.series if series.ahead or not self.busy]
         if wanted:
-            self.historian.ask(wanted, message.pane.id)
+            self.series_loader.ask(wanted, message.pane.id)
 
     @on(SeriesLoader.Learned)
     def learned(self) -> None:
@@ -693,11 +693,11 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_ablate(self) -> None:
         """Switch the head, the MLP or the position in question off, or on again; ask if none is."""
-        from microgpt_tui.dialogs.ablations import in_question
+        from microgpt_tui.dialogs.ablations import part_of_event
 
         if not self._can(branching):
             return
-        part = in_question(self.frame)
+        part = part_of_event(self.frame)
         if part is None:
             self.action_parts()
         else:

@@ -17,7 +17,7 @@ from engine import Address, EngineError, Moment, Run
 from engine.sampling.stepper import SampleStepper
 from engine.timeline.events import Phase
 from microgpt_tui.audience.audience import LiveAudience
-from microgpt_tui.audience.explore import opening_arguments, written_command
+from microgpt_tui.audience.moment_command import opening_arguments, written_command
 from microgpt_tui.audience.page_text import page_text
 from microgpt_tui.audience.question import question_of
 from microgpt_tui.audience.screen_frame import Changes
@@ -72,10 +72,6 @@ class LectureScreen(DebuggerScreen):
         course: Course
         to: tuple[int, int] | None
 
-    def start_on(self, data: OtherData) -> Start:  # noqa: ARG002
-        """Raises LineError: a chapter speaks of the documents that it names."""
-        raise LineError(say("screens.lecture.chapter_has_its_own"))
-
     def __init__(
         self, session: Run, lecture: Lecture, shared: SharedNotes | None = None, audience: LiveAudience | None = None
     ) -> None:
@@ -111,6 +107,10 @@ class LectureScreen(DebuggerScreen):
         self.set_class(beside, "-beside")
         self.set_class(not beside, "-above")
         self._fit_page(event.size)
+
+    def start_on(self, data: OtherData) -> Start:  # noqa: ARG002
+        """Raises LineError: a chapter speaks of the documents that it names."""
+        raise LineError(say("screens.lecture.chapter_has_its_own"))
 
     # What is on the screen.
 
@@ -174,7 +174,7 @@ class LectureScreen(DebuggerScreen):
         pane = self.page_pane
         pane.waiting, pane.no_lines = (self.player.lecture.words[key] for key in ("preparing", "no_lines"))
         shown = self.player.shown
-        if shown is not None and (self._audience is None or self._audience.welcomed):
+        if shown is not None and (self._audience is None or self._audience.address_shown):
             self.player.lecture.begin()
         pane.rendered = None if shown is None else replace(shown, poll=self._poll())
         pane.spread = self.player.lecture.big and (self.player.text_alone or not self.player.takes_turns)
@@ -194,10 +194,10 @@ class LectureScreen(DebuggerScreen):
     # The audience.
 
     def for_audience(self) -> Changes:
-        """What the audience gets of the lecture besides the screen; nothing of its pages before it was welcomed."""
+        """What the audience gets of the lecture besides the screen; nothing of its pages before the address."""
         shown: Changes = {"blank": self.blank, "panes": self._panes_in_question(), "page": None, "question": None}
         audience = self._audience
-        if audience is None or not audience.welcomed:
+        if audience is None or not audience.address_shown:
             return shown
         question = question_of(self.player)
         audience.ask(question)
@@ -244,9 +244,9 @@ class LectureScreen(DebuggerScreen):
         counts = audience.counts_of(question)
         return Poll(counts, self.player.lecture.words["answered"].format(n=sum(counts)), question.hidden)
 
-    def welcome(self) -> None:
-        """Show where the audience can follow, if that was not shown before."""
-        if self._audience is not None and not self._audience.welcomed:
+    def show_address(self) -> None:
+        """Show where the audience can follow, unless that was shown before."""
+        if self._audience is not None and not self._audience.address_shown:
             self.action_address()
 
     def hear_audience(self) -> None:
@@ -506,11 +506,11 @@ class LectureScreen(DebuggerScreen):
         """Show where the audience can follow."""
         if self._audience is not None:
             join = JoinScreen(self._audience.address, self.player.lecture.words, self._audience.viewers)
-            self.app.push_screen(join, self._welcomed)
+            self.app.push_screen(join, self._address_seen)
 
-    def _welcomed(self, _: None) -> None:
+    def _address_seen(self, _: None) -> None:
         if self._audience is not None:
-            self._audience.welcomed = True
+            self._audience.address_shown = True
             self.player.lecture.begin()
             self._show_status()
 

@@ -26,7 +26,7 @@ from microgpt_tui.audience.audience import LiveAudience
 from microgpt_tui.audience.page_text import TABLE, blocks
 from microgpt_tui.audience.process import AudienceProcess
 from microgpt_tui.audience.results import ResultsError
-from microgpt_tui.audience.screen_frame import Paced, ScreenFrame
+from microgpt_tui.audience.screen_frame import FramePacer, ScreenFrame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import text_blocks
 from microgpt_tui.export.headless import screenshot
@@ -154,29 +154,29 @@ async def test_what_is_about_to_be_painted_comes_before_the_audience(
 ) -> None:
     monkeypatch.setattr(screen_frame, "INTERVAL", 1000.0)  # so that a look is not due all the same
     app, looks = Painting(), list[int]()
-    paced = Paced(cast("App[None]", app), lambda: looks.append(1))
-    paced._last = -math.inf
+    pacer = FramePacer(cast("App[None]", app), lambda: looks.append(1))
+    pacer._last = -math.inf
     vars(app).update(about)
-    paced.painted()
+    pacer.painted()
     for _ in range(3):
-        assert paced._timer is not None
-        paced._timer.cancel()
-        paced._call()
+        assert pacer._timer is not None
+        pacer._timer.cancel()
+        pacer._call()
     assert looks == []
     vars(app).update(vars(Painting()) | {"screen": app})
     await met(lambda: looks == [1])
-    paced.painted()
-    assert paced._timer is not None
-    assert paced._timer.when() >= paced._last + screen_frame.INTERVAL
-    paced.stop()
+    pacer.painted()
+    assert pacer._timer is not None
+    assert pacer._timer.when() >= pacer._last + screen_frame.INTERVAL
+    pacer.stop()
 
 
 async def test_the_audience_is_shown_frames_also_where_something_is_always_about_to_be_painted() -> None:
     app, looks = Painting(), list[int]()
-    paced = Paced(cast("App[None]", app), lambda: looks.append(1))
+    pacer = FramePacer(cast("App[None]", app), lambda: looks.append(1))
     app._repaint_required = True
     for n in (1, 2, 3):
-        paced.painted()
+        pacer.painted()
         await met(lambda n=n: len(looks) == n)  # type: ignore[misc]
 
 
