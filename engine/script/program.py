@@ -24,7 +24,6 @@ from engine.timeline.events import PLACE_NAMES, Event, Phase, StepProgram
 
 Mask = npt.NDArray[np.bool_]
 PLACES = ("pos", "layer", "head")
-OF_HEADS = ("scores", "softmax", "weighted_sum")  # kinds that tell a loop over heads from one over layers
 LOSS = "loss"
 
 

@@ -99,7 +99,7 @@ class FramePacer:
             self._timer = loop.call_at(self._wanted, self._call)
 
     def stop(self) -> None:
-        """Call nothing any more."""
+        """Call nothing from now on."""
         if self._timer is not None:
             self._timer.cancel()
 

@@ -54,7 +54,7 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
 
     def options(self) -> Iterator[Option | None]:
         for each in self._breakpoints:
-            line = _switch(each.enabled)
+            line = _bullet(each.enabled)
             line.fit(
                 replace(each, count=1, enabled=True).describe(self._scope.place_names), self.room - 2 - COUNT - HITS
             )
@@ -69,7 +69,7 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
             yield Option(Text(say("dialogs.breakpoints.none_yet_types_one")), disabled=True)
         yield None
         for check, about in CHECKS.items():
-            line = _switch(check in self._annotations.checks).fit(check, CHECK)
+            line = _bullet(check in self._annotations.checks).fit(check, CHECK)
             yield option(line.fit(about, self.room - 2 - CHECK, theme.DIM), f"{CHECK_ID}{check}")
 
     @property
@@ -142,5 +142,5 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
             self.dismiss(self._breakpoint)
 
 
-def _switch(on_: bool) -> Line:
-    return Line().add("● " if on_ else "○ ", theme.WARNING if on_ else theme.DIM)
+def _bullet(enabled: bool) -> Line:
+    return Line().add("● " if enabled else "○ ", theme.WARNING if enabled else theme.DIM)

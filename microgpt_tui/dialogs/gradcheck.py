@@ -267,11 +267,11 @@ def gradient_remark(check: CheckedGradient) -> str:
     return say("dialogs.gradcheck.larger_h_cuts_off")
 
 
-def summary_text(summary: Summary, of: int) -> Text:
+def summary_text(summary: Summary, total: int) -> Text:
     """Many checks: how far they are, the largest difference, and how many relative differences of each size."""
-    text, done = Text(), summary.count / of
+    text, done = Text(), summary.count / total
     text.append("━" * round(done * 50), theme.DONE).append("━" * (50 - round(done * 50)), theme.FAINT)
-    text.append(say("dialogs.gradcheck.share_of", count=summary.count, of=of), theme.STRONG)
+    text.append(say("dialogs.gradcheck.share_of", count=summary.count, of=total), theme.STRONG)
     if summary.largest is not None:
         _row(text, say("dialogs.gradcheck.largest_difference"), f"{summary.largest.difference:+.2e}")
         _row(text, say("dialogs.gradcheck.at"), summary.largest.name)

@@ -25,8 +25,9 @@ LONGEST_QUOTED = 40  # characters of a wrong name
 
 
 class SaveScreen(InputDialog[Path | None]):
-    """Returns the file in which the run is saved; None after escape. A reason why it cannot be saved stands below the
-    line, which can be corrected.
+    """Returns the file in which the run is saved; None after escape.
+
+    The reason why it cannot be saved stands below the line, which can be corrected.
     """
 
     CSS = "SaveScreen .box { width: 72; }"

@@ -123,7 +123,7 @@ class LectureScreen(DebuggerScreen):
         return self.has_class("-blank")
 
     def _light_panes(self) -> None:
-        """The panes show the moment: fade those that are not in question, and see whether the viewer has answered."""
+        """Fade the panes that are not in question, and see whether the moment that they show is the viewer's answer."""
         for view in self.query(PictureView).exclude("Pane"):
             view.redraw()
         spots = self.player.spotlight
@@ -260,7 +260,7 @@ class LectureScreen(DebuggerScreen):
     # Pages.
 
     def _prepare(self) -> None:
-        """In a thread: the pages with their numbers, from a run of their own."""
+        """Fill in the numbers of all pages, in a thread, from a run of their own."""
         for rendered in render_pages(self.player.bound_pages, self._quoted):
             if self._gone:
                 break
@@ -327,7 +327,7 @@ class LectureScreen(DebuggerScreen):
             return None
 
     def _land(self) -> None:
-        """The run is where the page wants it: choose what is in focus."""
+        """Choose what is in focus, now that the run is where the page wants it."""
         where, missing = self.player.land(self.session)
         self.state.stand(where)
         self._show_sample(self.player.walk(self.session))
@@ -349,7 +349,7 @@ class LectureScreen(DebuggerScreen):
 
     @on(RunController.Arrived)
     def landed(self) -> None:
-        """The run has stopped. The debugger handles this message after this screen."""
+        """Go on when the run has stopped: later, since the debugger handles this message after this screen."""
         self.call_later(self._landed)
 
     def _landed(self) -> None:
@@ -411,7 +411,7 @@ class LectureScreen(DebuggerScreen):
             self.call_later(self._finish)
 
     def action_advance(self) -> None:
-        """What the page does next; when it is done, the page after it."""
+        """Do what the page does next; when it is done, turn to the page after it."""
         player = self.player
         if self._unblanked() or player.rendered is None:
             return
@@ -431,7 +431,7 @@ class LectureScreen(DebuggerScreen):
             self.navigator.play(player.rendered.start, player.rendered.end, player.pace())
 
     def action_turn_back(self) -> None:
-        """The start of this page, if it has done something; else the page before."""
+        """Turn to the start of this page, if it has done something; else to the page before."""
         if self._unblanked():
             return
         page = self.player.lecture.page
@@ -477,7 +477,7 @@ class LectureScreen(DebuggerScreen):
         self.show()
 
     def action_chapters(self) -> None:
-        """Back to the page from exploring; else the list of chapters."""
+        """Go back to the page from exploring; else show the list of chapters."""
         if self.player.exploring:
             self.action_come_back()
         else:
@@ -486,7 +486,7 @@ class LectureScreen(DebuggerScreen):
             self.app.push_screen(chapters, self._begin)
 
     def action_come_back(self) -> None:
-        """From exploring back to the page, as it was."""
+        """Go from exploring back to the page, as it was."""
         self.grid.zoomed = None
         self.set_focus(None)
         self._explore(False)

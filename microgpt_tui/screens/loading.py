@@ -1,4 +1,4 @@
-"""The loading screens: what has to be done before a run can be seen, with progress."""
+"""`LoadingScreen` and its subclasses: open a run of the model or of a script, and show how far that is."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.textual_fixes import AbstractMeta
 
 WIDTH = 60
-DOING = say("screens.loading.shuffling_documents_recording_model")
 BETWEEN = 0.1  # seconds from one report to the next
 PATIENCE = 1.0  # seconds; what takes longer with plain loops, such as a large model, waits for the compiled ones
 
@@ -140,7 +139,7 @@ class LoadingScreen(Screen[None], metaclass=AbstractMeta):
 class OpeningScreen(LoadingScreen):
     """Opens a run of the built-in model: recording, compiling, training up to its moment."""
 
-    doing = DOING
+    doing = say("screens.loading.shuffling_documents_recording_model")
 
     def __init__(self, start: Start, at_once: bool = False) -> None:
         super().__init__(at_once)
@@ -169,7 +168,7 @@ class OpeningScreen(LoadingScreen):
         return self.Ready(session, take_warning(), session.loops)
 
     def _recorded(self, share: float) -> bool:
-        self._report(DOING, share)
+        self._report(self.doing, share)
         return self._stopped
 
     def _trained(self, until: int, step: int, loss: float) -> bool:

@@ -38,7 +38,7 @@ ANSWERS = 4  # answers a second that are read of one viewer, and, times all plac
 
 
 class Rate:
-    """Allows so many a second in the long run, and at once."""
+    """Allows so many calls a second in the long run, and as many at once."""
 
     def __init__(self, most: float) -> None:
         self._most = self._left = most
@@ -65,7 +65,7 @@ class Explored:
 
 @dataclass(eq=False)
 class Viewer:
-    """One that has a stream."""
+    """A viewer that has a stream."""
 
     socket: web.WebSocketResponse
     connection: Connection

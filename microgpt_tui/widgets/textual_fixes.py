@@ -173,7 +173,7 @@ class SafeCommandPalette(CommandPalette, SafeScreen[None]):
             super()._gather_commands(search_value)
 
     def _on_click(self, event: events.Click) -> None:  # type: ignore[override]  # the base class's is called after it
-        """Nothing was clicked where the window has just become too small for that place."""
+        """Ignore a click at a place for which the window has just become too small."""
         try:
             self.get_widget_at(event.screen_x, event.screen_y)
         except NoWidget:
