@@ -112,8 +112,30 @@ class Explainer(Protocol):
         return [row]
 
     def names_in_formula(self, row: int) -> list[tuple[str, int | None]]:
-        """The pieces of the formula of a row as text, each with the row that it names, None for signs."""
-        return [(p, None) if isinstance(p, str) else (self.name(p), p) for p in self.formula(row)]
+        """The pieces of the formula of a row as text, each with the row that it names, None for signs.
+
+        A scalar of another position, layer or head than the row's own says of which it is: v[3]@pos=0.
+        """
+        found: list[tuple[str, int | None]] = []
+        pieces = self.formula(row)
+        for i, piece in enumerate(pieces):
+            if isinstance(piece, str):
+                found.append((piece, None))
+                continue
+            enclosed = len(pieces) == 1 or (i > 0 and str(pieces[i - 1]).endswith(("(", ", ")))
+            name = self.name(piece) if enclosed else self.factor_name(piece)
+            found.append((name + self.elsewhere(row, piece), piece))
+        return found
+
+    def factor_name(self, row: int) -> str:
+        """Its name as it stands beside the sign of an operation: in parentheses if it could be misread there."""
+        name = self.name(row)
+        return f"({name})" if " " in name else name
+
+    def elsewhere(self, row: int, operand: int) -> str:
+        """Of which position, layer or head an operand is, where that is not the row's own; else empty."""
+        del row, operand
+        return ""
 
     def children(self, row: int) -> list[int]:
         """The rows that a row was made from, any number of them."""

@@ -29,9 +29,8 @@ class ChaptersScreen(ListDialog[tuple[Course, int, int] | None]):
     """Returns the course, which may be in another language by now, and the places of chapter and page; or None."""
 
     TITLE_ABOVE, WIDEST = say("dialogs.chapters.title"), 78
-    CSS = f"ChaptersScreen .box {{ width: {WIDEST}; }}"
     BINDINGS: ClassVar[list[BindingType]] = bindings(
-        Key("chapters.close", "escape,q,l", "dismiss(None)"),
+        Key("chapters.close", "escape,q,l", "dismiss"),
         Key("chapters.language", "tab,k", "translate", priority=True),
         Key("chapters.file", "f", "file"),
         Key("chapters.choose", "space,right,pagedown", "choose", priority=True),
