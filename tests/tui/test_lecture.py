@@ -18,6 +18,7 @@ from engine.timeline.explainer import CodeText
 from microgpt_tui.debugger.frame import Choice
 from microgpt_tui.debugger.run_controller import Live, RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
+from microgpt_tui.dialogs.gradcheck import GradCheckScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.lectures.check import check_lecture
@@ -147,6 +148,18 @@ async def test_what_a_page_waits_for_is_done_for_the_viewer(tmp_path: Path, what
             assert shown.frame.pos == 3
         else:
             assert shown.frame.head == (1 if what == "head 1" else ((before or 0) + 1) % shown.frame.config.n_head)
+
+
+@pytest.mark.parametrize("forward", ["pagedown", "space"])
+async def test_a_clicker_goes_on_from_a_dialog_that_a_page_has_asked_for(tmp_path: Path, forward: str) -> None:
+    pages = WAITS.format(what="g").replace("forward q@pos=1", "backward end") + "---\nmoment: step 0\n---\n# After it\n"
+    async with lecture_app(lecture_of(tmp_path, pages)) as pilot:
+        await pilot.press("right", "right")
+        await until(pilot, lambda: isinstance(pilot.app.screen, GradCheckScreen))
+        await pilot.press(forward)
+        await until(pilot, lambda: "Done." in text(pilot))
+        await pilot.press(forward)
+        assert "After it" in text(pilot)
 
 
 async def test_a_page_plays_events_to_its_end(tmp_path: Path) -> None:
