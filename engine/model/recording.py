@@ -381,7 +381,7 @@ class Workspace:
         own, last = self.recording.start_of_graph(), self._last_reached
         own[: 2 * last] = self.child[: 2 * last]
         self.recording.graph_loan.end(self)
-        self.child, self._child = own, _unsigned(own)
+        self.child = own
 
     @property
     def _last_reached(self) -> int:
@@ -439,7 +439,6 @@ class Workspace:
         if not len(self.child):
             shared = not len(self.other_edges) and r.graph_loan.begin(self)
             self.child = r.child if shared else r.start_of_graph()
-            self._child = _unsigned(self.child)
         if self.child is r.child:
             r.reach(n)
         elif n > self._reached:
@@ -466,7 +465,7 @@ class Workspace:
 
     def _forward(self, rows: Rows, first: int, last: int) -> int:
         r = self.recording
-        return self.loops.forward(r.op, self._child, r.args, self.data, _unsigned(rows), first, last)
+        return self.loops.forward(r.op, _unsigned(self.child), r.args, self.data, _unsigned(rows), first, last)
 
     def forward_whole(self, n: int, keep: bool = True) -> int:
         """Compute all that `n` positions and their mean make, with the same bits and faults as `forward`.
@@ -478,8 +477,8 @@ class Workspace:
         if self.sets_scalars:
             return self.forward(np.concatenate([r.rows_of(n), mean]), 0, last + len(mean))
         fault = self.loops.forward_whole(
-            r.op, self._child, r.args, self.data, _unsigned(r.rows_of(n)), 0, last, r.dots.starts, r.dots.terms,
-            r.dots.counts, r.dots.ends, 0, r.dot_counts[n - 1], keep,
+            r.op, _unsigned(self.child), r.args, self.data, _unsigned(r.rows_of(n)), 0, last, r.dots.starts,
+            r.dots.terms, r.dots.counts, r.dots.ends, 0, r.dot_counts[n - 1], keep,
         )  # fmt: skip
         if fault != FINE:
             return fault
@@ -503,7 +502,8 @@ class Workspace:
         self._backward(edges, first, len(edges))
 
     def _backward(self, edges: Rows, first: int, last: int) -> None:
-        self.loops.backward(self.recording.op, self._child, self.data, self.grad, edges, first, last, 0)
+        child = _unsigned(self.child)
+        self.loops.backward(self.recording.op, child, self.data, self.grad, edges, first, last, 0)
         self._clear_operands()
 
     def _clear_operands(self) -> None:
@@ -517,7 +517,8 @@ class Workspace:
         Unless `keep`, dot products have no gradients afterwards. Not for a workspace that sets scalars.
         """
         r = self.recording
-        self.loops.backward_whole(r.op, self._child, self.data, self.grad, edges, terms, segments, r.dots.ends, keep)
+        child = _unsigned(self.child)
+        self.loops.backward_whole(r.op, child, self.data, self.grad, edges, terms, segments, r.dots.ends, keep)
         self._clear_operands()
 
     def clear_grad(self, n: int, kept: bool = True) -> None:

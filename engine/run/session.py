@@ -361,6 +361,7 @@ class Session:
             start = self.start_of_step()
             self._program.let_go()
             self._workspace.let_go()
+            self._program.child = self._workspace.child
             self._start, self._passed, self._away = None, Passed(self.history.keyframes.most // 3), start
 
     def _come_back(self, start: Keyframe) -> None:

@@ -110,6 +110,19 @@ def test_a_run_that_was_put_away_is_the_same_when_it_is_looked_at_again(phase: P
         assert state(session)[:-2] == ahead[:-2]
 
 
+@pytest.mark.parametrize("texts", [(), ("residual@step=1",)])
+def test_a_run_that_was_put_away_holds_no_graph_and_no_numbers(texts: tuple[str, ...]) -> None:
+    session = Session(tiny(), DOCS)
+    branch = session.branch([parse(text, session.scope) for text in texts])
+    branch.seek(Moment(1, Phase.BACKWARD, 7))
+    workspace = branch.workspace
+    assert workspace.child is not session.recording.child
+    held = {name: weakref.ref(its) for name, its in vars(workspace).items() if isinstance(its, np.ndarray) and len(its)}
+    assert held.keys() >= {"child", "data", "grad"}
+    branch.put_away()
+    assert {name for name, ref in held.items() if ref() is not None} == set()
+
+
 def test_other_operands_never_stand_in_the_graph_that_runs_share() -> None:
     """Whoever has it: here the branch, before it leaves something out."""
     moments = Moment(1, Phase.BACKWARD, 30), Moment(3, Phase.BACKWARD, 30), Moment(0, Phase.UPDATE, 3)
