@@ -270,9 +270,9 @@ def straight_sums(data: Any, a: int, b: int, n: int, count: int, row: int) -> No
         a += n
 
 
-def strongest(op: Any, child: Any, data: Any, edges: Any, unit: Any, local: Any, best: Any) -> None:
-    """Write to `local` the derivative that each of `edges` hands on by, and to `best` the strongest chain of each row:
-    the largest |product of derivatives| along any path from the row to where it all starts. `unit` is scratch.
+def strongest(op: Any, child: Any, data: Any, edges: Any, best: Any) -> None:
+    """Go on along `edges`, in the order of the backward phase, with the strongest chain of each row, in `best`:
+    the largest |product of derivatives| along any path from the row to where it all starts.
     """
     for k in range(len(edges)):
         edge = edges[k]
@@ -281,11 +281,13 @@ def strongest(op: Any, child: Any, data: Any, edges: Any, unit: Any, local: Any,
         else:
             row = edge >> 1
             below = child[edge]
-            unit[row] = 1.0
-            unit[below] = -0.0  # the one number to which adding anything, -0.0 too, gives just that
-            backward(op, child, data, unit, edges, k, k + 1)
-            local[k] = unit[below]
-            best[below] = max(best[below], abs(unit[below]) * best[row])
+            above, known = best[row], best[below]
+            best[row] = 1.0  # for a moment these two stand for gradients
+            best[below] = -0.0  # the one number to which adding anything, -0.0 too, gives just that
+            backward(op, child, data, best, edges, k, k + 1)
+            local = abs(best[below])
+            best[row] = above
+            best[below] = max(known, local * above)
 
 
 def backward_whole(
