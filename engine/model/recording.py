@@ -230,7 +230,8 @@ class Recording:
     @functools.cached_property
     def dot_counts(self) -> tuple[int, ...]:
         """How many blocks of them begin before the end of each position."""
-        return tuple(np.searchsorted(self.dots.starts, self.row_counts).tolist())
+        ends = np.array([span.last for span in self.positions], dtype=np.int32)
+        return tuple(np.searchsorted(self.dots.starts, ends).tolist())
 
     def parts_of(self, n: int) -> tuple[slice, slice]:
         """The rows that a document of `n` positions has: parameters and positions, and the mean over these."""
@@ -245,18 +246,30 @@ class Recording:
     def _long_tables(self) -> weakref.WeakValueDictionary[Hashable, LongTables]:
         return weakref.WeakValueDictionary()
 
-    def rows_of(self, n: int) -> Rows:
-        """The rows that the first `n` positions make, in order."""
-        (rows,), count = self._longest_rows, self.row_counts[n - 1]
-        if len(rows) < count:
-            self.reach(n)
-            self._longest_rows[0] = rows = self.computed(*self.positions[:n])
-        return rows[:count]
-
     @functools.cached_property
-    def _longest_rows(self) -> list[Rows]:
-        """The rows of as many positions as were asked for so far: few documents are as long as the tape."""
-        return [np.empty(0, dtype=np.int32)]
+    def _inner_leaves(self) -> tuple[list[int], list[int]]:
+        """The constants among the rows of positions, and how many rows are computed before each; all others are."""
+        first, last = self.positions[0].first, self.positions[-1].last
+        leaves = sorted(row for row in self.constants[0].tolist() if first <= row < last)
+        return leaves, [leaf - first - i for i, leaf in enumerate(leaves)]
+
+    def count_before(self, row: int) -> int:
+        """How many of the rows of positions before this one, which is one of them, are computed."""
+        leaves, _ = self._inner_leaves
+        return row - self.positions[0].first - bisect.bisect_left(leaves, row)
+
+    def nth_row(self, n: int) -> int:
+        """The row of positions that is computed after `n` others."""
+        _, counts = self._inner_leaves
+        return self.positions[0].first + n + bisect.bisect_right(counts, n)
+
+    def rows_between(self, first: int, last: int) -> Rows:
+        """The rows of positions that are computed after `first` others, up to that after `last` others."""
+        if first >= last:
+            return np.empty(0, dtype=np.int32)
+        begin, end = self.nth_row(first), self.nth_row(last - 1) + 1
+        leaves = [leaf - begin for leaf in self._inner_leaves[0] if begin <= leaf < end]
+        return np.delete(np.arange(begin, end, dtype=np.int32), leaves)
 
     def used_until(self, row: int) -> int:
         """The row before which all are that a position makes from this one, of any document."""
@@ -314,11 +327,6 @@ class Recording:
 
     def __len__(self) -> int:
         return len(self.op)
-
-    def computed(self, *spans: Span) -> Rows:
-        """The rows of these spans, of positions that are reached, that have to be computed, in the model's order."""
-        rows = np.concatenate([np.arange(s.first, s.last, dtype=np.int32) for s in spans])
-        return rows[self.op[rows] != LEAF]  # type: ignore[no-any-return]
 
 
 class Workspace:
@@ -446,26 +454,33 @@ class Workspace:
         self._reached = max(self._reached, n)
         self._rewire()
 
-    def forward(self, rows: Rows, first: int, last: int) -> int:
-        """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
+    def forward(self, *ranges: tuple[int, int]) -> int:
+        """Compute the rows from each first one up to a last one; FINE, or the row at which Python's arithmetic would
+        raise.
+        """
         overrides = self.overrides if self.sets_scalars else None
-        for ticks, own, values in overrides.groups(rows, first, last) if overrides else ():
-            end = int(ticks[-1]) + 1
-            fault = self._forward(rows, first, end)
-            made = slice(len(own) if fault == FINE else int(np.searchsorted(ticks, fault)))
-            self._made[own[made]], self.data[own[made]] = self.data[own[made]], values[made]
+        for first, last in ranges:
+            at = first
+            for own, values in overrides.groups(first, last) if overrides else ():
+                end = int(own[-1]) + 1
+                fault = self._forward(at, end)
+                made = slice(len(own) if fault == FINE else int(np.searchsorted(own, fault)))
+                self._made[own[made]], self.data[own[made]] = self.data[own[made]], values[made]
+                if fault != FINE:
+                    return fault
+                at = end
+            fault = self._forward(at, last)
             if fault != FINE:
                 return fault
-            first = end
-        return self._forward(rows, first, last)
+        return FINE
 
     def made(self, row: int) -> float:
         """What a scalar was when it was made, before it was set to something else, if it was."""
         return float((self._made if self.overrides and row in self.overrides else self.data)[row])
 
-    def _forward(self, rows: Rows, first: int, last: int) -> int:
+    def _forward(self, first: int, last: int) -> int:
         r = self.recording
-        return self.loops.forward(r.op, _unsigned(self.child), r.args, self.data, _unsigned(rows), first, last)
+        return self.loops.forward(r.op, _unsigned(self.child), r.args, self.data, first, last)
 
     def forward_whole(self, n: int, keep: bool = True) -> int:
         """Compute all that `n` positions and their mean make, with the same bits and faults as `forward`.
@@ -473,17 +488,14 @@ class Workspace:
         Unless `keep`, what dot products are made of is left out, if no scalars are set.
         """
         r = self.recording
-        last, mean = r.row_counts[n - 1], r.mean_rows[n - 1]
+        first, last, mean = r.positions[0].first, r.positions[n - 1].last, r.losses[n - 1]
         if self.sets_scalars:
-            return self.forward(np.concatenate([r.rows_of(n), mean]), 0, last + len(mean))
+            return self.forward((first, last), (mean.first, mean.last))
         fault = self.loops.forward_whole(
-            r.op, _unsigned(self.child), r.args, self.data, _unsigned(r.rows_of(n)), 0, last, r.dots.starts,
-            r.dots.terms, r.dots.counts, r.dots.ends, 0, r.dot_counts[n - 1], keep,
+            r.op, _unsigned(self.child), r.args, self.data, first, last, r.dots.starts, r.dots.terms, r.dots.counts,
+            r.dots.ends, 0, r.dot_counts[n - 1], keep,
         )  # fmt: skip
-        if fault != FINE:
-            return fault
-        fault = self._forward(mean, 0, len(mean))
-        return last + fault if fault != FINE else FINE
+        return self._forward(mean.first, mean.last) if fault == FINE else fault
 
     def backward(self, edges: Rows, first: int, last: int) -> None:
         """Run the chain rule over `edges[first:last]`."""
@@ -524,14 +536,15 @@ class Workspace:
     def clear_grad(self, n: int, kept: bool = True) -> None:
         """Set to 0 the gradients of all that a document of `n` positions has; of dot products, if they were kept."""
         r = self.recording
+        positions, mean = r.parts_of(n)
+        self.grad[mean] = 0.0
         if kept or not self.loops.compiled:  # plain loops over what is left out take longer than numpy over all
-            for part in r.parts_of(n):
-                self.grad[part] = 0.0
+            self.grad[positions] = 0.0
         else:
+            dots = r.dots
             self.loops.clear_between(
-                self.grad, r.n_params, _unsigned(r.rows_of(n)), r.row_counts[n - 1], r.dots.starts, r.dots.terms,
-                r.dots.counts, r.dot_counts[n - 1], _unsigned(r.mean_rows[n - 1]),
-            )  # fmt: skip
+                self.grad, positions.start, positions.stop, dots.starts, dots.terms, dots.counts, r.dot_counts[n - 1]
+            )
 
     def copy_of(self, numbers: Floats, n: int) -> Floats:
         """A copy of `data` or `grad`, of all that a document of `n` positions has."""
@@ -593,7 +606,8 @@ def _rows_of_positions(n_layer: int, vocab_size: int, n_head: int, n_embd: int) 
     """How many rows the first and the second position of a model make, with its sample and its mean."""
     config = Config(n_layer=n_layer, n_head=n_head, n_embd=n_embd, block_size=2)
     r = _record(config, vocab_size)
-    return [len(r.computed(*spans)) for spans in zip(r.positions, r.losses, r.samplers, strict=True)]
+    groups = zip(r.positions, r.losses, r.samplers, strict=True)
+    return [sum(int(np.count_nonzero(r.op[span.first : span.last])) for span in spans) for spans in groups]
 
 
 def check_size(config: Config, vocab_size: int) -> None:

@@ -507,10 +507,11 @@ class Session:
     def _forward(self, first: int, last: int) -> None:
         program, w = self.program, self.workspace
         whole = first == 0 and last == program.ticks(Phase.FORWARD)
-        at = w.forward_whole(program.n) if whole else w.forward(program.rows, first, last)
-        if at != FINE:
-            self._moment = Moment(self.step, Phase.FORWARD, at)
-            raise self._fault(Moment(self.step, Phase.FORWARD, at + 1), int(program.rows[at]))
+        row = w.forward_whole(program.n) if whole else w.forward(*program.ranges_between(first, last))
+        if row != FINE:
+            tick = program.ticks_before(row)
+            self._moment = Moment(self.step, Phase.FORWARD, tick)
+            raise self._fault(Moment(self.step, Phase.FORWARD, tick + 1), row)
 
     def _backward(self, first: int, last: int) -> None:
         route = self.program.route

@@ -45,7 +45,7 @@ def test_a_program_holds_nothing_long_once_its_run_stands_in_another_step() -> N
     session.seek(Moment(2, Phase.BACKWARD, 7))
     program = session.program
     program.events(Phase.BACKWARD)
-    held = [weakref.ref(array) for array in (program.rows, program.edges, *program.touched)]
+    held = [weakref.ref(array) for array in (program.edges, *program.touched)]
     session.seek(Moment(3))
     assert [ref() for ref in held] == [None] * len(held)
     assert program.child is session.workspace.child
@@ -68,7 +68,7 @@ def test_programs_of_one_document_share_what_is_long() -> None:
     other = session.replay_copy()
     other.seek(Moment(1, Phase.BACKWARD, 7))
     assert same.program.doc == session.program.doc != other.program.doc
-    for name in ("rows", "edges", "touched"):
+    for name in ("edges", "touched"):
         assert getattr(same.program, name) is getattr(session.program, name)
     assert other.program.touched[0].tolist() != session.program.touched[0].tolist()
     edges = weakref.ref(session.program.edges)
