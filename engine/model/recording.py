@@ -643,7 +643,7 @@ def _size(n: float) -> str:
 def _give_back_large_arrays() -> None:
     """From now on, take each array of a megabyte or more from the system by itself, and hand it back once free."""
     _ask_libc("mallopt", -3, 2**20)  # M_MMAP_THRESHOLD
-    _ask_libc("mallopt", -1, 2**24)  # M_TRIM_THRESHOLD
+    _ask_libc("mallopt", -1, 2**21)  # M_TRIM_THRESHOLD
 
 
 def _give_back(numbers: Floats) -> None:
