@@ -7,15 +7,11 @@ The graph of a position depends on nothing but the position, so one recording se
 from __future__ import annotations
 
 import bisect
-import ctypes
 import functools
 import itertools
-import mmap
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -33,6 +29,7 @@ from engine.autograd.overrides import NONE, Overrides
 from engine.autograd.tape import Lines, Matrix, Rows, Tape, Tensor, Value
 from engine.errors import ConfigError, Stopped
 from engine.language.say import say
+from engine.memory import give_back, give_back_freed, take_large_arrays_apart
 from engine.model import gpt
 from engine.model.config import Config
 from engine.model.packed_graph import PackedGraph
@@ -362,6 +359,8 @@ class Workspace:
         need, free = len(recording) * BYTES_A_TWIN, psutil.virtual_memory().available
         if need > free:
             raise ConfigError(say("model.recording.no_room", need=_size(need), free=_size(free)))
+        if recording.packed is not None:
+            give_back_freed()  # the other one may need it
         return cls(recording, loops)
 
     @property
@@ -431,11 +430,11 @@ class Workspace:
         if r.packed is None:
             return
         if not with_grad:
-            _give_back(self.grad)
+            give_back(self.grad)
         if n < self._filled:
             first, last = r.positions[n].first, r.positions[self._filled - 1].last
             for numbers in (self.data, self.grad):
-                _give_back(numbers[first:last])
+                give_back(numbers[first:last])
             rows, values = r.constants
             own = (rows >= first) & (rows < last)
             self.data[rows[own]] = values[own]
@@ -640,27 +639,6 @@ def _size(n: float) -> str:
     return f"{n:.3g} EB"
 
 
-def _give_back_large_arrays() -> None:
-    """From now on, take each array of a megabyte or more from the system by itself, and hand it back once free."""
-    _ask_libc("mallopt", -3, 2**20)  # M_MMAP_THRESHOLD
-    _ask_libc("mallopt", -1, 2**21)  # M_TRIM_THRESHOLD
-
-
-def _give_back(numbers: Floats) -> None:
-    """Let Linux have the memory of numbers that nobody reads any more; they are 0 afterwards, or what they were."""
-    if sys.platform == "linux":
-        page = mmap.PAGESIZE
-        first, last = -(-numbers.ctypes.data // page) * page, (numbers.ctypes.data + numbers.nbytes) // page * page
-        if first < last:
-            _ask_libc("madvise", ctypes.c_void_p(first), ctypes.c_size_t(last - first), mmap.MADV_DONTNEED)
-
-
-def _ask_libc(function: str, *numbers: int | ctypes.c_void_p | ctypes.c_size_t) -> None:
-    """Call a function of the C library; does nothing where that has none of this name."""
-    with suppress(Exception):
-        getattr(ctypes.CDLL(None), function)(*numbers)
-
-
 Progress = Callable[[float], bool]
 """Told the share that is done, 0 to 1; returning True asks the work to stop."""
 
@@ -673,9 +651,9 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
     check_size(config, vocab_size)
     if most_rows(config, vocab_size) < LARGE:
         return _record(config, vocab_size, progress)
-    _give_back_large_arrays()
+    take_large_arrays_apart()
     recording = _with_packed_graph(_record(config, vocab_size, progress))
-    _ask_libc("malloc_trim", 0)  # what recording has used meanwhile
+    give_back_freed()  # what recording has used meanwhile
     return recording
 
 

@@ -21,6 +21,7 @@ from engine.expressions.scope import Scope
 from engine.interventions.plan import InterventionPlan, apart
 from engine.interventions.syntax import Change
 from engine.language.say import say
+from engine.memory import give_back_code
 from engine.model.backward_order import GradientOrder
 from engine.model.config import Config
 from engine.model.dataset import checksum, shuffle
@@ -49,6 +50,7 @@ def warm_up() -> None:
     tiny.run(until=1)
     for phase in PHASES:  # the loops that halt inside a phase
         tiny.seek(Moment(0, phase, 1))
+    give_back_code("llvmlite")  # numba's compiler, which has nothing more to do
 
 
 class Session:

@@ -6,6 +6,7 @@ import itertools
 import mmap
 import sys
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from engine import Config, Moment, NumericFault, Phase, Session, load_docs
 from engine.autograd.overrides import Overrides
 from engine.checkpoint.checkpoint import snapshot
 from engine.interventions.syntax import all_parts, parse
+from engine.memory import _code_of, give_back, give_back_code
 from engine.model.backward_order import GradientOrder
-from engine.model.recording import Workspace, _give_back, record
+from engine.model.recording import Workspace, record
 from engine.run.capabilities import branching, can_repeat, on_tape, sampling, savable
 from engine.run.health import Health
 from engine.timeline.events import PHASES
@@ -188,7 +190,7 @@ def pack_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     Memory is given back to the last number, as that of whole pages is.
     """
     monkeypatch.setattr("engine.model.recording.LARGE", 0)
-    monkeypatch.setattr("engine.model.recording._give_back", lambda numbers: numbers.fill(0.0))
+    monkeypatch.setattr("engine.model.recording.give_back", lambda numbers: numbers.fill(0.0))
     monkeypatch.setattr("engine.run.session.record", record)
     assert Session(tiny(), DOCS).recording.packed is not None
 
@@ -278,8 +280,26 @@ def test_a_run_of_a_packed_graph_keeps_no_numbers_of_positions_beyond_its_docume
 def test_memory_of_whole_pages_is_given_back_and_no_other() -> None:
     numbers = np.ones(2**16)
     part = numbers[1000:-1000]
-    _give_back(part)
+    give_back(part)
     page = mmap.PAGESIZE // numbers.itemsize
     assert np.count_nonzero(part) < 2 * page
     assert numbers[:1000].all()
     assert numbers[-1000:].all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep the memory")
+def test_code_that_was_given_back_is_there_again_when_it_runs() -> None:
+    numba = pytest.importorskip("numba")
+
+    def resident() -> int:
+        """The bytes of LLVM's code that the process holds."""
+        regions = Path("/proc/self/smaps").read_text().split("VmFlags")
+        own = [each for each in regions if "llvmlite" in each and "r-xp" in each]
+        return sum(int(line.split()[1]) for each in own for line in each.splitlines() if line.startswith("Rss:"))
+
+    numba.njit(lambda x: x + 1)(1)
+    assert list(_code_of("llvmlite"))
+    before = resident()
+    give_back_code("llvmlite")
+    assert resident() < before / 4
+    assert numba.njit(lambda x: x + 2)(1) == 3
