@@ -117,14 +117,13 @@ def powers_agree(count: int, square: float, root: float) -> int:
     return compared
 
 
-def forward(op: Any, child: Any, args: Any, data: Any, rows: Any, first: int, last: int) -> int:
-    """Compute the scalars `rows[first:last]` into `data`, in order.
+def forward(op: Any, child: Any, args: Any, data: Any, first: int, last: int) -> int:
+    """Compute the scalars of the rows `first` to `last` into `data`, in order. Leaves among them stay as they are.
 
-    Returns FINE, or the index in `rows` of the scalar that Python could not have computed.
+    Returns FINE, or the row of the scalar that Python could not have computed.
     """
     base = exponent = before = NOTHING  # what the last power was made from
-    for k in range(first, last):
-        row = rows[k]
+    for row in range(first, last):
         kind = op[row]
         a = child[2 * row]
         b = child[2 * row + 1]
@@ -135,7 +134,7 @@ def forward(op: Any, child: Any, args: Any, data: Any, rows: Any, first: int, la
         elif kind == EXP:
             x = data[a]
             if x > EXP_LIMIT and not math.isinf(x):
-                return k
+                return row
             data[row] = math.exp(x)
         elif kind == RELU:
             data[row] = data[a] if data[a] > 0.0 else 0.0
@@ -145,14 +144,14 @@ def forward(op: Any, child: Any, args: Any, data: Any, rows: Any, first: int, la
             base, exponent, before = a, b, row
             x = data[a]
             if (x == 0.0 and data[b] < 0.0) or (x < 0.0 and data[b] != math.floor(data[b])):
-                return k
+                return row
             data[row] = power(x, data[b])
             # The original computes the local gradient at once, so what that would raise is raised here too.
             if not math.isinf(x) and (math.isinf(data[row]) or math.isinf(power(x, data[b] - 1.0))):
-                return k
+                return row
         elif kind == LOG:
             if data[a] <= 0.0:
-                return k
+                return row
             data[row] = math.log(data[a])
         elif kind == NEG_MAX:
             largest = data[args[a]]
@@ -202,25 +201,24 @@ def backward(
 
 
 def forward_whole(
-    op: Any, child: Any, args: Any, data: Any, rows: Any, at: int, last: int, starts: Any, terms: Any, counts: Any,
-    ends: Any, begin: int, end: int, keep: bool,
+    op: Any, child: Any, args: Any, data: Any, at: int, last: int, starts: Any, terms: Any, counts: Any, ends: Any,
+    begin: int, end: int, keep: bool,
 ) -> int:  # fmt: skip
-    """Compute the scalars `rows[at:last]` as `forward` does, but the dot products among them as runs.
+    """Compute the scalars of the rows `at` to `last` as `forward` does, but the dot products among them as runs.
 
     These are the blocks `begin` to `end`; `starts`, `terms`, `counts` and `ends` as in `dot_products.Dots`. Within a
     dot product, products and running sums are written only to `keep` them.
     """
     for i in range(begin, end):
-        if at < starts[i]:
-            fault = forward(op, child, args, data, rows, at, starts[i])
+        row = starts[i]
+        if at < row:
+            fault = forward(op, child, args, data, at, row)
             if fault != FINE:
                 return fault
         n = terms[i]
-        at = starts[i] + 2 * n * counts[i]
-        row = rows[starts[i]]
+        at = row + 2 * n * counts[i]
         if keep:
-            for first in range(starts[i], at, 2 * n):
-                row = rows[first]
+            for _ in range(counts[i]):
                 total = 0.0
                 for _ in range(n):
                     product = data[child[2 * row]] * data[child[2 * row + 1]]
@@ -235,7 +233,7 @@ def forward_whole(
             for k in range(2 * row, 2 * (row + 2 * n), 4):
                 total = total + data[child[k]] * data[child[k + 1]]
             data[row + 2 * n - 1] = total
-    return forward(op, child, args, data, rows, at, last)
+    return forward(op, child, args, data, at, last)
 
 
 def straight_sums(data: Any, a: int, b: int, n: int, count: int, row: int) -> None:
@@ -270,9 +268,9 @@ def straight_sums(data: Any, a: int, b: int, n: int, count: int, row: int) -> No
         a += n
 
 
-def strongest(op: Any, child: Any, data: Any, edges: Any, unit: Any, local: Any, best: Any) -> None:
-    """Write to `local` the derivative that each of `edges` hands on by, and to `best` the strongest chain of each row:
-    the largest |product of derivatives| along any path from the row to where it all starts. `unit` is scratch.
+def strongest(op: Any, child: Any, data: Any, edges: Any, best: Any) -> None:
+    """Go on along `edges`, in the order of the backward phase, with the strongest chain of each row, in `best`:
+    the largest |product of derivatives| along any path from the row to where it all starts.
     """
     for k in range(len(edges)):
         edge = edges[k]
@@ -281,11 +279,13 @@ def strongest(op: Any, child: Any, data: Any, edges: Any, unit: Any, local: Any,
         else:
             row = edge >> 1
             below = child[edge]
-            unit[row] = 1.0
-            unit[below] = -0.0  # the one number to which adding anything, -0.0 too, gives just that
-            backward(op, child, data, unit, edges, k, k + 1)
-            local[k] = unit[below]
-            best[below] = max(best[below], abs(unit[below]) * best[row])
+            above, known = best[row], best[below]
+            best[row] = 1.0  # for a moment these two stand for gradients
+            best[below] = -0.0  # the one number to which adding anything, -0.0 too, gives just that
+            backward(op, child, data, best, edges, k, k + 1)
+            local = abs(best[below])
+            best[row] = above
+            best[below] = max(known, local * above)
 
 
 def backward_whole(
@@ -342,23 +342,16 @@ def backward_whole(
                 k += 1
 
 
-def clear_between(
-    grad: Any, n_params: int, rows: Any, last: int, starts: Any, terms: Any, counts: Any, blocks: int, mean: Any
-) -> None:
-    """Set to 0 the gradients of the parameters, of `rows[:last]` but for dot products, and of `mean`.
+def clear_between(grad: Any, at: int, last: int, starts: Any, terms: Any, counts: Any, blocks: int) -> None:
+    """Set to 0 the gradients of the rows `at` to `last` but for dot products.
 
-    Of dot products, `starts` and so on as in `forward_whole`, `backward_whole` has left none.
+    Of these, the first `blocks` of `starts` and so on as in `forward_whole`, `backward_whole` has left none.
     """
-    for row in range(n_params):
-        grad[row] = 0.0
-    at = 0
     for i in range(blocks):
-        for k in range(at, starts[i]):
-            grad[rows[k]] = 0.0
+        for row in range(at, starts[i]):
+            grad[row] = 0.0
         at = starts[i] + 2 * terms[i] * counts[i]
-    for k in range(at, last):
-        grad[rows[k]] = 0.0
-    for row in mean:
+    for row in range(at, last):
         grad[row] = 0.0
 
 

@@ -8,6 +8,7 @@ residual (the lower part), each target once above it (the upper part), and a doc
 from __future__ import annotations
 
 import copy
+import threading
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class GradientOrder:
 
     def __init__(self, recording: Recording, loops: Kernels) -> None:
         self._recording, self._loops = recording, loops
+        self._lock = threading.Lock()  # `beside` may be called in another thread than the rest
         block_size, width, vocab_size = recording.config.block_size, len(self._residual(0)), recording.vocab_size
         self._turn = np.zeros(len(recording), dtype=np.int8)
         self._shifts = np.array([2 * (self._top(p) - self._top(0)) for p in range(block_size)], dtype=np.int32)
@@ -52,12 +54,17 @@ class GradientOrder:
         self._forget()
 
     def beside(self) -> GradientOrder:
-        """Another one of the same recording, for another thread, that has all pieces which this one has made."""
-        other = copy.copy(self)
-        for name, own in vars(self).items():
-            if isinstance(own, np.ndarray | list) and name != "_turn":
-                setattr(other, name, own.copy())
-        other._turn = np.zeros(len(self._turn), dtype=np.int8)
+        """Another one of the same recording, for another thread, that has all pieces which this one has made.
+
+        The steps of these are not copied: when the other one has more, it moves to an array of its own.
+        """
+        with self._lock:
+            other = copy.copy(self)
+            for name, own in vars(self).items():
+                if isinstance(own, np.ndarray | list) and name not in ("_turn", "_steps"):
+                    setattr(other, name, own.copy())
+            other._steps = self._steps[:, : self._used]
+        other._turn, other._lock = np.zeros(len(self._turn), dtype=np.int8), threading.Lock()
         return other
 
     def _forget(self) -> None:
@@ -68,6 +75,10 @@ class GradientOrder:
 
     def route(self, targets: list[int]) -> Route:
         """The way along which the loss of a document with these targets flows back."""
+        with self._lock:
+            return self._route(targets)
+
+    def _route(self, targets: list[int]) -> Route:
         if self._cached > MOST_CACHED:
             self._forget()
         n, mean_ticks, upper_ticks, lower_ticks = len(targets), self._mean_ticks, self._upper_ticks, self._lower_ticks

@@ -21,6 +21,7 @@ from engine.expressions.scope import Scope
 from engine.interventions.plan import InterventionPlan, apart
 from engine.interventions.syntax import Change
 from engine.language.say import say
+from engine.memory import give_back_code
 from engine.model.backward_order import GradientOrder
 from engine.model.config import Config
 from engine.model.dataset import checksum, shuffle
@@ -49,6 +50,7 @@ def warm_up() -> None:
     tiny.run(until=1)
     for phase in PHASES:  # the loops that halt inside a phase
         tiny.seek(Moment(0, phase, 1))
+    give_back_code("llvmlite")  # numba's compiler, which has nothing more to do
 
 
 class Session:
@@ -361,6 +363,7 @@ class Session:
             start = self.start_of_step()
             self._program.let_go()
             self._workspace.let_go()
+            self._program.child = self._workspace.child
             self._start, self._passed, self._away = None, Passed(self.history.keyframes.most // 3), start
 
     def _come_back(self, start: Keyframe) -> None:
@@ -506,10 +509,11 @@ class Session:
     def _forward(self, first: int, last: int) -> None:
         program, w = self.program, self.workspace
         whole = first == 0 and last == program.ticks(Phase.FORWARD)
-        at = w.forward_whole(program.n) if whole else w.forward(program.rows, first, last)
-        if at != FINE:
-            self._moment = Moment(self.step, Phase.FORWARD, at)
-            raise self._fault(Moment(self.step, Phase.FORWARD, at + 1), int(program.rows[at]))
+        row = w.forward_whole(program.n) if whole else w.forward(*program.ranges_between(first, last))
+        if row != FINE:
+            tick = program.ticks_before(row)
+            self._moment = Moment(self.step, Phase.FORWARD, tick)
+            raise self._fault(Moment(self.step, Phase.FORWARD, tick + 1), row)
 
     def _backward(self, first: int, last: int) -> None:
         route = self.program.route

@@ -174,6 +174,14 @@ class StepProgram(Protocol):
     def rows(self) -> Rows:
         """The row that each forward tick makes, ascending."""
 
+    def rows_between(self, first: int, last: int) -> Rows:
+        """Those of the ticks after `first` up to `last`."""
+        return self.rows[first:last]
+
+    def row_of(self, tick: int) -> int:
+        """The one of a forward tick, counted from 0."""
+        return int(self.rows[tick])
+
     @property
     def loss_row(self) -> int:
         """The row of the document's loss."""
@@ -440,8 +448,36 @@ class TapeProgram(StepProgram):
 
     @property
     def rows(self) -> Rows:
-        """The row that each forward tick makes."""
-        return self._kept("rows", lambda: np.concatenate([self.recording.rows_of(self.n), self.mean_rows]))
+        """The row that each forward tick makes. They are not kept: almost all follow one another."""
+        return self.rows_between(0, self.ticks(Phase.FORWARD))
+
+    def rows_between(self, first: int, last: int) -> Rows:
+        """Those of the ticks after `first` up to `last`."""
+        count = self.position_ticks
+        own = self.recording.rows_between(first, min(last, count))
+        return np.concatenate([own, self.mean_rows[max(first - count, 0) : max(last - count, 0)]])
+
+    def row_of(self, tick: int) -> int:
+        """The one of a forward tick, counted from 0."""
+        count = self.position_ticks
+        return self.recording.nth_row(tick) if tick < count else int(self.mean_rows[tick - count])
+
+    def tick_of(self, row: int) -> int | None:
+        """The forward tick that makes a row, counted from 0; None if this document does not make it."""
+        tick = self.ticks_before(row)
+        return tick if tick < self.ticks(Phase.FORWARD) and self.row_of(tick) == row else None
+
+    def ticks_before(self, row: int) -> int:
+        """How many forward ticks make rows before this one."""
+        if row >= self.mean.first:
+            return self.position_ticks + int(np.searchsorted(self.mean_rows, row))
+        return min(max(self.recording.count_before(row), 0), self.position_ticks)
+
+    def ranges_between(self, first: int, last: int) -> list[tuple[int, int]]:
+        """The ranges of rows in which the ticks after `first` up to `last` make all that is computed."""
+        count = self.position_ticks
+        parts = (first, min(last, count)), (max(first, count), last)
+        return [(self.row_of(begin), self.row_of(end - 1) + 1) for begin, end in parts if begin < end]
 
     @property
     def edges(self) -> Rows:
@@ -529,8 +565,7 @@ class TapeProgram(StepProgram):
     @cached_property
     def _forward(self) -> list[Event]:
         tensors = [t for span in (*self.recording.positions[: self.n], self.mean) for t in span.tensors]
-        lasts = np.array([t.last for t in tensors], dtype=np.int32)  # another type would copy all rows
-        ends = np.searchsorted(self.rows, lasts).tolist()
+        ends = [self.ticks_before(tensor.last) for tensor in tensors]
         return [
             self._event(i, Phase.FORWARD, tensor, first, last)
             for i, (tensor, first, last) in enumerate(zip(tensors, [0, *ends], ends, strict=False))

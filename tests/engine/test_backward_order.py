@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 from hypothesis import given, settings
 
 from engine import Config, Moment, NumericFault, Session
 from engine.autograd.kernels import LEAF, NEG_MAX
+from engine.model.backward_order import GradientOrder
 from engine.timeline.events import StepProgram
 from tests.engine.test_plain_oracle import configurations, documents
 from tests.support.float_bits import DOCS, tiny
@@ -71,3 +74,38 @@ def test_a_copy_for_another_thread_has_its_own_pieces() -> None:
         assert twin.program.edges.tolist()[1:] == naive_edges(twin.program)
         session.seek(Moment(7 - step))
         assert session.program.edges.tolist()[1:] == naive_edges(session.program)
+
+
+def test_a_copy_made_in_the_midst_of_a_piece_is_whole(monkeypatch: Any) -> None:
+    session = Session(tiny(n_layer=2), DOCS)
+    order, copies, before = session._order, list[GradientOrder](), GradientOrder._append
+
+    def append(self: GradientOrder, steps: Any) -> tuple[int, int]:
+        thread = threading.Thread(target=lambda: copies.append(order.beside()), daemon=True)
+        if self is order and len(threads) < 20:
+            threads.append(thread)
+            thread.start()
+            while thread.is_alive() and not self._lock.locked():
+                pass  # until it has made the copy, or waits for the piece
+        return before(self, steps)
+
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(GradientOrder, "_append", append)
+    expected = session.program.edges.tolist()
+    for thread in threads:
+        thread.join()
+    assert len(copies) == len(threads) > 10
+    for copied in copies:
+        route = copied.route(session.program.targets)
+        assert copied.edges(route, session.program.child).tolist() == expected
+
+
+def test_a_copy_shares_the_steps_until_it_has_more() -> None:
+    session = Session(tiny(n_layer=2), DOCS)
+    session.run(until=2)
+    order, twin = session._order, session._order.beside()
+    assert np.shares_memory(order._steps, twin._steps)
+    before = order._steps[:, : order._used].tolist()
+    twin.route([0])
+    assert not np.shares_memory(order._steps, twin._steps)
+    assert order._steps[:, : order._used].tolist() == before

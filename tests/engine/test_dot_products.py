@@ -33,11 +33,11 @@ def check_phases(session: Session) -> None:
     Whole, once with all that dot products are made of, and once without.
     """
     w, program, route = session.workspace, session.program, session.program.route
-    computed = session.recording.op != LEAF
+    computed, ranges = session.recording.op != LEAF, program.ranges_between(0, program.ticks(Phase.FORWARD))
     found = []
     for keep in (None, True, False):
         w.data[computed], w.grad[:] = -7.0, 0.0  # so that a row that is not written again would differ
-        fault = w.forward(program.rows, 0, len(program.rows)) if keep is None else w.forward_whole(program.n, keep)
+        fault = w.forward(*ranges) if keep is None else w.forward_whole(program.n, keep)
         if fault == FINE and keep is None:
             w.backward(program.edges, 0, len(program.edges))
         elif fault == FINE:
@@ -65,7 +65,7 @@ def within(r: Recording) -> tuple[Mask, Mask]:
     inner, last = np.zeros((2, len(r)), dtype=np.bool_)
     dots = r.dots
     for start, terms, count in zip(dots.starts.tolist(), dots.terms.tolist(), dots.counts.tolist(), strict=True):
-        rows = r.rows_of(r.config.block_size)[start : start + 2 * terms * count].reshape(count, 2 * terms)
+        rows = np.arange(start, start + 2 * terms * count).reshape(count, 2 * terms)
         inner[rows[:, :-1]] = last[rows[:, -1]] = True
     return inner, last
 
@@ -116,7 +116,7 @@ def test_a_softmax_takes_one_power_of_its_total_in_each_phase(
     powers: list[float] = []
     monkeypatch.setattr(kernels, "power", lambda x, y: powers.append(y) or x**y)
     if keep is None:
-        w.forward(program.rows, 0, len(program.rows))
+        w.forward(*program.ranges_between(0, program.ticks(Phase.FORWARD)))
         w.backward(program.edges, 0, len(program.edges))
     else:
         w.forward_whole(program.n, keep)
@@ -255,10 +255,10 @@ def test_every_dot_product_of_the_model_is_found() -> None:
         attention = heads * ([width] * t + [t] * width)
         layer = norm + 3 * c * [c] + attention + c * [c] + norm + 4 * c * [c] + c * [4 * c]
         expected += norm + 2 * layer + r.vocab_size * [c]
-    dots, rows = r.dots, r.rows_of(config.block_size)
+    dots = r.dots
     assert np.repeat(dots.terms, dots.counts).tolist() == expected
     assert (dots.ends > 0).sum() >= (dots.terms * dots.counts).sum()  # samplers have some as well
-    assert (r.op[rows[dots.starts + 2 * dots.terms * dots.counts - 1]] == ADD).all()
+    assert (r.op[dots.starts + 2 * dots.terms * dots.counts - 1] == ADD).all()
     assert set(dots.counts.tolist()) == {1, c, 3 * c, 4 * c, r.vocab_size}  # 3 c: q, k and v of one vector
 
 
