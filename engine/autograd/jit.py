@@ -42,6 +42,8 @@ class Kernels:
     clear_between: Callable[..., None]
     fold: Callable[..., int]
     route: Callable[..., int]
+    grouped_route: Callable[..., int]
+    keeps_sums: Callable[..., bool]
     unfold: Callable[..., int]
     patch: Callable[..., None]
     powers_agree: Callable[..., int]

@@ -478,7 +478,7 @@ class Session:
             return False
         if not self._ready:
             self._prepare(self.step)
-        w, route = self.workspace, self.program.route
+        w, route = self.workspace, self.program.grouped_route
         if w.sets_scalars:
             return False
         if w.forward_whole(self.program.n, keep=False) == FINE:
@@ -512,7 +512,7 @@ class Session:
             raise self._fault(Moment(self.step, Phase.FORWARD, at + 1), int(program.rows[at]))
 
     def _backward(self, first: int, last: int) -> None:
-        route = self.program.route
+        route = self.program.grouped_route
         if first == 0 and last == route.ticks and not self.workspace.sets_scalars:
             self.workspace.backward_whole(route.edges, route.terms, route.segments)
         else:

@@ -404,6 +404,11 @@ class TapeProgram(StepProgram):
         """The way that the backward phase takes."""
         return self._order.route(self.targets)
 
+    @cached_property
+    def grouped_route(self) -> Route:
+        """A way with the same sums that is faster to go from its beginning to its end."""
+        return self._order.grouped_route(self.targets)
+
     @property
     def parameters(self) -> Mapping[str, Rows]:
         """The rows of every parameter matrix, (rows, columns)."""

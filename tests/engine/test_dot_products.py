@@ -30,21 +30,28 @@ ODD = [0.0, -0.0, 5e-324, 1e-160, 1.0, -1.0, 1e154, -1e160, 1e308, math.inf, -ma
 def check_phases(session: Session) -> None:
     """Run forward and backward of the present step scalar by scalar and whole, from the same blank arrays.
 
-    Whole, once with all that dot products are made of, and once without.
+    Whole, with all that dot products are made of, and without; with steps in the original's order, and grouped.
     """
-    w, program, route = session.workspace, session.program, session.program.route
+    w, program, route, grouped = (
+        session.workspace,
+        session.program,
+        session.program.route,
+        session.program.grouped_route,
+    )
     computed = session.recording.op != LEAF
     found = []
-    for keep in (None, True, False):
+    for keep, way in ((None, route), (True, route), (True, grouped), (False, route), (False, grouped)):
         w.data[computed], w.grad[:] = -7.0, 0.0  # so that a row that is not written again would differ
         fault = w.forward(program.rows, 0, len(program.rows)) if keep is None else w.forward_whole(program.n, keep)
         if fault == FINE and keep is None:
             w.backward(program.edges, 0, len(program.edges))
         elif fault == FINE:
-            w.backward_whole(route.edges, route.terms, route.segments, bool(keep))
+            w.backward_whole(way.edges, way.terms, way.segments, bool(keep))
         found.append((fault, w.data.copy(), w.grad.copy()))
-    scalars, kept, left_out = found
-    assert (kept[0], words(kept[1]), words(kept[2])) == (scalars[0], words(scalars[1]), words(scalars[2]))
+    shown_bits = [(fault, words(data), words(grad)) for fault, data, grad in found]
+    assert shown_bits[0] == shown_bits[1] == shown_bits[2]
+    assert shown_bits[3] == shown_bits[4]
+    scalars, left_out = found[0], found[3]
     inner, last = within(session.recording)
     assert left_out[0] == scalars[0]
     assert words(left_out[1][~inner]) == words(scalars[1][~inner])
