@@ -56,9 +56,18 @@ def forward_whole(
     return fault
 
 
+def clear_between(
+    grad: Floats, n_params: int, rows: Rows, last: int, starts: Rows, terms: Rows, counts: Rows, blocks: int,  # noqa: ARG001
+    mean: Rows,
+) -> None:  # fmt: skip
+    """As `kernels.clear_between`, and all between the rows, too."""
+    for part in (slice(n_params), slice(rows[0], rows[last - 1] + 1), mean):
+        grad[part] = 0.0
+
+
 def squares(grad: Floats, before: Floats, after: Floats, bounds: Rows, out: Floats) -> None:
     """As `kernels.squares`."""
-    n = int(bounds[-1])
+    n = int(bounds[len(out)])
     with np.errstate(all="ignore"):
         change = after[:n] - before[:n]
         for i, numbers in enumerate((grad[:n], change, before[:n])):

@@ -210,11 +210,14 @@ def forward_whole(
     These are the blocks `begin` to `end`; `starts`, `terms`, `counts` and `ends` as in `dot_products.Dots`. Within a
     dot product, products and running sums are written only to `keep` them.
     """
-    for i in range(begin, end):
-        if at < starts[i]:
-            fault = forward(op, child, args, data, rows, at, starts[i])
+    for i in range(begin, end + 1):
+        until = starts[i] if i < end else last
+        if at < until:
+            fault = forward(op, child, args, data, rows, at, until)
             if fault != FINE:
                 return fault
+        if i == end:
+            break
         n = terms[i]
         at = starts[i] + 2 * n * counts[i]
         row = rows[starts[i]]
@@ -235,7 +238,7 @@ def forward_whole(
             for k in range(2 * row, 2 * (row + 2 * n), 4):
                 total = total + data[child[k]] * data[child[k + 1]]
             data[row + 2 * n - 1] = total
-    return forward(op, child, args, data, rows, at, last)
+    return FINE
 
 
 def straight_sums(data: Any, a: int, b: int, n: int, count: int, row: int) -> None:
@@ -362,6 +365,36 @@ def clear_between(
         grad[row] = 0.0
 
 
+def pass_step(
+    op: Any, child: Any, args: Any, data: Any, grad: Any, rows: Any, first: int, last: int, starts: Any, terms: Any,
+    counts: Any, ends: Any, blocks: int, mean: Any, edges: Any, edge_terms: Any, segments: Any, m: Any, v: Any,
+    lr: float, beta1: float, beta2: float, fix1: float, fix2: float, square: float, root: float, eps: float,
+    band: float, scratch: Any, before: Any, bounds: Any, sums: Any,
+) -> int:  # fmt: skip
+    """Take a whole training step, of which nothing is kept but parameters, moments and `sums`; all gradients are 0.
+
+    It calls other kernels, with their arguments: `forward_whole` for `rows[:last]`, `forward` for `mean`,
+    `backward_whole` for `segments`, `adam`, `squares` and `clear_between`. Parameters were `before` as they are now.
+    Returns FINE, or something else if there is a fault anywhere: then the step is not finished. `first` is 0; for a 0
+    that stood here, numba would compile these kernels once more.
+    """
+    fault = forward_whole(op, child, args, data, rows, first, last, starts, terms, counts, ends, first, blocks, False)
+    if fault != FINE:
+        return fault
+    fault = forward(op, child, args, data, mean, first, len(mean))
+    if fault != FINE:
+        return fault
+    backward_whole(op, child, data, grad, edges, edge_terms, segments, ends, False)
+    fault = adam(
+        data, grad, m, v, first, len(m), lr, beta1, beta2, fix1, fix2, square, root, eps, band, scratch
+    )  # fmt: skip
+    if fault != FINE:
+        return fault
+    squares(grad, before, data, bounds, sums)
+    clear_between(grad, len(m), rows, last, starts, terms, counts, blocks, mean)
+    return FINE
+
+
 def adam_step(
     g: float, m: float, v: float, p: float, lr: float, beta1: float, beta2: float, fix1: float, fix2: float,
     square: float, root: float, eps: float,
@@ -411,7 +444,7 @@ def adam(
 
 def squares(grad: Any, before: Any, after: Any, bounds: Any, out: Any) -> None:
     """Write to `out`, (n, 3), sums of squares of `grad`, of `after - before` and of `before`, within n bounds each."""
-    for i in range(len(bounds) - 1):
+    for i in range(len(out)):
         gradient = update = weight = 0.0
         for j in range(bounds[i], bounds[i + 1]):
             change = after[j] - before[j]

@@ -89,6 +89,7 @@ class GradientOrder:
         if self._cached > MOST_CACHED:
             self._forget()
         n, mean_ticks, upper_ticks, lower_ticks = len(targets), self._mean_ticks, self._upper_ticks, self._lower_ticks
+        self._recording.reach(n)
         if not mean_ticks[n - 1]:
             self._make_mean(n)
         ticks = mean_ticks[n - 1]
