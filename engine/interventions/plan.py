@@ -50,6 +50,8 @@ class InterventionPlan:
 
     def config(self, step: int) -> Config:
         """The hyperparameters that hold in a step."""
+        if not self.changes:
+            return self._recording.config
         rates = {c.name: c.value for c in self._rates(step) if c.name != "temperature"}
         return replace(self._recording.config, **rates) if rates else self._recording.config  # type: ignore[arg-type]
 

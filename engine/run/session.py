@@ -403,7 +403,8 @@ class Session:
             self.history.keyframes.add(step, self._keyframe())  # what runs share that differ from this step on
         if self._passed.wants(step):
             self._passed.add(step, self._copy())
-        self._altered.set_parameters(self.workspace.params, step)
+        if self.changes:
+            self._altered.set_parameters(self.workspace.params, step)
         self._let_program_go()
         self._prepare(step)
 
