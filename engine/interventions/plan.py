@@ -135,6 +135,8 @@ class InterventionPlan:
 
     def _off(self, step: int) -> tuple[Ablation, ...]:
         """What is switched off in a step, as far as means are known."""
+        if not self.changes:
+            return ()
         off = (change for change in self.changes if isinstance(change, Ablation) and change.step <= step)
         return tuple(change for change in off if not change.mean_of or change in self._means)
 

@@ -11,6 +11,7 @@ It is done only where each gradient still adds up in the same order, so it has t
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -75,12 +76,12 @@ class GradientOrder:
         for ticks in (self._mean_ticks, self._upper_ticks, self._lower_ticks):
             ticks[:] = [0] * len(ticks)
 
-    def route(self, targets: list[int]) -> Route:
+    def route(self, targets: Sequence[int] | Rows) -> Route:
         """The way along which the loss of a document with these targets flows back."""
-        ticks = self._make(targets)
+        aims = np.asarray(targets, dtype=np.int32)
+        ticks = self._make(aims.tolist())
         count = self._loops.route(
-            *self._steps, self._means, self._upper, self._lower, self._shifts, np.array(targets, dtype=np.int32),
-            self._segments,
+            *self._steps, self._means, self._upper, self._lower, self._shifts, aims, self._segments,
         )  # fmt: skip
         return Route(self._steps[0], self._steps[1], self._segments[:count].copy(), ticks)
 
@@ -101,14 +102,15 @@ class GradientOrder:
             ticks += lower_ticks[pos] + upper_ticks[target]
         return ticks
 
-    def grouped_route(self, targets: list[int]) -> Route:
+    def grouped_route(self, targets: Sequence[int] | Rows) -> Route:
         """As `route`, with the steps grouped, if that changes no sum; not for `edges`."""
-        ticks = self._make(targets)
+        aims = np.asarray(targets, dtype=np.int32)
+        ticks = self._make(aims.tolist())
         if not self._can_group:
             return self.route(targets)
         count = self._loops.grouped_route(
             self._grouped_means, self._grouped_upper, self._grouped_lower, self._shifts,
-            np.array(targets, dtype=np.int32), self._segments,
+            aims, self._segments,
         )  # fmt: skip
         return Route(self._steps[0], self._steps[1], self._segments[:count].copy(), ticks)
 

@@ -492,7 +492,8 @@ class Session:
             self._prepare(here.step)
         if w.sets_scalars:
             return None
-        tokens = self.tokenizer.first(self.docs[here.step % len(self.docs)], self.config.block_size + 1)
+        doc = self.docs[here.step % len(self.docs)]
+        tokens = np.array(self.tokenizer.first(doc, self.config.block_size + 1), dtype=np.int32)
         inputs, targets = tokens[:-1], tokens[1:]
         w.read(0, inputs, targets)
         route, start = self._order.grouped_route(targets), self._copy()
