@@ -356,12 +356,13 @@ def clear_between(
     for row in range(n_params):
         grad[row] = 0.0
     at = 0
-    for i in range(blocks):
-        for k in range(at, starts[i]):
-            grad[rows[k]] = 0.0
-        at = starts[i] + 2 * terms[i] * counts[i]
-    for k in range(at, last):
-        grad[rows[k]] = 0.0
+    for i in range(blocks + 1):
+        until = starts[i] if i < blocks else last
+        if at < until:
+            for row in range(rows[at], rows[until - 1] + 1):  # with the leaves between them, which is faster
+                grad[row] = 0.0
+        if i < blocks:
+            at = until + 2 * terms[i] * counts[i]
     for row in mean:
         grad[row] = 0.0
 
