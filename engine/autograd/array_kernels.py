@@ -55,9 +55,16 @@ def forward_whole(
     return fault
 
 
+def clear_between(
+    grad: Floats, at: int, last: int, starts: Rows, terms: Rows, counts: Rows, blocks: int,  # noqa: ARG001
+) -> None:  # fmt: skip
+    """As `kernels.clear_between`, and those of dot products, too."""
+    grad[at:last] = 0.0
+
+
 def squares(grad: Floats, before: Floats, after: Floats, bounds: Rows, out: Floats) -> None:
     """As `kernels.squares`."""
-    n = int(bounds[-1])
+    n = int(bounds[len(out)])
     with np.errstate(all="ignore"):
         change = after[:n] - before[:n]
         for i, numbers in enumerate((grad[:n], change, before[:n])):
@@ -93,7 +100,7 @@ def powers_agree(count: int, square: float, root: float) -> int:
         places = np.arange(first, min(first + MANY, count))
         numbers = np.ldexp(1.0 + places * 0.6180339887498949 % 1.0, 10 - places % 70)
         for exponent, nearest, beyond in ((square, *_square(numbers)), (root, *_root(numbers))):
-            there = _are_sure(nearest, beyond, BAND) & ~_are_sure(nearest, beyond, 1.5 * BAND)
+            there = _are_sure(nearest, beyond, BAND) & ~_are_sure(nearest, beyond, 3.0 * BAND)
             if [kernels.power(x, exponent) for x in numbers[there].tolist()] != nearest[there].tolist():
                 return -1
             compared += int(np.count_nonzero(there))

@@ -194,6 +194,35 @@ def route(edges: Any, terms: Any, means: Any, upper: Any, lower: Any, shifts: An
     return add_segment(out, count, first, last, 0)
 
 
+def grouped_route(means: Any, upper: Any, lower: Any, shifts: Any, targets: Any, out: Any) -> int:
+    """As `route`, of steps that are grouped: the mean's, then those of each position, each part as a whole."""
+    last = len(targets) - 1
+    count = add_segment(out, 0, means[last, 0], means[last, 1], 0)
+    for pos in range(last, -1, -1):
+        target = targets[pos]
+        count = add_segment(out, count, upper[target, 0], upper[target, 1], shifts[pos])
+        count = add_segment(out, count, lower[pos, 0], lower[pos, 1], 0)
+    return count
+
+
+def keeps_sums(child: Any, live: Any, rows: Any, groups: Any, start: int, latest: Any) -> bool:
+    """Whether the chain rule has the same bits if `rows` are sorted by group, the highest first, else in their order.
+
+    `groups` are those of the rows from `start` on; `latest` is scratch, as long as the tape, all zeros.
+    """
+    for row in rows:
+        group = groups[row - start]
+        for edge in range(2 * row, 2 * row + 2):
+            below = child[edge]
+            if below >= 0 and live[below]:
+                if 0 < latest[below] <= group:  # what added to this gradient before would come after
+                    return False
+                if below >= start and groups[below - start] > group:  # it would be handed on too early
+                    return False
+                latest[below] = group + 1
+    return True
+
+
 def add_segment(out: Any, count: int, first: int, last: int, shift: int) -> int:
     """Write a segment, unless it is empty, after the `count` segments there are; returns how many there are then."""
     if first == last:

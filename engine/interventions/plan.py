@@ -50,6 +50,8 @@ class InterventionPlan:
 
     def config(self, step: int) -> Config:
         """The hyperparameters that hold in a step."""
+        if not self.changes:
+            return self._recording.config
         rates = {c.name: c.value for c in self._rates(step) if c.name != "temperature"}
         return replace(self._recording.config, **rates) if rates else self._recording.config  # type: ignore[arg-type]
 
@@ -134,6 +136,8 @@ class InterventionPlan:
 
     def _off(self, step: int) -> tuple[Ablation, ...]:
         """What is switched off in a step, as far as means are known."""
+        if not self.changes:
+            return ()
         off = (change for change in self.changes if isinstance(change, Ablation) and change.step <= step)
         return tuple(change for change in off if not change.mean_of or change in self._means)
 

@@ -412,12 +412,12 @@ class Workspace:
         """The parameters, a view of `data`, (n_params,)."""
         return self.data[: self.recording.n_params]
 
-    def read(self, first: int, token_ids: list[int], targets: Sequence[int] = ()) -> None:
+    def read(self, first: int, token_ids: Sequence[int] | Rows, targets: Sequence[int] | Rows = ()) -> None:
         """Let the positions from `first` on read these tokens, and those from 0 on be judged by `targets`."""
         r = self.recording
         self._reach(first + len(token_ids))
         self._filled = max(self._filled, first + len(token_ids))
-        inputs, aims = np.array(token_ids, dtype=np.int32), np.array(targets, dtype=np.int32)
+        inputs, aims = np.asarray(token_ids, dtype=np.int32), np.asarray(targets, dtype=np.int32)
         table = r.matrices[r.token_matrix]
         self.loops.patch(self.child, r.config.n_embd, r.embed_rows, table, first, inputs, r.nll_rows, r.probs, aims)
 
@@ -522,28 +522,40 @@ class Workspace:
         if self._overrides is not None:
             self.grad[self._overrides.operands] = 0.0
 
-    def backward_whole(self, edges: Rows, terms: Rows, segments: Rows, keep: bool = True) -> None:
+    def backward_whole(self, edges: Rows, terms: Rows, segments: Rows) -> None:
         """Run the chain rule over segments of a route, with the same bits as `backward` over its edges one by one.
 
-        Unless `keep`, dot products have no gradients afterwards. Not for a workspace that sets scalars.
+        Not for a workspace that sets scalars.
         """
         r = self.recording
         child = _unsigned(self.child)
-        self.loops.backward_whole(r.op, child, self.data, self.grad, edges, terms, segments, r.dots.ends, keep)
+        self.loops.backward_whole(r.op, child, self.data, self.grad, edges, terms, segments, r.dots.ends, True)
         self._clear_operands()
 
-    def clear_grad(self, n: int, kept: bool = True) -> None:
-        """Set to 0 the gradients of all that a document of `n` positions has; of dot products, if they were kept."""
+    def pass_step(
+        self, n: int, way: tuple[Rows, Rows, Rows], moments: tuple[Floats, Floats], rates: tuple[float, ...],
+        scratch: Floats, before: Floats, sums: Floats,
+    ) -> float | None:  # fmt: skip
+        """Take a whole training step on `n` positions, of which nothing is kept but parameters, moments and figures.
+
+        `way` are edges, terms and segments for `backward_whole`, `rates` what Adam takes; `sums` are written as by
+        `kernels.squares`, with the parameters `before`. Returns the loss; None if there is a fault in the step, which
+        is not finished then. Not for a workspace that sets scalars.
+        """
         r = self.recording
-        positions, mean = r.parts_of(n)
-        self.grad[mean] = 0.0
-        if kept or not self.loops.compiled:  # plain loops over what is left out take longer than numpy over all
-            self.grad[positions] = 0.0
-        else:
-            dots = r.dots
-            self.loops.clear_between(
-                self.grad, positions.start, positions.stop, dots.starts, dots.terms, dots.counts, r.dot_counts[n - 1]
-            )
+        first, last, mean, dots = r.positions[0].first, r.positions[n - 1].last, r.losses[n - 1], r.dots
+        fault = self.loops.pass_step(
+            r.op, _unsigned(self.child), r.args, self.data, self.grad, 0, first, last, mean.first, mean.last,
+            dots.starts, dots.terms, dots.counts, dots.ends, r.dot_counts[n - 1], *way, *moments, *rates, scratch,
+            before, r.bounds, sums,
+        )  # fmt: skip
+        self._clear_operands()
+        return float(self.data[r.mean_rows[n - 1][-1]]) if fault == FINE else None
+
+    def clear_grad(self, n: int) -> None:
+        """Set to 0 the gradients of all that a document of `n` positions has."""
+        for part in self.recording.parts_of(n):
+            self.grad[part] = 0.0
 
     def copy_of(self, numbers: Floats, n: int) -> Floats:
         """A copy of `data` or `grad`, of all that a document of `n` positions has."""
