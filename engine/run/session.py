@@ -93,9 +93,7 @@ class Session:
         self._altered = InterventionPlan(self.recording)
         self._generator_state = self.generator.getstate()
         self._passed = Passed(self.history.keyframes.most // 3)
-        # None until it is wanted in a step: until then, nothing of that is computed. The first one lets the workspace
-        # read before any other does, so that it has the recording's own graph.
-        self._program: TapeProgram | None = self._program_of(0)
+        self._program: TapeProgram | None = None  # until it is wanted in a step: nothing of that is computed until then
         self._begin(0)
 
     # What a run looks like from outside.
@@ -408,6 +406,8 @@ class Session:
         if self.changes:
             self._altered.set_parameters(self.workspace.params, step)
         self._let_program_go()
+        if not len(self.workspace.child):  # let it read now, before another workspace takes the recording's own graph
+            self._program = self._program_of(step)
         self._prepare(step)
 
     def _let_program_go(self) -> None:
