@@ -235,12 +235,9 @@ class Recording:
         mean = self.losses[n - 1]
         return slice(0, self.positions[n - 1].last), slice(mean.first, mean.last)
 
-    def long_tables(self, document: Hashable) -> LongTables:
-        """What programs of the same document share: the same one for as long as somebody holds it."""
-        return self._long_tables.setdefault(document, LongTables())
-
     @functools.cached_property
-    def _long_tables(self) -> weakref.WeakValueDictionary[Hashable, LongTables]:
+    def long_tables(self) -> weakref.WeakValueDictionary[Hashable, LongTables]:
+        """What programs of the same document share, by that document, for as long as one of them holds it."""
         return weakref.WeakValueDictionary()
 
     @functools.cached_property

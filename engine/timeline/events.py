@@ -373,9 +373,9 @@ class TapeProgram(StepProgram):
         recording.reach(self.n)
         workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
-        self._other_edges = workspace.other_edges.tobytes()
+        self._document = tuple(self.inputs), tuple(self.targets), workspace.other_edges.tobytes()
         self._order = order
-        self._long: LongTables | None = None  # those of the document, once one is wanted
+        self._long: LongTables | None = None  # those of the document, if it was the first one to want any
         self.mean: Span = recording.losses[self.n - 1]
         self.mean_rows: Rows = recording.mean_rows[self.n - 1]
 
@@ -385,12 +385,17 @@ class TapeProgram(StepProgram):
         self.__dict__.pop("found", None)
 
     def _kept(self, name: str, find: Callable[[], T]) -> T:
-        """What is as long as the tape; programs of the same document share it."""
-        if self._long is None:
-            self._long = self.recording.long_tables((tuple(self.inputs), tuple(self.targets), self._other_edges))
-        found: T | None = self._long.get(name)
+        """What is as long as the tape; programs of the same document share it.
+
+        The first of them holds it. So it goes when the run that is shown leaves the step, not only when a run that is
+        compared with that follows.
+        """
+        tables = self.recording.long_tables.get(self._document) if self._long is None else self._long
+        if tables is None:
+            tables = self._long = self.recording.long_tables.setdefault(self._document, LongTables())
+        found: T | None = tables.get(name)
         if found is None:
-            found = self._long[name] = find()
+            found = tables[name] = find()
         return found
 
     @cached_property
