@@ -12,7 +12,7 @@ from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX, POW, RELU
 from engine.autograd.tape import Tensor
 from engine.language.say import say
 from engine.model.recording import Floats, Recording, Workspace
-from engine.timeline.explainer import Explainer, Piece, Term
+from engine.timeline.explainer import Explainer, Piece, Place, Term
 from engine.timeline.view import TapeView
 
 OP_NAMES = {op: name.lower() for name, op in vars(kernels).items() if name.isupper() and isinstance(op, int)}
@@ -142,21 +142,11 @@ class TapeExplainer(Explainer):
     def factor_name(self, row: int) -> str:
         """Its name beside a sign: in parentheses if it is more than a word or a function."""
         name = self.name(row)
-        return name if name.startswith(FUNCTIONS[self._op[row]]) else super().factor_name(row)
+        return f"({name})" if " " in name and not name.startswith(FUNCTIONS[self._op[row]]) else name
 
-    def elsewhere(self, row: int, operand: int) -> str:
-        """As in the base class: @pos=0,head=1."""
-        own, other = self.tensor(row), self.tensor(operand)
-        if own is None or other is None:
-            return ""
-        places = []
-        if other.pos is not None and other.pos != own.pos:
-            places.append(f"pos={other.pos}")
-        if other.layer is not None and own.layer is not None and other.layer != own.layer:
-            places.append(f"layer={other.layer}")
-        if other.head is not None and other.head != own.head:
-            places.append(f"head={other.head}")
-        return f"@{','.join(places)}" if places else ""
+    def place(self, row: int) -> Place | None:
+        tensor = self.tensor(row)
+        return None if tensor is None else (tensor.pos, tensor.layer, tensor.head)
 
     def recording_constant(self, row: int) -> float:
         """The value of a constant."""

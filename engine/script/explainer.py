@@ -9,7 +9,7 @@ import numpy as np
 from engine.language.say import say
 from engine.script.kinds import SIGNS
 from engine.script.step import RecordedStep
-from engine.timeline.explainer import Explainer, Piece, Term
+from engine.timeline.explainer import Explainer, Piece, Place, Term
 from engine.timeline.view import View
 
 SHOWN = {"+": "+", "*": "×", "-": "−", "r-": "−", "/": "/", "r/": "/", "neg": "−"}
@@ -20,9 +20,12 @@ MOST_WRITTEN_OUT = 2  # operations in the name of a scalar
 class ScriptExplainer(Explainer):
     """Explains scalars of one moment, which the view shows, of a recorded step."""
 
+    told_alone = ("pos",)
+
     def __init__(self, step: RecordedStep, view: View) -> None:
         self.view, self.program = view, step.program
         self._tape, self._gradients = step.tape, step.gradients
+        self.place_names = step.program.place_names
 
     # Names.
 
@@ -169,18 +172,9 @@ class ScriptExplainer(Explainer):
             return [a, " · ", b]
         return [row]
 
-    def elsewhere(self, row: int, operand: int) -> str:
-        """As in the base class, in the words of the script: @pos_id=0."""
-        own, other = self.program.event_of(row), self.program.event_of(operand)
-        if own is None or other is None:
-            return ""
-        places = [
-            f"{name}={getattr(other, what)}"
-            for what, name in self.program.place_names.items()
-            if getattr(other, what) is not None and getattr(other, what) != getattr(own, what)
-            and (what == "pos" or getattr(own, what) is not None)
-        ]  # fmt: skip
-        return f"@{','.join(places)}" if places else ""
+    def place(self, row: int) -> Place | None:
+        event = self.program.event_of(row)
+        return None if event is None else (event.pos, event.layer, event.head)
 
     def operation(self, row: int) -> str:
         """The sign of what made a row, such as +, ×, exp; ^ with the exponent for a power; empty for others."""

@@ -88,9 +88,9 @@ def main() -> None:
     start = next(messages, {}).get("start")
     if start is None:
         return
-    from engine.language.chosen import use_language
+    from engine.language.chosen import use_language  # nothing of the program is imported before the folder is left out
 
-    use_language(start.get("language", ""))
+    use_language(start.get("language", ""))  # before the modules that keep texts are imported, in `serve_audience`
     try:
         asyncio.run(serve_audience(start, messages, Outbox(1)))
     except ValueError as error:
