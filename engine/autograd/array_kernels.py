@@ -100,7 +100,7 @@ def powers_agree(count: int, square: float, root: float) -> int:
         places = np.arange(first, min(first + MANY, count))
         numbers = np.ldexp(1.0 + places * 0.6180339887498949 % 1.0, 10 - places % 70)
         for exponent, nearest, beyond in ((square, *_square(numbers)), (root, *_root(numbers))):
-            there = _are_sure(nearest, beyond, BAND) & ~_are_sure(nearest, beyond, 3.0 * BAND)
+            there = _are_sure(nearest, beyond, BAND) & ~_are_sure(nearest, beyond, 2.0 * BAND)
             if [kernels.power(x, exponent) for x in numbers[there].tolist()] != nearest[there].tolist():
                 return -1
             compared += int(np.count_nonzero(there))

@@ -18,14 +18,15 @@ LEAF, ADD, MUL, POW, LOG, EXP, RELU, NEG_MAX = range(8)
 NOTHING = -1  # in the place of a child that an operation does not have
 EXP_LIMIT = math.log(1.7976931348623157e308)  # above it, math.exp raises OverflowError
 SQUARES_FIT = 1e150  # what is no larger has a finite square, whatever the rounding
-BAND = 2.0**-6
+BAND = 2.0**-5
 """How near to the middle between two doubles a square or a root may lie, in units in the last place, to be left to pow.
 
 x*x and sqrt(x) are the doubles nearest to the true results. pow errs by less than 1 unit in the last place, and so may
 return the next double, only where the true result lies near that middle (Ziv, "Fast evaluation of elementary
 mathematical functions with correctly rounded last bit", 1991). What was published of the pow of glibc and musl (Arm
 Limited, 2018) is an error of at most 0.511 + 4.6e-5 * abs(log(result)) units: 0.544 at the ends of the range, and
-0.5142 between SURE_FROM and SURE_TO. The half of a unit is what rounding alone costs, and 0.0142 is less than the band.
+0.5142 between SURE_FROM and SURE_TO. The half of a unit is what rounding alone costs, and 0.0142 is less than half of
+the band.
 """
 HALF_UNIT = 2.0**-53 * (1.0 + 2.0**-52)  # x + HALF_UNIT * x is the next double after x (Rump 2009)
 SURE_FROM, SURE_TO = 1e-30, 1e30  # beyond them all is left to pow
@@ -93,7 +94,7 @@ def to_roots(x: Any, out: Any, root: float, band: float) -> None:
 def powers_agree(count: int, square: float, root: float) -> int:
     """How often x * x and sqrt(x) were compared with pow, of `count` numbers just outside the band; -1 if one differed.
 
-    Just outside is up to three times as far from the middle: there pow would differ first, if it erred by more.
+    Just outside is up to twice as far from the middle: there pow would differ first, if it erred by more.
     """
     compared = 0
     part, scale = 0.0, 1.0
@@ -105,13 +106,13 @@ def powers_agree(count: int, square: float, root: float) -> int:
         x = (1.0 + part) * scale
         product = x * x
         beyond = residual(x, product)
-        if is_sure(product, beyond, BAND) and not is_sure(product, beyond, 3.0 * BAND):
+        if is_sure(product, beyond, BAND) and not is_sure(product, beyond, 2.0 * BAND):
             compared += 1
             if power(x, square) != product:
                 return -1
         nearest = math.sqrt(x)
         beyond = -residual(nearest, x) / (2.0 * nearest)
-        if is_sure(nearest, beyond, BAND) and not is_sure(nearest, beyond, 3.0 * BAND):
+        if is_sure(nearest, beyond, BAND) and not is_sure(nearest, beyond, 2.0 * BAND):
             compared += 1
             if power(x, root) != nearest:
                 return -1

@@ -113,14 +113,14 @@ class GradientOrder:
     def grouped_route(self, targets: Sequence[int] | Rows) -> Route:
         """As `route`, with the steps grouped, if that changes no sum; not for `edges`."""
         aims = np.asarray(targets, dtype=np.int32)
-        ticks = self._make(aims.tolist())
-        if not self._can_group:
-            return self.route(targets)
-        count = self._loops.grouped_route(
-            self._grouped_means, self._grouped_upper, self._grouped_lower, self._shifts,
-            aims, self._segments,
-        )  # fmt: skip
-        return Route(self._steps[0], self._steps[1], self._segments[:count].copy(), ticks)
+        with self._lock:
+            ticks = self._make(aims.tolist())
+            if self._can_group:
+                count = self._loops.grouped_route(
+                    self._grouped_means, self._grouped_upper, self._grouped_lower, self._shifts, aims, self._segments,
+                )  # fmt: skip
+                return Route(self._steps[0], self._steps[1], self._segments[:count].copy(), ticks)
+        return self.route(targets)
 
     def edges(self, route: Route, child: Rows) -> Rows:
         """The edges of a route one by one, (ticks,), as indices into `child`, as `kernels.backward` takes them."""
