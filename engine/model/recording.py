@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import functools
+import gc
 import itertools
 import threading
 import weakref
@@ -357,7 +358,8 @@ class Workspace:
         if need > free:
             raise ConfigError(say("model.recording.no_room", need=_size(need), free=_size(free)))
         if recording.packed is not None:
-            give_back_freed()  # the other one may need it
+            gc.collect()  # what nobody else holds, but which holds itself, such as a dialog that showed another run
+            give_back_freed()
         return cls(recording, loops)
 
     @property
