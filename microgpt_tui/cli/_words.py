@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from engine.language.catalog import fill, read_part
 from engine.language.chosen import LANGUAGES, language
 from microgpt_tui.texts.say import say
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _MODULES = ("click.core", "click.decorators", "click.exceptions", "click.parser", "click.types",
             "rich_click.decorators")  # fmt: skip
@@ -24,8 +27,23 @@ HELP_CONFIG = {
 }
 
 
+class _CommandPanel(click.RichCommandPanel):
+    """The list of commands, with every letter of what they do.
+
+    rich counts a blank at the end of a line of wide characters as too much, and would cut the line for it.
+    """
+
+    def get_table(self, *args: Any, **extra: Any) -> Table:
+        table = super().get_table(*args, **extra)
+        for column in table.columns:
+            column.overflow = "fold"
+        return table
+
+
 class _Formatter(click.RichHelpFormatter):
     """Lays out help; begins the line of usage with the word for it."""
+
+    command_panel_class = _CommandPanel
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         super().write_usage(prog, args, prefix or say("cli.words.usage"))
