@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.atomic_write import read_whole
+from engine.errors import system_says
 from engine.hangul import SPLITS, SYLLABLES
 from engine.model.dataset import BUNDLED, bundled_path
 from engine.text import wide_encoding
@@ -81,7 +82,7 @@ def read_all(path: Path, language: str = "en") -> tuple[Chapter | None, list[Lec
     except UnicodeDecodeError as error:
         return None, [LectureError(reason, file, raw.count(b"\n", 0, error.start) + 1)]
     except OSError as error:
-        reason = say("lectures.parser.unreadable", reason=error.strerror)
+        reason = say("lectures.parser.unreadable", reason=system_says(error))
     except ValueError:
         file, reason = repr(file), say("lectures.parser.no_path")
     return None, [LectureError(reason, file)]

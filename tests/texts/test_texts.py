@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import errno
+import os
 import re
 import string
 import tomllib
@@ -13,6 +15,7 @@ import pytest
 from rich.errors import StyleSyntaxError
 from rich.style import Style
 
+from engine.errors import system_says
 from engine.language.chosen import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -233,6 +236,27 @@ def test_languages_have_the_same_texts(package, language):
         spoken = {field for form in forms for field in fields(form)} - {"n"}
         assert {field for form in other[key] for field in fields(form)} - {"n"} == spoken, key
         assert [not form for form in other[key]] == [not forms[-1]] * len(other[key]), key
+
+
+STRERROR = {"engine/errors.py": 2, "microgpt_tui/cli/_exit.py": 1}  # where it is translated; an error raised again
+
+
+def test_errors_of_the_system_are_said_in_the_chosen_language():
+    for path, tree in modules().items():
+        if not path.startswith("engine/script/child/"):  # a user's process, without texts
+            read = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "strerror"]
+            assert len(read) == STRERROR.get(path, 0), path
+
+
+@pytest.mark.parametrize("name", [key.rpartition(".")[2] for key in texts("engine", "en") if ".system." in key])
+def test_the_words_of_the_system_are_those_that_it_says(name):
+    number = getattr(errno, name)
+    assert (
+        texts("engine", "en")[f"engine.system.{name}"]
+        == [os.strerror(number)]
+        == [system_says(OSError(number, os.strerror(number)))]
+    )
+    assert system_says(OSError(number, "in words of its own")) == "in words of its own"
 
 
 def is_text(value: str, labels: bool) -> bool:
