@@ -122,8 +122,8 @@ def keys(state: InferenceState, width: int, _height: int) -> Picture:
 
 
 def share_text(value: float) -> str:
-    """A share of 1 in at most seven characters, such as 18.1 %."""
-    return percent(value) if value >= 0.0005 or value == 0 else "<0.1 %"
+    """A share of 1 in at most six characters, such as 18.1%."""
+    return percent(value) if value >= 0.0005 or value == 0 else "<0.1%"
 
 
 def probabilities(state: InferenceState, width: int, height: int) -> Picture:

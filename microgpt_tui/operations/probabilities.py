@@ -1,4 +1,4 @@
-"""Softmax over many scores, such as the vocabulary's: each one's share of 100 %, and how it came about."""
+"""Softmax over many scores, such as the vocabulary's: each one's share of 100%, and how it came about."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from microgpt_tui.drawing.styled_text import marked, styled
 from microgpt_tui.operations.canvas import LEAVES, Board, Legend
 from microgpt_tui.texts.say import say
 
-SHARE = 7  # characters of a share in percent
+SHARE = 6  # characters of a share in percent
 GAP = 2  # characters between two columns of tokens
 LEAST_BAR, MOST_BAR = 7, 40  # characters of a bar
 LEAST_HALF, MOST_HALF = 3, 30  # on either side of a gradient's bar

@@ -147,7 +147,7 @@ def _plane(frame: Frame, name: str, plane: Plane, width: int, height: int) -> Pi
     line.most(f"  {rows.shape[0]:,}×{rows.shape[1]:,}", width - line.width, theme.DIM)
     if not np.isfinite(matrix).all():
         return says(picture, say("panes.embeddings.not_finite"), width, height - 1)
-    share = f"{100 * plane.axes.share(matrix):.1f} %"
+    share = f"{100 * plane.axes.share(matrix):.1f}%"
     full, short = (
         say("panes.embeddings.variance.full", count=rows.shape[1], share=share),
         say("panes.embeddings.variance.short", count=rows.shape[1], share=share),

@@ -73,7 +73,7 @@ def test_the_numbers_of_the_moment() -> None:
     text = export("--moment", MOMENT)
     assert weights.known.all()
     assert repr(float(weights.values[0])) in text  # every digit, in the inspector
-    assert all(f"{100 * value:.1f} %" in text for value in weights.values)
+    assert all(f"{100 * value:.1f}%" in text for value in weights.values)
     assert "step 3" in text
     assert "attn_weights" in text
 

@@ -259,6 +259,17 @@ def test_the_words_of_the_system_are_those_that_it_says(name):
     assert system_says(OSError(number, "in words of its own")) == "in words of its own"
 
 
+APART = re.compile(r"(?:[\d}]|^) %(?!\w)")
+
+
+def test_no_blank_before_a_percent_sign():
+    said = [(at, form) for package in FOLDERS for of in LANGUAGES for at, forms in texts(package, of).items()
+            for form in forms]  # fmt: skip
+    said += [(path, node.value) for path, tree in modules().items() for node in ast.walk(tree)
+             if isinstance(node, ast.Constant) and isinstance(node.value, str)]  # fmt: skip
+    assert not [(at, text) for at, text in said if APART.search(text)]
+
+
 def is_text(value: str, labels: bool) -> bool:
     """Whether a string looks like something said to a person: two words or, if labels are looked for, one of those."""
     value = TAG.sub(" ", value)

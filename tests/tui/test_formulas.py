@@ -247,7 +247,7 @@ def is_share(formula: str, percent: str, where: object) -> None:
 
 def _share(frame: Frame, found: re.Match[str], *_: object) -> None:
     if found["share"] != "·":
-        is_share(f"{found['exp']} / {found['total']}", found["share"].removesuffix(" %"), found[0])
+        is_share(f"{found['exp']} / {found['total']}", found["share"].removesuffix("%"), found[0])
 
 
 def _loss(frame: Frame, found: re.Match[str], *_: object) -> None:
@@ -331,11 +331,11 @@ STAGE: dict[str, tuple[str, Check]] = {
     "share of a key": (rf"  score {OPTIONAL} − max {OPTIONAL} = {OPTIONAL}(?:   exp →| exp) {OPTIONAL}", _exponential),
     "exp": (rf"  exp\({OPTIONAL} − (?:max )?{OPTIONAL}\) = {OPTIONAL}", _exp_of_difference),
     "share": (
-        rf"  (?P<exp>{SIGNED}|·) / (?P<total>{SIGNED}|·)(?: \(sum of .* exps\))? = (?P<share>{NUMBER} %|·)", _share
+        rf"  (?P<exp>{SIGNED}|·) / (?P<total>{SIGNED}|·)(?: \(sum of .* exps\))? = (?P<share>{NUMBER}%|·)", _share
     ),
     "share in one line": (
         rf"\S+ = exp\({OPTIONAL} − {OPTIONAL}\) / Σ exp = (?P<exp>{SIGNED}|·) / (?P<total>{SIGNED}|·)"
-        rf" = (?P<share>{NUMBER} %|·)", _share
+        rf" = (?P<share>{NUMBER}%|·)", _share
     ),
     "mixed": (rf"  Σ = {OPTIONAL}", _mixed),
     "loss": (rf"loss_t = −log\({OPTIONAL}\) = {OPTIONAL}", _loss),
