@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _MODULES = ("click.core", "click.decorators", "click.exceptions", "click.parser", "click.types",
             "rich_click.decorators")  # fmt: skip
+_RANGE = re.compile(r"x>=(\d+)|(\d+)<=x<=(\d+)")
 _NUMBERS = [kind.name for kind in (click.INT, click.FLOAT, click.IntRange, click.FloatRange)]
 
 HELP_CONFIG = {
@@ -59,11 +61,14 @@ class _Message(str):
     """A message of click that is filled in as texts are, so that it can have particles."""
 
     def format(self, *_: object, **values: object) -> str:
-        return fill(str(self), values | {name: _word(value) for name, value in values.items()})
+        return fill(str(self), values | {name: _word(name, value) for name, value in values.items()})
 
 
-def _word(value: object) -> object:
-    """A kind of number, as click calls it, in the chosen language; anything else as it is."""
+def _word(name: str, value: object) -> object:
+    """A kind or range of numbers, as click writes it, in the chosen language; anything else as it is."""
+    if name == "range" and (found := _RANGE.fullmatch(str(value))):
+        least, low, high = found.groups()
+        return say("cli.words.range.between", low=low, high=high) if high else say("cli.words.range.from", low=least)
     return say(f"cli.words.{value.replace(' ', '_')}") if isinstance(value, str) and value in _NUMBERS else value
 
 

@@ -259,6 +259,27 @@ def test_the_words_of_the_system_are_those_that_it_says(name):
     assert system_says(OSError(number, "in words of its own")) == "in words of its own"
 
 
+OF_USERS = {
+    "address", "at", "conditions", "doc", "error", "func", "given", "left", "line", "near", "of", "parent",
+    "path", "python", "reason", "rest", "script", "searched", "setting", "shown", "sought", "source", "statement",
+    "text", "theme", "url", "wanted", "why", "word", "written",
+}  # fmt: skip
+"""What values are called that a user or a library has written."""
+BY_HAND = re.compile(
+    r"\}[\"'\]]?(?:은|는|이|가|을|를|과|와|으로|로|이라는|라는|이라고|라고|이라|라|이면|면|이었는데|였는데|여야)(?![가-힣])"
+)
+
+
+def test_particles_fit_what_is_filled_in():
+    """A particle has to be chosen, by a value that the program knows the words of."""
+    for package in FOLDERS:
+        for key, forms in texts(package, "ko").items():
+            for form in forms:
+                assert not BY_HAND.search(form), key
+                chosen = {name for _, name, format_, _ in string.Formatter().parse(form) if "/" in (format_ or "")}
+                assert not chosen & OF_USERS, key
+
+
 APART = re.compile(r"(?:[\d}]|^) %(?!\w)")
 
 
