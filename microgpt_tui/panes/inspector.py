@@ -430,8 +430,8 @@ def _adam(a: AdamStep) -> list[tuple[str, float]]:
     return [
         (f"m = {a.beta1:g}·{number(a.m_before)} + {1 - a.beta1:.3g}·{number(a.g)}", a.m),
         (f"v = {a.beta2:g}·{number(a.v_before)} + {1 - a.beta2:.3g}·{g}²", a.v),
-        (f"m^ = {a.m_hat_formula}", a.m_hat),
-        (f"v^ = {a.v_hat_formula}", a.v_hat),
-        (f"{WORDS['delta'][0]} = −{plain(a.learning_rate)}·m^ / (√v^ + 1e-8)", 0.0 - a.delta),
+        (f"m_hat = {a.m_hat_formula}", a.m_hat),
+        (f"v_hat = {a.v_hat_formula}", a.v_hat),
+        (f"{WORDS['delta'][0]} = −{plain(a.learning_rate)}·m_hat / (√v_hat + 1e-8)", 0.0 - a.delta),
         (f"{WORDS['p'][0]} = {number(a.p_before)} + {WORDS['delta'][0]}", a.p),
     ]

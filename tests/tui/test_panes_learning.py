@@ -267,7 +267,7 @@ def test_a_weight_that_waits_for_its_update_shows_the_last_one() -> None:
         m, v = frame.view.state(row).values()
         assert says in lines[0]
         found = {line.split()[0]: line.split()[-1] for line in lines[1:]}
-        assert (found["momentum"], found["size"]) == (number(float(m)), number(float(v)))
+        assert (found["1st"], found["2nd"]) == (number(float(m)), number(float(v)))
         assert (found["step"], found["weight"]) == ("·", number(frame.value(row)))
 
 
