@@ -213,7 +213,7 @@ def _shortened(rows: list[_Row], room: int) -> list[_Row]:
     if room < len(rows) - 1 or len(rows) < 5 or not rows[4].sign.startswith("v"):
         return [row for row in rows if not row.field.endswith("_hat")][-max(room, 1) :]
     m, v = rows[3], rows[4]
-    means = f"v_hat {number(v.value)} {v.formula}" if v.formula else ""
+    means = f"{v.sign} {number(v.value)} {v.formula}" if v.formula else ""
     return [*rows[:3], _Row(m.words, m.sign, m.before, m.value, m.formula, means, m.field), *rows[5:]]
 
 

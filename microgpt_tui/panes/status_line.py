@@ -25,7 +25,7 @@ WAYS = {Phase.FORWARD: "▲", Phase.BACKWARD: "▼", Phase.UPDATE: "▲"}  # as 
 class _Form:
     """How much of the line is spelt out."""
 
-    layer: str = "layer "
+    layer: str | None = None
     block: bool = True  # whether the function is named that made the tensor
 
 
