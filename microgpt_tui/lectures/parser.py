@@ -181,8 +181,7 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
         node = yaml.compose(_quoted_code(head.text), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
-        reason = say("lectures.parser.header.wrong", problem=error.problem)
-        mistakes.append(LectureError(reason, head.file, head.line + line))
+        mistakes.append(LectureError(say("lectures.parser.header.wrong"), head.file, head.line + line))
         return
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # the last two: no such character
         mistakes.append(head.fault(say("lectures.parser.header.unreadable", reason=str(error).splitlines()[0])))

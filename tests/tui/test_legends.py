@@ -82,7 +82,7 @@ async def test_inference_has_a_legend_with_one_scale(size: tuple[int, int]) -> N
             for name in ("k", "v")
             for value in pilot.app.screen.state.walk.tensor(name, 0, 0)  # type: ignore[attr-defined]
         )
-        assert "▸ chosen" in said
+        assert "▸ drawn" in said
         assert f"k v −{plain(largest)} " in said
         assert "attention 0%" in said
         assert said in text(pilot)

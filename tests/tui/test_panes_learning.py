@@ -410,7 +410,7 @@ def test_documents_kept_aside_stand_on_the_curve_and_in_figures() -> None:
     shown = Training("p").draw(frame, 100, 16).text()
     assert f"kept aside, before step 4 {plain(found[4].loss)}" in shown
     assert f"perplexity {plain(found[4].perplexity, 2)}" in shown
-    assert "documents trained on, kept aside 2, 1" in shown
+    assert "documents: 2 trained on, 1 kept aside" in shown
     plot = shown.split("loss, ◆ on documents kept aside\n")[1]
     assert plot.partition("mean of")[0].count("◆") == 3
     run.seek(Moment(3))
