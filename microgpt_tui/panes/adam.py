@@ -52,9 +52,9 @@ class Adam(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         course = frame.course() if _has_course(frame, width, height) else None
         a: UpdateStep | None = frame.view.update(frame.parameter)
-        picture, waits = Picture(), "" if a else _waits(frame)
+        picture, waits = Picture(), () if a else _waits(frame)
         if waits:
-            picture.line().most(waits, width, theme.DIM)
+            picture.line().most(first_fitting(width, *waits) or waits[-1], width, theme.DIM)
             a = course.known.get(frame.moment.step - 1) if course else None
         rows = _rows(frame, a, bool(waits))
         rows = _shortened(rows, height - picture.height - bool(course))
@@ -123,7 +123,8 @@ def _course_room(width: int) -> int:
     return max(width - NUMBERS - (LONGEST if width >= NUMBERS + LONGEST + LEAST_COURSE else 0), LEAST_COURSE)
 
 
-def _waits(frame: Frame) -> str:
+def _waits(frame: Frame) -> tuple[str, ...]:
+    """Why there is no update yet, at length and in short."""
     before = frame.moment.step - 1
     state = frame.view.optimizer.state
     if before >= 0:
@@ -133,7 +134,7 @@ def _waits(frame: Frame) -> str:
         left = say("panes.adam.no_step_yet_state", n=len(state), names=names)
     else:
         left = say("panes.adam.no_step_yet")
-    return say("panes.adam.waits_its_turn", left=left) if frame.phase is Phase.UPDATE else left
+    return (say("panes.adam.waits_its_turn", left=left), left) if frame.phase is Phase.UPDATE else (left,)
 
 
 @immutable

@@ -103,7 +103,7 @@ NO_TEXTS = {  # by file: what only looks like text
     },
     "microgpt_tui/operations/attention.py": {"  exp({} − {}) = "},  # formulas, here and below
     "microgpt_tui/operations/loss.py": {" = −log(", "−log p"},
-    "microgpt_tui/operations/probabilities.py": {" = exp(", ") / Σ exp = ", "  exp("},
+    "microgpt_tui/operations/probabilities.py": {" = exp(", " = exp({} − {}) / Σ exp =", ") / Σ exp", "  exp("},
     "microgpt_tui/operations/vectors.py": {" = max(0, "},
     "microgpt_tui/panes/output.py": {"Traceback (most recent call last):"},  # as Python says it
     "microgpt_tui/panes/source.py": {"( *)(?:async )?def (\\w+)"},

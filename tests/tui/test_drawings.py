@@ -518,8 +518,8 @@ def test_maps_of_the_update_move_together_where_that_makes_their_cells_larger() 
     labels = max(map(len, labels_of(frame, "lm_head"))) + 2
     columns = frame.event.rows.shape[1]
     assert cell(labels + 3 * 3 * columns + 2 * 11) == 3
-    assert cell(labels + 3 * 3 * columns + 9 + 6) == 3
-    assert cell(labels + 3 * 3 * columns + 9 + 6 - 1) == 2
+    assert cell(labels + 3 * 3 * columns + 9 + 7) == 3
+    assert cell(labels + 3 * 3 * columns + 9 + 7 - 1) == 2
 
 
 def test_the_rule_of_the_update_is_said_on_the_smallest_screen() -> None:
