@@ -170,6 +170,7 @@ def _reach(plane: Plane) -> Iterator[str]:
     for digits, to in ((3, between), (2, between), (2, " ")):
         yield f"→ {number(left, digits)}{to}{number(right, digits)}  ↑ {number(low, digits)}{to}{number(high, digits)}"
     yield f"→ {number(left, 1)} {number(right, 1)} ↑ {number(low, 1)} {number(high, 1)}"
+    yield f"→ {left:+.1g} {right:+.1g} ↑ {low:+.1g} {high:+.1g}"
 
 
 def _unit(plane: Plane, grid: Grid) -> float:
