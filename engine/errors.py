@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 from engine.language.say import say
 from engine.text import quoted
@@ -44,12 +46,23 @@ def is_out_of_threads(error: BaseException) -> bool:
     )
 
 
+def system_says(error: OSError) -> str:
+    """What the system says of an error, in the chosen language where its words are known; empty if it says nothing."""
+    said = error.strerror or ""
+    if error.errno is None or said != os.strerror(error.errno):  # words of the program's own
+        return said
+    with suppress(KeyError):
+        return say(f"engine.system.{errno.errorcode[error.errno]}")
+    return said
+
+
 def first_cause(error: BaseException) -> str:
     """What an error says, in one line; or the first of those that led to it, if the system made that one."""
     if is_out_of_memory(error):
         return say("engine.errors.there_not_enough_memory")
     *_, first = [error, *(each for each in _chain(error) if isinstance(each, OSError | ImportError))]
-    reason = first.strerror if isinstance(first, OSError) and first.strerror else str(first).strip()
+    reason = system_says(first) if isinstance(first, OSError) else ""
+    reason = reason or str(first).strip()
     return reason.splitlines()[0] if reason else type(first).__name__
 
 

@@ -24,11 +24,11 @@ def test_stepping_through_a_training_step_and_quitting() -> None:
         term.press("f")
         term.wait("Adam on layer0.attn_wq")
         term.press("]")
-        term.wait("step 1/1000")
+        term.wait("step 1/1,000")
         term.press("[")
-        term.wait("step 0/1000")
+        term.wait("step 0/1,000")
         term.press("Home")
-        term.wait("step 0/1000", "event 1/")
+        term.wait("step 0/1,000", "event 1/")
         term.resize(80, 24)
         term.wait(lambda screen: "Number ─" not in screen and "FORWARD" in screen)
         term.resize(50, 15)
@@ -43,7 +43,7 @@ def test_stepping_through_a_training_step_and_quitting() -> None:
 def test_opened_at_a_later_step_with_other_sizes() -> None:
     options = ["--step", "30", "--n-layer", "2", "--n-embd", "8", "--n-head", "2", "--seed", "7"]
     with terminal([str(COMMAND), *options], (200, 60), **COMPILED) as term:
-        term.wait("step 30/1000")
+        term.wait("step 30/1,000")
         term.press("f", "f", "End")
         term.wait("Adam on layer1.mlp_fc2")
         term.press("q")
@@ -74,7 +74,7 @@ def test_running_stopping_and_going_back() -> None:
 @needs_tmux
 def test_after_a_fault_the_screen_can_be_used() -> None:
     with terminal([str(COMMAND), "--learning-rate", "5", "--step", "1"]) as term:
-        term.wait("step 1/1000")
+        term.wait("step 1/1,000")
         term.press("f")
         term.wait(lambda screen: "richie" in screen and "log of 0" in screen)
         term.press("p")
@@ -94,7 +94,7 @@ def test_the_first_start_steps_on_plain_loops_until_compiled_ones_are_there(tmp_
         term.press(":")
         term.wait("step")
         term.press(*"step 900", "Enter")
-        term.wait("step 900/1000")  # in the middle of the way the compiled ones take over
+        term.wait("step 900/1,000")  # in the middle of the way the compiled ones take over
         assert list((tmp_path / "cache").rglob("compiled-loops"))
         term.press("q")
         term.left(0)

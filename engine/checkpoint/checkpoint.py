@@ -19,7 +19,7 @@ import psutil
 
 from engine.atomic_write import write_whole
 from engine.checkpoint import validate
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, system_says
 from engine.expressions.scope import Scope
 from engine.hangul import SYLLABLES
 from engine.immutable import immutable_by_identity
@@ -204,7 +204,7 @@ def write(run: Checkpoint, path: str | Path) -> None:
         write_whole(Path(path), as_bytes(run))
     except OSError as error:
         raise CheckpointError(
-            say("checkpoint.checkpoint.cannot_be_written_give", path=path, strerror=error.strerror)
+            say("checkpoint.checkpoint.cannot_be_written_give", path=path, strerror=system_says(error))
         ) from None
 
 

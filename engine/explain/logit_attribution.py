@@ -23,7 +23,7 @@ from engine.text import quoted
 from engine.timeline.events import Event, Phase
 from engine.timeline.view import View, tape_view
 
-_SHORT = {"position": "pos"}  # operands whose names are long
+_OPERANDS = ("token", "position")  # that have words of their own
 
 
 @immutable_by_identity
@@ -127,7 +127,7 @@ class Attributor:
         """What one operation adds to the stream, or, of an operation that is not a sum, all that it makes."""
         if stream is self._span.embedding:
             return [
-                (ResidualComponent(name, _SHORT.get(name, name), rows), self._exact(rows))
+                (ResidualComponent(*_operand(name), rows), self._exact(rows))
                 for name, rows in self._event(stream).operands.items()
             ]
         block = self._span.holder(stream.operation.operands["x"]) if stream.operation.kind == "add" else stream
@@ -153,6 +153,13 @@ class Attributor:
 
     def _exact(self, rows: Rows) -> Exact:
         return Exact.of(self.view.passed(rows))
+
+
+def _operand(name: str) -> tuple[str, str]:
+    """What an operand is called, at length and in short."""
+    if name not in _OPERANDS:
+        return name, name
+    return say(f"explain.logit_attribution.operand.{name}"), say(f"explain.logit_attribution.operand_short.{name}")
 
 
 def _layer(tensor: Tensor) -> tuple[str, str]:

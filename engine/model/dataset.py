@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from engine.errors import DataError, Stopped
+from engine.errors import DataError, Stopped, system_says
 from engine.hangul import JAMO, SYLLABLES, letters
 from engine.immutable import immutable
 from engine.language.say import say
@@ -90,7 +90,7 @@ def _read(source: Path) -> bytes:
     except IsADirectoryError:
         raise DataError(say("model.dataset.folder_give_text_file", source=source)) from None
     except OSError as error:
-        raise DataError(say("model.dataset.cannot_be_read_give", source=source, strerror=error.strerror)) from None
+        raise DataError(say("model.dataset.cannot_be_read_give", source=source, strerror=system_says(error))) from None
     except ValueError:
         raise DataError(say("model.dataset.no_path_file_give", source=str(source))) from None
 

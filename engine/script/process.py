@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import ScriptError
+from engine.errors import ScriptError, system_says
 from engine.language.say import say
 from engine.script.source_file import ScriptFile
 from engine.script.tape import ScriptTape, SourcePosition
@@ -165,7 +165,7 @@ class ScriptProcess:
             raw = data.read_bytes() if isinstance(data, Path) else data
             content = None if raw is None else b64encode(raw).decode()
         except OSError as error:
-            why = {"path": error.filename, "why": error.strerror}
+            why = {"path": error.filename, "why": system_says(error)}
             raise ScriptError(say("script.process.unreadable_data", **why)) from None
         try:
             self._process = subprocess.Popen(
@@ -174,7 +174,7 @@ class ScriptProcess:
                 start_new_session=True, env={"PYTHONHASHSEED": "0", **os.environ},
             )  # fmt: skip
         except OSError as error:
-            raise ScriptError(say("script.process.no_python", python=python, why=error.strerror)) from None
+            raise ScriptError(say("script.process.no_python", python=python, why=system_says(error))) from None
         self._messages: Queue[tuple[dict[str, Any], dict[str, NDArray[Any]]] | None] = Queue(AHEAD)
         self._threads = [
             threading.Thread(target=each, daemon=True) for each in (self._read_messages, self._read_errors)

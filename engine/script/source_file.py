@@ -8,7 +8,7 @@ import tokenize
 from bisect import bisect_right
 from pathlib import Path
 
-from engine.errors import ScriptError
+from engine.errors import ScriptError, system_says
 from engine.immutable import immutable
 from engine.language.say import say
 from engine.script.notebook import code_of_notebook
@@ -38,7 +38,7 @@ class ScriptFile:
         try:
             raw = path.read_bytes()
         except OSError as error:
-            raise ScriptError(say("script.source_file.unreadable", path=path, why=error.strerror)) from None
+            raise ScriptError(say("script.source_file.unreadable", path=path, why=system_says(error))) from None
         try:
             if path.suffix.lower() == ".ipynb":
                 return cls(path, *code_of_notebook(_decoded(raw, "utf-8-sig")))

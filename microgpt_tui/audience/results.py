@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.atomic_write import read_whole, write_whole
-from engine.errors import EngineError
+from engine.errors import EngineError, system_says
 from engine.text import shortened_repr
 from microgpt_tui.audience.question import Question
 from microgpt_tui.drawing.terminal_text import printable
@@ -73,7 +73,7 @@ class Results:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise ResultsError(say("program.results.unreadable", path=path, why=error.strerror)) from None
+            raise ResultsError(say("program.results.unreadable", path=path, why=system_says(error))) from None
         except (ValueError, TypeError, KeyError, RecursionError):
             raise ResultsError(say("program.results.none", path=path)) from None
 
@@ -84,7 +84,7 @@ class Results:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, json.dumps(content, ensure_ascii=False, indent=1).encode(), durable=durable)
         except OSError as error:
-            raise ResultsError(say("program.results.unwritable", path=path, why=error.strerror)) from None
+            raise ResultsError(say("program.results.unwritable", path=path, why=system_says(error))) from None
 
     def of(self, chapter: str, page: int) -> AskedQuestion | None:
         """The question of a page, counted from 1, if it was asked."""

@@ -19,7 +19,7 @@ import rich_click as click
 from click.core import ParameterSource
 from click.exceptions import Exit
 
-from engine.errors import EngineError, first_cause, is_out_of_memory, is_out_of_threads
+from engine.errors import EngineError, first_cause, is_out_of_memory, is_out_of_threads, system_says
 from microgpt_tui.cli._words import WordedContext
 from microgpt_tui.drawing.terminal_text import lines, printable, shell_word
 from microgpt_tui.texts.say import say
@@ -159,7 +159,7 @@ def _errors_as_sentences() -> Iterator[None]:
         discard_output()
         if error.errno == errno.EPIPE:
             raise Exit(CLOSED_PIPE) from None
-        raise Failure(say("cli.exit.output_unwritable", strerror=error.strerror)) from error
+        raise Failure(say("cli.exit.output_unwritable", strerror=system_says(error))) from error
     except BrokenPipeError:  # of a log that is a pipe
         discard_output()
         raise Exit(CLOSED_PIPE) from None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -11,8 +12,12 @@ from engine.language.catalog import fill, read_part
 from engine.language.chosen import LANGUAGES, language
 from microgpt_tui.texts.say import say
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 _MODULES = ("click.core", "click.decorators", "click.exceptions", "click.parser", "click.types",
             "rich_click.decorators")  # fmt: skip
+_RANGE = re.compile(r"x>=(\d+)|(\d+)<=x<=(\d+)")
 _NUMBERS = [kind.name for kind in (click.INT, click.FLOAT, click.IntRange, click.FloatRange)]
 
 HELP_CONFIG = {
@@ -24,8 +29,23 @@ HELP_CONFIG = {
 }
 
 
+class _CommandPanel(click.RichCommandPanel):
+    """The list of commands, with every letter of what they do.
+
+    rich counts a blank at the end of a line of wide characters as too much, and would cut the line for it.
+    """
+
+    def get_table(self, *args: Any, **extra: Any) -> Table:
+        table = super().get_table(*args, **extra)
+        for column in table.columns:
+            column.overflow = "fold"
+        return table
+
+
 class _Formatter(click.RichHelpFormatter):
     """Lays out help; begins the line of usage with the word for it."""
+
+    command_panel_class = _CommandPanel
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         super().write_usage(prog, args, prefix or say("cli.words.usage"))
@@ -41,11 +61,14 @@ class _Message(str):
     """A message of click that is filled in as texts are, so that it can have particles."""
 
     def format(self, *_: object, **values: object) -> str:
-        return fill(str(self), values | {name: _word(value) for name, value in values.items()})
+        return fill(str(self), values | {name: _word(name, value) for name, value in values.items()})
 
 
-def _word(value: object) -> object:
-    """A kind of number, as click calls it, in the chosen language; anything else as it is."""
+def _word(name: str, value: object) -> object:
+    """A kind or range of numbers, as click writes it, in the chosen language; anything else as it is."""
+    if name == "range" and (found := _RANGE.fullmatch(str(value))):
+        least, low, high = found.groups()
+        return say("cli.words.range.between", low=low, high=high) if high else say("cli.words.range.from", low=least)
     return say(f"cli.words.{value.replace(' ', '_')}") if isinstance(value, str) and value in _NUMBERS else value
 
 

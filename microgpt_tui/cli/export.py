@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 from click.core import ParameterSource
 
+from engine.errors import system_says
 from engine.model.config import Config
 from microgpt_tui.cli import _film
 from microgpt_tui.cli._exit import Failure, print_result
@@ -122,7 +123,7 @@ def export(
     try:
         write_whole(o, content)
     except OSError as error:
-        raise Failure(say("cli.export.unwritable", o=o, strerror=error.strerror)) from None
+        raise Failure(say("cli.export.unwritable", o=o, strerror=system_says(error))) from None
     print_result(str(o))
 
 

@@ -11,6 +11,7 @@ import rich_click as click
 from click.core import ParameterSource
 from click.exceptions import Exit
 
+from engine.errors import system_says
 from engine.language.chosen import language
 from engine.model.config import Config
 from microgpt_tui.cli._audience import audience_of, audience_options, refuse_network
@@ -219,5 +220,5 @@ def _hand_out(wanted: str | None, folder: Path, source: Path | None, results: Pa
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(target, handout(title, first.chapter.language, first.words, chapters, votes).encode())
     except OSError as error:
-        raise Failure(say("cli.lecture.unwritable", target=target, strerror=error.strerror)) from None
+        raise Failure(say("cli.lecture.unwritable", target=target, strerror=system_says(error))) from None
     print_result(str(target))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import rich_click as click
 from click.exceptions import Exit
 
-from engine.errors import ConfigError, EngineError, ExpressionError
+from engine.errors import ConfigError, EngineError, ExpressionError, system_says
 from engine.model.config import Config
 from microgpt_tui.cli._exit import Failure, discard_output, print_notice
 from microgpt_tui.cli._json import json_text
@@ -124,7 +124,7 @@ def _open_log(path: Path | None) -> TextIO | None:
     try:
         return path.open("w", encoding="utf-8") if path else None
     except OSError as error:
-        raise Failure(say("cli.train.log_unwritable", path=path, strerror=error.strerror)) from None
+        raise Failure(say("cli.train.log_unwritable", path=path, strerror=system_says(error))) from None
 
 
 class _StepReporter:
@@ -171,7 +171,7 @@ class _StepReporter:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise Failure(say("cli.train.log_broke_off", name=log.name, strerror=error.strerror)) from None
+            raise Failure(say("cli.train.log_broke_off", name=log.name, strerror=system_says(error))) from None
 
 
 def _run(

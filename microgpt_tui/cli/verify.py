@@ -77,7 +77,7 @@ def verify(
 
 def _show(report: Report, seconds: float) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     words = {
@@ -86,7 +86,7 @@ def _show(report: Report, seconds: float) -> None:
         None: (say("cli.verify.not_compared"), "yellow"),
     }
     columns = [say(f"cli.verify.column.{name}") for name in ("what", "result", "detail")]
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(*(Column(name, overflow="fold") for name in columns), box=None, pad_edge=False, header_style="bold")
     for check in report.checks.values():
         table.add_row(check.what, Text(*words[check.equal]), Text(printable(check.detail)))
     console = Console(highlight=False)

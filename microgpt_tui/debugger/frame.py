@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
 from engine.errors import WhyError
@@ -577,13 +578,15 @@ class Frame:
         program has a word of its own for it.
         """
         own = self.program.place_names[place]
-        return f"{own}={number}" if own != place else f"{place + ' ' if short is None else short}{number}"
+        if own != place:
+            return f"{own}={number}"
+        return say(f"debugger.frame.place.{place}", number=number) if short is None else f"{short}{number}"
 
     def called_head(self, head: int, name: str, width: int | None = None) -> str:
         """A head of the tensor `name`, as in "head 0", or "e=0" where a script counts by e; short if it is wider."""
         own = self.program.head_word(name)
-        full = f"{own} {head}" if own == "head" else f"{own}={head}"
-        return full if width is None or width > len(full) else f"{own[:1]}{head}"
+        full = say("debugger.frame.place.head", number=head) if own == "head" else f"{own}={head}"
+        return full if width is None or width > cell_len(full) else f"{own[:1]}{head}"
 
     def token_name(self, token_id: int) -> str:
         """How a token is written."""

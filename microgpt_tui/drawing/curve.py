@@ -110,7 +110,8 @@ def _titled(title: str, n: int, count: int, width: int) -> str:
     if n <= count:
         return title
     whole = say("drawing.curve.each_column_mean_steps", title=title, n=each(n, count))
-    return whole if cell_len(whole) <= width else say("drawing.curve.means", title=title, n=each(n, count))
+    short = say("drawing.curve.means", title=title, n=each(n, count))
+    return next((text for text in (whole, short) if cell_len(text) <= width), title)
 
 
 def each(n: int, count: int) -> str:
@@ -141,13 +142,13 @@ def _floor(value: float, low: float, high: float, plot: int) -> int:
 
 def _mark(line: Line, at: int, says: str, width: int, target: Hashable) -> None:
     """Point at column `at`, and say it on the side where there is room."""
-    left = line.width
-    if at > len(says) + 2:
+    left, room = line.width, cell_len(says)
+    if at > room + 2:
         line.add("0", theme.DIM)
-    if left + at + 2 + len(says) <= width:
+    if left + at + 2 + room <= width:
         line.to(left + at).add(HERE, theme.NEW, target).add(f" {says}", theme.NEW)
-    elif at > len(says):
-        line.to(left + at - len(says) - 1).add(f"{says} ", theme.NEW).add(HERE, theme.NEW, target)
+    elif at > room:
+        line.to(left + at - room - 1).add(f"{says} ", theme.NEW).add(HERE, theme.NEW, target)
     else:
         line.to(left + at).add(HERE, theme.NEW, target)
 

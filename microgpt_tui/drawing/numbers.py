@@ -46,23 +46,23 @@ def share(part: float, whole: float) -> str:
     """A part in percent of the whole: it may be more than all of it, or work against it. Nothing is no part."""
     if not whole or not math.isfinite(part / whole):
         return ""
-    return f"{100 * part / whole + 0.0:+.1f} %"  # and no -0
+    return f"{100 * part / whole + 0.0:+.1f}%"  # and no -0
 
 
 def percent(share: float | None) -> str:
-    """A probability, or a share of 1, in percent: 18.1 %."""
-    return UNKNOWN if share is None else f"{100 * share:.1f} %"
+    """A probability, or a share of 1, in percent: 18.1%."""
+    return UNKNOWN if share is None else f"{100 * share:.1f}%"
 
 
 def small_percent(share: float) -> str:
-    """A probability that may be very small, in percent: as `percent`, below 1 % with two digits that are not 0."""
-    return percent(share) if share >= 0.01 or not share else f"{plain(100 * share, 2)} %"
+    """A probability that may be very small, in percent: as `percent`, below 1% with two digits that are not 0."""
+    return percent(share) if share >= 0.01 or not share else f"{plain(100 * share, 2)}%"
 
 
 def points(difference: float) -> str:
     """A move of a probability, in percent of 1 as probabilities are."""
-    text = f"{100 * difference:+.1f} %"
-    return text if text[1:] != "0.0 %" else f"{100 * difference:+.0e} %".replace("e-0", "e-")
+    text = f"{100 * difference:+.1f}%"
+    return text if text[1:] != "0.0%" else f"{100 * difference:+.0e}%".replace("e-0", "e-")
 
 
 def exponent(scale: float) -> int:

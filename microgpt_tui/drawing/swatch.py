@@ -24,8 +24,8 @@ def signed_swatch(line: Line, scale: float) -> Line:
 
 
 def share_swatch(line: Line) -> Line:
-    """Append the shades from 0 to 100 %."""
-    line.add("0 % ", theme.DIM)
+    """Append the shades from 0 to 100%."""
+    line.add("0% ", theme.DIM)
     for share in reversed(SHADES):
         line.add(*heat(share, True, 1.0, 2))
-    return line.add(" 100 %", theme.PLUS)
+    return line.add(" 100%", theme.PLUS)

@@ -191,4 +191,4 @@ def _parameter(frame: Frame, event: Event) -> Facts:
     found = {"matrix": matrix_name(event.name)} | ({} if rate is None else {"rate": plain(rate)})
     if norms is None or not norms.weight or not math.isfinite(norms.update / norms.weight):
         return found
-    return found | {"moved": f"{100 * norms.update / norms.weight:.2f} %"}
+    return found | {"moved": f"{100 * norms.update / norms.weight:.2f}%"}

@@ -78,7 +78,8 @@ def tokens(state: InferenceState, width: int, _height: int) -> Picture:
     if here.pick is None:
         words = say("inference.pictures.reads_prefix", **said)
     else:
-        words = say("inference.pictures.reads_and_chooses", p=percent(here.weights[here.token_id]), **said)
+        how = "takes" if walk.strategy.greedy else "draws"
+        words = say(f"inference.pictures.reads_and_{how}", p=percent(here.weights[here.token_id]), **said)
     picture.line().most(words, width, theme.DIM)
     return picture
 
@@ -91,7 +92,7 @@ def slider(state: InferenceState, width: int, _height: int) -> Picture:
         .add(say("inference.pictures.temperature", t=t), theme.STRONG)
         .add(say("inference.pictures.cold"), theme.DIM)
     )
-    wild, mode = say("inference.pictures.wild"), f"   m: {state.mode}"
+    wild, mode = say("inference.pictures.wild"), say("inference.pictures.mode", mode=state.mode)
     notches = round((HOTTEST - COLDEST) / NOTCH)
     cells = max(8, min(width - line.width - cell_len(wild + mode) - 1, 2 * notches + 1))
     at = round((min(t, HOTTEST) - COLDEST) / (HOTTEST - COLDEST) * (cells - 1))
@@ -122,8 +123,8 @@ def keys(state: InferenceState, width: int, _height: int) -> Picture:
 
 
 def share_text(value: float) -> str:
-    """A share of 1 in at most seven characters, such as 18.1 %."""
-    return percent(value) if value >= 0.0005 or value == 0 else "<0.1 %"
+    """A share of 1 in at most six characters, such as 18.1%."""
+    return percent(value) if value >= 0.0005 or value == 0 else "<0.1%"
 
 
 def probabilities(state: InferenceState, width: int, height: int) -> Picture:
@@ -305,7 +306,9 @@ def _scale(state: InferenceState, names: AttentionNames) -> float:
 def legend(state: InferenceState, width: int, _height: int) -> Picture:
     """One line: how to read the colours and signs of the pictures above, as much of it as fits."""
     picture = Picture()
-    chosen = Line().add(say("inference.pictures.chosen"), theme.TARGET)
+    chosen = Line().add(
+        say(f"inference.pictures.chosen.{'taken' if state.walk.strategy.greedy else 'drawn'}"), theme.TARGET
+    )
     before = Line().add(say("inference.pictures.p_at_temperature", before=BEFORE), theme.DIM)
     parts = [chosen, before]
     names = attention_names(state.walk.sampler.recording.specs)

@@ -63,7 +63,7 @@ class InferenceState:
         """How the next token is chosen, in words."""
         s = self.walk.strategy
         if s.greedy:
-            return "greedy"
+            return say("inference.state.greedy")
         return (
             f"top-k {s.top_k}"
             if s.top_k

@@ -87,7 +87,8 @@ def _config(chapter: Chapter) -> Config:
         try:
             values[name] = kinds[name](text)
         except ValueError:
-            raise source.fault(say("lectures.library.config.no_number", name=name, text=text)) from None
+            kind = kinds[name].__name__
+            raise source.fault(say(f"lectures.library.config.no_{kind}", name=name, text=text)) from None
     try:
         return Config(**values)  # type: ignore[arg-type]
     except ConfigError as error:

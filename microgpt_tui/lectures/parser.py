@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.atomic_write import read_whole
+from engine.errors import system_says
 from engine.hangul import SPLITS, SYLLABLES
 from engine.model.dataset import BUNDLED, bundled_path
 from engine.text import wide_encoding
@@ -81,7 +82,7 @@ def read_all(path: Path, language: str = "en") -> tuple[Chapter | None, list[Lec
     except UnicodeDecodeError as error:
         return None, [LectureError(reason, file, raw.count(b"\n", 0, error.start) + 1)]
     except OSError as error:
-        reason = say("lectures.parser.unreadable", reason=error.strerror)
+        reason = say("lectures.parser.unreadable", reason=system_says(error))
     except ValueError:
         file, reason = repr(file), say("lectures.parser.no_path")
     return None, [LectureError(reason, file)]
@@ -180,8 +181,7 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
         node = yaml.compose(_quoted_code(head.text), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
-        reason = say("lectures.parser.header.wrong", problem=error.problem)
-        mistakes.append(LectureError(reason, head.file, head.line + line))
+        mistakes.append(LectureError(say("lectures.parser.header.wrong"), head.file, head.line + line))
         return
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # the last two: no such character
         mistakes.append(head.fault(say("lectures.parser.header.unreadable", reason=str(error).splitlines()[0])))

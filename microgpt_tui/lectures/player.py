@@ -295,7 +295,8 @@ class LecturePlayer:
         """What the next press does, in words."""
         words, act = self.lecture.words, self.bound.page.act
         if self.next is Press.BEGIN and isinstance(act, Train):
-            return words["train"].format(step=act.until.text)
+            until = act.until.text
+            return words["train"].format(step=f"{int(until):,}" if until.isdecimal() else until)
         return words["next" if self.next is Press.REMIND else self.next.value]
 
     def notes(self, blank: bool) -> Notes:

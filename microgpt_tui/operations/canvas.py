@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from rich.cells import cell_len
@@ -20,6 +20,7 @@ from microgpt_tui.drawing.wrapped_text import wrapped
 from microgpt_tui.texts.say import say
 
 FIGURE = 9  # cells for a number
+Piece = tuple[str, Style, Hashable]  # of a calculation: its text, and what it stands for
 MOST_TERMS = 4  # of a gradient, before the last one
 LEAST_FORMULA = 24  # cells that a formula has beside a name
 ARRIVES, LEAVES = say("operations.canvas.arrives"), say("operations.canvas.leaves")
@@ -145,6 +146,28 @@ class Board:
         value = float(cells.values[i])
         style = self.style(target, theme.signed(value) if known else theme.FAINT)
         line.fit("", 1).fit(number(value if known else None), size - 1, style, target, right=True)
+
+    def figure(self, row: int) -> Piece:
+        """A scalar's number, as a piece of a calculation."""
+        return number(self.frame.value(row)), self.style(row, theme.TEXT), row
+
+    def calculation(self, out: int, *pieces: Piece) -> None:
+        """A scalar's name, how it is calculated, and what it comes to; where there is little room, without the name, in
+        two lines, or only what it comes to.
+        """
+        name, value = self.frame.explain.name(out), number(self.frame.value(out))
+        whole = sum(cell_len(text) for text, _, _ in pieces) + cell_len(f"=  = {value}")
+        if whole > self.width and self.room < 2:
+            pieces = ()
+        line = self.picture.line()
+        if not pieces or cell_len(name) + 1 + whole <= self.width:
+            line.most(name, self.width - cell_len(f" = {value}"), theme.NEW, out).add(" ")
+        if pieces:
+            line.add("= ", theme.DIM)
+            for text, style, target in pieces:
+                line.add(text, style, target)
+            line = self.picture.line(" ") if whole > self.width else line.add(" ")
+        line.add("= ", theme.DIM).add(value, self.style(out, theme.STRONG), out)
 
     def equation(self, row: int, name: str = "") -> None:
         """A scalar's formula in numbers, and what it comes to, after its name if there is room for one."""

@@ -45,7 +45,7 @@ def _highest(frame: Frame) -> float:
 
 
 def nll(board: Board) -> None:
-    """The probability of the target as a bar of 100 %, and above it the curve of −log p with its point."""
+    """The probability of the target as a bar of 100%, and above it the curve of −log p with its point."""
     frame, event = board.frame, board.operation
     out = int(event.rows.flat[0])
     row = judged(frame, event)
@@ -64,7 +64,7 @@ def nll(board: Board) -> None:
     _curve(board, p, loss, axis, max(3, board.room - 2 - below))
     line = board.picture.line().fit("", axis).add("└", theme.FAINT)
     width = board.width - axis - 1
-    line.fit("0 %", width - 5, theme.DIM).fit("100 %", 5, theme.DIM)
+    line.fit("0%", width - 4, theme.DIM).fit("100%", 4, theme.DIM)
     line = board.picture.line().fit(p_of, axis + 1, theme.TARGET)
     text = bar(p or 0.0, 1.0, width - SHARE)
     line.add(text, theme.TARGET, row).fit(percent(p), SHARE, board.style(row, theme.STRONG), row, right=True)
@@ -78,7 +78,7 @@ def nll(board: Board) -> None:
 
 
 def _curve(board: Board, p: float | None, loss: float | None, axis: int, height: int) -> None:
-    """Columns as high as −log p at their place from 0 to 100 %; that of the target is lit, that of guessing marked."""
+    """Columns as high as −log p at their place from 0 to 100%; that of the target is lit, that of guessing marked."""
     frame, highest = board.frame, _highest(board.frame)
     vocab, width = frame.program.tokenizer.vocab_size, board.width - axis - 1
     out = int(board.operation.rows.flat[0])

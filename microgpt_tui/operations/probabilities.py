@@ -1,4 +1,4 @@
-"""Softmax over many scores, such as the vocabulary's: each one's share of 100 %, and how it came about."""
+"""Softmax over many scores, such as the vocabulary's: each one's share of 100%, and how it came about."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from microgpt_tui.drawing.cells import NUMBER, bar, diverging
 from microgpt_tui.drawing.numbers import UNKNOWN, number, percent, plain
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.drawing.styled_text import marked, styled
-from microgpt_tui.operations.canvas import LEAVES, Board, Legend
+from microgpt_tui.operations.canvas import LEAVES, Board, Legend, first_fitting
 from microgpt_tui.texts.say import say
 
-SHARE = 7  # characters of a share in percent
+SHARE = 6  # characters of a share in percent
 GAP = 2  # characters between two columns of tokens
 LEAST_BAR, MOST_BAR = 7, 40  # characters of a bar
 LEAST_HALF, MOST_HALF = 3, 30  # on either side of a gradient's bar
@@ -129,11 +129,11 @@ class _Picture:
             return int(np.flatnonzero(softmax.exps == used[0])[0])
         return softmax.target if softmax.target is not None else frame.element()
 
-    def _shown(self) -> tuple[list[int], str]:
+    def _shown(self) -> tuple[list[int], tuple[str, ...]]:
         """All in their order, so that each is always at the same place; if there is no room, the largest first."""
         n, room = len(self.softmax.shares), self.lines * self.columns
         if n <= room:
-            return list(range(n)), ""
+            return list(range(n)), ()
         logits = self.frame.data(self.softmax.scores)
         sizes = np.where(logits.known & np.isfinite(logits.values), -logits.values, np.inf)
         order = [int(i) for i in np.argsort(sizes, kind="stable")]
@@ -145,9 +145,13 @@ class _Picture:
         hidden = [i for i in order if i not in set(shown)]
         shares = self.frame.data(self.softmax.shares)
         if not shares.known.all():
-            return shown, say("operations.probabilities.more", count=len(hidden))
+            return shown, (say("operations.probabilities.more", count=len(hidden)),)
         together = percent(float(shares.values[hidden].sum()))
-        return shown, say("operations.probabilities.more_together", count=len(hidden), share=together)
+        said = {"count": len(hidden), "share": together}
+        return shown, (
+            say("operations.probabilities.more_together", **said),
+            say("operations.probabilities.more_in_short", **said),
+        )
 
     def table(self) -> None:
         """The titles of the columns, and the tokens."""
@@ -162,7 +166,7 @@ class _Picture:
                 if i == self.chosen:
                     picture.focus = picture.height - 1
         if self.left:
-            board.say(self.left)
+            board.say(first_fitting(board.width, *self.left) or self.left[-1])
 
     def _titles(self, line: Line) -> None:
         line.add(" " * self.label)
@@ -234,15 +238,17 @@ class _Picture:
             line.add(total, board.style(softmax.total, theme.TEXT), softmax.total)
             line.add(f" {say('operations.probabilities.sum_of_exps', count=len(softmax.exps))} = ", theme.DIM)
         else:
-            line = board.picture.line().add(self.names[i], style).add(" = exp(", theme.DIM)
-            line.add(figures[0], board.style(score, theme.TEXT), score).add(" − ", theme.DIM).add(
-                figures[1], theme.TEXT
-            )
-            line.add(") / Σ exp = ", theme.DIM)
-            if board.width < 60:
-                line = board.picture.line("  ")
-            line.add(figures[2], board.style(exp, theme.STRONG), exp).add(" / ", theme.DIM)
-            line.add(total, board.style(softmax.total, theme.TEXT), softmax.total).add(" = ", theme.DIM)
+            line = board.picture.line().add(self.names[i], style)
+            beginning = f" = exp({figures[0]} − {figures[1]}) / Σ exp ="
+            if line.width + cell_len(beginning) <= board.width:
+                line.add(" = exp(", theme.DIM).add(figures[0], board.style(score, theme.TEXT), score)
+                line.add(" − ", theme.DIM).add(figures[1], theme.TEXT).add(") / Σ exp", theme.DIM)
+                if board.width < 60:
+                    line = board.picture.line(" ")
+            line.add(" = ", theme.DIM)
+            if line.width + cell_len(f"{figures[2]} / {total} = {percent(frame.value(share))}") <= board.width:
+                line.add(figures[2], board.style(exp, theme.STRONG), exp).add(" / ", theme.DIM)
+                line.add(total, board.style(softmax.total, theme.TEXT), softmax.total).add(" = ", theme.DIM)
         line.add(percent(frame.value(share)), board.style(share, style), share)
 
     def gradient(self) -> None:

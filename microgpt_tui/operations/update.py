@@ -20,7 +20,7 @@ from microgpt_tui.operations.canvas import Board, Legend, first_fitting
 from microgpt_tui.operations.row_labels import both_labels, labels_of
 from microgpt_tui.texts.say import say
 
-WIDE, CLOSE, NARROW = (11, 11), (9, 6), (3, 3)
+WIDE, CLOSE, NARROW = (11, 11), (9, 7), (3, 3)
 """Characters between the maps, for the words that lead from one to the next; the least of them; without words."""
 WIDEST = 4  # characters of a cell of such a map
 MAP_GAP, LEAST_MAP = 3, 6  # characters between two maps of `draw_terms`, and of the narrowest
@@ -243,7 +243,7 @@ def _drawn(
     if (left, right) != (0, columns):
         cut.append(say("operations.update.columns", first=left, last=right - 1))
     which = " · ".join(cut)
-    scale = f" ±{plain(part.scale)}"
+    scale, in_short = f" ±{plain(part.scale)}", f" ±{plain(part.scale, 1)}"
     if aside:
         picture = _rows(board, shown, names, at[0])
         title = first_fitting(beside_it, *(f"{title}{scale}" for title in part.titles[:2]))
@@ -252,7 +252,9 @@ def _drawn(
             line.to(margin + columns * size + 2).add(text, theme.DIM if i else theme.STRONG)
         picture.lines += [Line() for _ in range(height + 1 - picture.height)]
         return picture
-    title = first_fitting(width - len(scale), *part.titles) or part.titles[-1]
+    title = first_fitting(width - len(scale), *part.titles)
+    if not title:
+        title, scale = part.titles[-1], first_fitting(width - len(part.titles[-1]), scale, in_short)
     picture = Picture()
     line = picture.line(" " * margin).add(title, theme.STRONG).add(scale, theme.DIM)
     for text in (f" · {which}" if which else "", f"   {note}" if note else ""):

@@ -13,7 +13,7 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, signed_strip, window
 from microgpt_tui.drawing.numbers import number, plain
-from microgpt_tui.operations.canvas import ARRIVES, LEAVES, Board, Legend, element_labels
+from microgpt_tui.operations.canvas import ARRIVES, LEAVES, Board, Legend, element_labels, first_fitting
 from microgpt_tui.texts.say import say
 
 MOST_HALF = 8  # lines on either side of a strip's axis
@@ -106,9 +106,7 @@ def relu(board: Board) -> None:
 
     def rule(board: Board, i: int) -> None:
         before, out = int(x[i]), int(event.rows[i])
-        line = board.picture.line().add(frame.explain.name(out), theme.NEW, out).add(" = max(0, ", theme.DIM)
-        line.add(number(frame.value(before)), board.style(before, theme.TEXT), before).add(") = ", theme.DIM)
-        line.add(number(frame.value(out)), board.style(out, theme.STRONG), out)
+        board.calculation(out, ("max(0, ", theme.DIM, None), board.figure(before), (")", theme.DIM, None))
 
     _picture(board, [Track(name, x), Track(f"max(0, {name})", event.rows, note)], rule)
 
@@ -125,11 +123,7 @@ def rmsnorm(board: Board) -> None:
 
     def rule(board: Board, i: int) -> None:
         out, scale = int(event.rows[i]), int(event.parts["scale"])
-        line = board.picture.line().add(frame.explain.name(out), theme.NEW, out)
-        line.add(" = ", theme.DIM)
-        for row, sign in ((int(x[i]), " · "), (scale, " = ")):
-            line.add(number(frame.value(row)), board.style(row, theme.TEXT), row).add(sign, theme.DIM)
-        line.add(number(frame.value(out)), board.style(out, theme.STRONG), out)
+        board.calculation(out, board.figure(int(x[i])), (" · ", theme.DIM, None), board.figure(scale))
 
     norms = [_norm(frame, rows) for rows in (x, event.rows)]
     tracks = [Track(source, x, f"|x| {norms[0]}"), Track(f"= {event.name}", event.rows, f"|x| {norms[1]}")]
@@ -166,13 +160,11 @@ def _measures(board: Board) -> None:
 def _sum_of_element(board: Board, parts: list[int], i: int) -> None:
     """The arithmetic of one element of a sum of vectors."""
     frame, out = board.frame, int(board.operation.rows[i])
-    line = board.picture.line().add(frame.explain.name(out), theme.NEW, out).add(" = ", theme.DIM)
     if len(parts) == 1:
-        line.add(frame.explain.name(parts[0]), theme.TEXT, parts[0])
-    for place, row in enumerate(parts if len(parts) > 1 else ()):
-        line.add(" + " if place else "", theme.DIM)
-        line.add(number(frame.used_value(row)), board.style(row, theme.TEXT), row)
-    line.add(" = ", theme.DIM).add(number(frame.value(out)), board.style(out, theme.STRONG), out)
+        board.calculation(out, (frame.explain.name(parts[0]), theme.TEXT, parts[0]))
+        return
+    pieces = [(number(frame.used_value(row)), board.style(row, theme.TEXT), row) for row in parts]
+    board.calculation(out, *pieces[:1], *(piece for each in pieces[1:] for piece in ((" + ", theme.DIM, None), each)))
 
 
 def _gradient_of_element(board: Board, i: int) -> None:
@@ -230,7 +222,7 @@ def _strip(board: Board, track: Track, part: slice, place: tuple[int, int, int],
     if part.stop - part.start < n:
         index = f"  {say('operations.vectors.elements', first=part.start, last=part.stop - 1, count=n)}"
     note = f"   {track.note}" if track.note and with_note else ""
-    line.most(f"{index}{note}", board.width - line.width, theme.DIM)
+    line.most(first_fitting(board.width - line.width, index + note, index), board.width - line.width, theme.DIM)
     lines = [board.picture.line() for _ in range(2 * half)]
     signed_strip(lines, cells, size, board.scale, int(track.rows[i]))
 

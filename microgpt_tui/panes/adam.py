@@ -32,6 +32,7 @@ NAME, BEFORE, VALUE = 14, 10, 10  # characters for a number's name, what it was,
 NUMBERS = NAME + BEFORE + VALUE
 LABEL = 7  # the same where the weight is told in three lines
 FORMULA = 30  # characters for how a number is made; behind it stands what that means
+LONGEST = 36  # the same for that of the step too; behind it stands the past
 SHORT = 18  # the same of the weight, whose axis stands behind it
 LEAST_COURSE = 10  # characters from which on the past is shown
 MOST_WIDE = 2  # characters that a step of the past takes at most
@@ -51,9 +52,9 @@ class Adam(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         course = frame.course() if _has_course(frame, width, height) else None
         a: UpdateStep | None = frame.view.update(frame.parameter)
-        picture, waits = Picture(), "" if a else _waits(frame)
+        picture, waits = Picture(), () if a else _waits(frame)
         if waits:
-            picture.line().most(waits, width, theme.DIM)
+            picture.line().most(first_fitting(width, *waits) or waits[-1], width, theme.DIM)
             a = course.known.get(frame.moment.step - 1) if course else None
         rows = _rows(frame, a, bool(waits))
         rows = _shortened(rows, height - picture.height - bool(course))
@@ -119,10 +120,11 @@ def _has_course(frame: Frame, width: int, height: int) -> bool:
 
 def _course_room(width: int) -> int:
     """The characters that are left for the past of a number."""
-    return max(width - NUMBERS - (FORMULA if width >= NUMBERS + FORMULA + LEAST_COURSE else 0), LEAST_COURSE)
+    return max(width - NUMBERS - (LONGEST if width >= NUMBERS + LONGEST + LEAST_COURSE else 0), LEAST_COURSE)
 
 
-def _waits(frame: Frame) -> str:
+def _waits(frame: Frame) -> tuple[str, ...]:
+    """Why there is no update yet, at length and in short."""
     before = frame.moment.step - 1
     state = frame.view.optimizer.state
     if before >= 0:
@@ -132,7 +134,7 @@ def _waits(frame: Frame) -> str:
         left = say("panes.adam.no_step_yet_state", n=len(state), names=names)
     else:
         left = say("panes.adam.no_step_yet")
-    return say("panes.adam.waits_its_turn", left=left) if frame.phase is Phase.UPDATE else left
+    return (say("panes.adam.waits_its_turn", left=left), left) if frame.phase is Phase.UPDATE else (left,)
 
 
 @immutable
@@ -153,7 +155,7 @@ class _Row:
     short: str = ""
 
 
-_SIGNS = {"g": "g", "m": "m", "v": "v", "m_hat": "m^", "v_hat": "v^", "delta": "", "p": ""}
+_SIGNS = {"g": "g", "m": "m", "v": "v", "m_hat": "m_hat", "v_hat": "v_hat", "delta": "", "p": ""}
 WORDS = {name: (say(f"panes.adam.quantity.{name}"), sign) for name, sign in _SIGNS.items()}
 """Quantities of an update in words, and their signs in formulas; others are called by their names."""
 
@@ -194,8 +196,8 @@ def _rows(frame: Frame, a: UpdateStep | None, waits: bool) -> list[_Row]:
         _Row(*WORDS["v"], a.v_before, a.v, f"= {a.beta2:g}·v + {1 - a.beta2:.3g}·g²", f"√v = {_root(a.v)}", "v"),
         _Row(*_words("m_hat", frame.view), None, a.m_hat, f"= {a.m_hat_formula}", began, "m_hat"),
         _Row(*WORDS["v_hat"], None, a.v_hat, f"= {a.v_hat_formula}", "", "v_hat"),
-        _Row(*WORDS["delta"], None, 0.0 - a.delta, f"= −{rate}·m^ / (√v^ + 1e-8)", say("panes.adam.rate", rate=rate),
-             "delta"),
+        _Row(*WORDS["delta"], None, 0.0 - a.delta, f"= −{rate}·m_hat / (√v_hat + 1e-8)",
+             say("panes.adam.rate", rate=rate), "delta"),
         _Row(*WORDS["p"], a.p_before, a.p, "" if kept else f"= {WORDS['p'][0]} + {WORDS['delta'][0]}", kept, "p",
              _digits(a.p_before, a.p), a.unmoved or ""),
     ]  # fmt: skip
@@ -212,7 +214,7 @@ def _shortened(rows: list[_Row], room: int) -> list[_Row]:
     if room < len(rows) - 1 or len(rows) < 5 or not rows[4].sign.startswith("v"):
         return [row for row in rows if not row.field.endswith("_hat")][-max(room, 1) :]
     m, v = rows[3], rows[4]
-    means = f"v^ {number(v.value)} {v.formula}" if v.formula else ""
+    means = f"{v.sign} {number(v.value)} {v.formula}" if v.formula else ""
     return [*rows[:3], _Row(m.words, m.sign, m.before, m.value, m.formula, means, m.field), *rows[5:]]
 
 
@@ -225,15 +227,17 @@ def _draw(picture: Picture, frame: Frame, row: _Row, width: int, course: Series[
     """One line: name, what it was and is, and where there is room how it is made, what that means, or its past."""
     weight, step = row.field == "p", row.field == "delta"
     line, style = picture.line(), theme.STRONG if weight or step else theme.TEXT
-    if width < NUMBERS:
-        line.fit(row.sign or row.words, max(1, width - BEFORE - VALUE), style)
+    names = NAME if width >= NUMBERS else max(1, width - BEFORE - VALUE)
+    if width >= NUMBERS:
+        line.fit(row.words, NAME - 2, style).add(row.sign)  # where it is long, nothing was before
     else:
-        line.fit(row.words, NAME - 2, style).fit(row.sign, 2)
+        line.fit(row.sign or row.words, names, style)
+    before = "" if row.before is None else f"{number(row.before, row.digits)} →"
+    line.fit(before, names + BEFORE - line.width, theme.DIM, right=True)
     target = frame.parameter if weight else None
-    line.fit("" if row.before is None else f"{number(row.before, row.digits)} →", BEFORE, theme.DIM, right=True)
     line.add(" ").fit(number(row.value, row.digits), VALUE - 1, _style(row), target)
     room = width - line.width
-    formula = FORMULA if room >= FORMULA + LEAST_COURSE or not course else 0
+    formula = LONGEST if room >= LONGEST + LEAST_COURSE else 0
     if cell_len(row.formula) + 1 <= (formula if course else room):
         line.add(f" {row.formula}", theme.DIM)
     if course and course.known:
@@ -251,8 +255,10 @@ def _draw(picture: Picture, frame: Frame, row: _Row, width: int, course: Series[
     elif weight and row.before is not None and width >= NUMBERS + SHORT + AXIS:
         start = max(NUMBERS + SHORT, line.width + 2)
         _axis(line.to(start), row.before, row.value or 0.0, min(width - start, 2 * AXIS))
-    elif row.means and NUMBERS + FORMULA + cell_len(row.means) <= width:
-        line.to(NUMBERS + FORMULA).add(row.means, theme.DIM)
+    else:
+        start = max(line.width + 2, min(NUMBERS + FORMULA, width - cell_len(row.means)))
+        if row.means and width >= NUMBERS + FORMULA and start + cell_len(row.means) <= width:
+            line.to(start).add(row.means, theme.DIM)
 
 
 def _style(row: _Row) -> Style:

@@ -17,6 +17,7 @@ from microgpt_tui.drawing.cells import Cells, heat_row, heat_size_for, window
 from microgpt_tui.drawing.curve import AXIS, curves, sparkline
 from microgpt_tui.drawing.numbers import number, percent, plain, points
 from microgpt_tui.drawing.picture import Line, Picture, beside
+from microgpt_tui.operations.canvas import first_fitting
 from microgpt_tui.operations.row_labels import labels_of
 from microgpt_tui.texts.say import say
 
@@ -33,20 +34,25 @@ def compare(frame: Frame, other: View, name: str, width: int, height: int) -> Pi
     """Losses of this step, the tensor on the stage, its difference as a heatmap, loss curves, probabilities."""
     theirs = Frame(other, frame.where, Context())
     names = frame.around.branch or original_name(), name
-    picture = Picture([_losses(frame, theirs, names)])
+    picture = Picture([_losses(frame, theirs, names, width)])
     picture.below(_tensor(frame, theirs, names, width, height - 1 - max(LEAST_CURVE, (height - 5) // 2)))
     return picture.below(_below(frame, theirs, names, width, height - picture.height))
 
 
-def _losses(frame: Frame, theirs: Frame, names: tuple[str, str]) -> Line:
-    line = Line().add(say("panes.comparison_view.losses_here"), theme.DIM).add("  ")
+def _losses(frame: Frame, theirs: Frame, names: tuple[str, str], width: int) -> Line:
+    """The loss of this step in both, and the difference; in fewer words, and without it, where there is no room."""
     ours, other = frame.view.loss, theirs.view.loss
-    for label, loss in zip(names, (ours, other), strict=True):
-        known = say("panes.comparison_view.not_yet") if loss is None else plain(loss)
-        line.add(f"{label} ", theme.DIM).add(known, theme.STRONG).add("  ")
-    if ours is not None and other is not None:
-        line.add(f"{say('panes.comparison_view.difference')} ", theme.DIM)
-        line.add(number(ours - other), theme.signed(ours - other))
+    line = Line()
+    for here, gap, with_difference in (("full", 2, True), ("short", 2, True), ("short", 1, False)):
+        line = Line().add(say(f"panes.comparison_view.losses_here.{here}"), theme.DIM)
+        for label, loss in zip(names, (ours, other), strict=True):
+            known = say("panes.comparison_view.not_yet") if loss is None else plain(loss)
+            line.add(f"{' ' * gap}{label} ", theme.DIM).add(known, theme.STRONG)
+        if with_difference and ours is not None and other is not None:
+            line.add(f"  {say('panes.comparison_view.difference')} ", theme.DIM)
+            line.add(number(ours - other), theme.signed(ours - other))
+        if line.width <= width:
+            break
     return line
 
 
@@ -166,11 +172,12 @@ def _curves(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, hei
     if not ours or not other or height < 3:
         return picture
     apart = first_difference(ours, other)
-    if apart is None:
-        title = say("panes.comparison_view.losses.same", ours=names[0], theirs=names[1])
-    else:
-        title = say("panes.comparison_view.losses.apart", ours=names[0], theirs=names[1], step=apart)
-    picture.line().most(title, width, theme.DIM)
+    which = "same" if apart is None else "apart"
+    titles = [
+        say(f"panes.comparison_view.losses.{which}.{form}", ours=names[0], theirs=names[1], step=apart)
+        for form in ("full", "short")
+    ]
+    picture.line().most(first_fitting(width, *titles) or titles[-1], width, theme.DIM)
 
     def target(i: int) -> Hashable:
         return frame.in_step(i)

@@ -147,7 +147,7 @@ def _plane(frame: Frame, name: str, plane: Plane, width: int, height: int) -> Pi
     line.most(f"  {rows.shape[0]:,}×{rows.shape[1]:,}", width - line.width, theme.DIM)
     if not np.isfinite(matrix).all():
         return says(picture, say("panes.embeddings.not_finite"), width, height - 1)
-    share = f"{100 * plane.axes.share(matrix):.1f} %"
+    share = f"{100 * plane.axes.share(matrix):.1f}%"
     full, short = (
         say("panes.embeddings.variance.full", count=rows.shape[1], share=share),
         say("panes.embeddings.variance.short", count=rows.shape[1], share=share),
@@ -170,6 +170,7 @@ def _reach(plane: Plane) -> Iterator[str]:
     for digits, to in ((3, between), (2, between), (2, " ")):
         yield f"→ {number(left, digits)}{to}{number(right, digits)}  ↑ {number(low, digits)}{to}{number(high, digits)}"
     yield f"→ {number(left, 1)} {number(right, 1)} ↑ {number(low, 1)} {number(high, 1)}"
+    yield f"→ {left:+.1g} {right:+.1g} ↑ {low:+.1g} {high:+.1g}"
 
 
 def _unit(plane: Plane, grid: Grid) -> float:

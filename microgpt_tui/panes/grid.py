@@ -8,6 +8,7 @@ from textual.containers import Container
 from textual.layout import Layout
 from textual.message import Message
 
+from engine.errors import system_says
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import PaneLayout, Split, below, panes_of
@@ -155,4 +156,4 @@ class PaneGrid(Container):
         try:
             arrangement.save()
         except OSError as error:
-            self.notify(say("panes.grid.not_remembered", reason=error.strerror), severity="warning")
+            self.notify(say("panes.grid.not_remembered", reason=system_says(error)), severity="warning")

@@ -44,7 +44,7 @@ class Inspector(Pane):
 
     def heading(self, frame: Frame) -> str:
         title, room = f"{self.TITLE} ─ {_title(frame)}", (self.content_size.width or USUAL) - BORDER
-        places = [" · ".join(_places(frame, words)) for words in (("head ", "pos "), ("h", "pos "))]
+        places = [" · ".join(_places(frame, short)) for short in (None, "h")]
         return next((f"{title} · {p}" for p in places if p and cell_len(title) + cell_len(p) + 3 <= room), title)
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
@@ -71,22 +71,22 @@ def _title(frame: Frame) -> str:
     return ("∂" if frame.backward else "") + frame.explain.name(frame.selected)
 
 
-def _places(frame: Frame, words: tuple[str, str]) -> list[str]:
-    """Its head, its dimension in the head, and its position where that is another one than the stage's."""
+def _places(frame: Frame, short: str | None) -> list[str]:
+    """Its head, also in `short`, its dimension in the head, and its position where that is not the stage's."""
     event = frame.program.event_of(frame.selected)
     if event is None:
         return []
     found = []
     if event.head is not None:
-        found.append(frame.called_head(event.head, event.name, None if len(words[0]) > 1 else 0))
+        found.append(frame.called_head(event.head, event.name, 0 if short else None))
     elif event.kind == "linear":
         heads = sum(bool(head) for head, _ in linear_rows(frame, event))
         place = np.flatnonzero(event.rows == frame.selected)
         if heads and len(place):
             head, dim = divmod(int(place[0]), event.rows.size // heads)
-            found.append(say("panes.inspector.dim", head=f"{words[0]}{head}", dim=dim))
+            found.append(say("panes.inspector.dim", head=frame.called("head", head, short), dim=dim))
     if event.pos is not None and event.pos != frame.stage_event.pos:
-        found.append(f"{words[1]}{event.pos}")
+        found.append(frame.called("pos", event.pos))
     return found
 
 
@@ -430,8 +430,8 @@ def _adam(a: AdamStep) -> list[tuple[str, float]]:
     return [
         (f"m = {a.beta1:g}·{number(a.m_before)} + {1 - a.beta1:.3g}·{number(a.g)}", a.m),
         (f"v = {a.beta2:g}·{number(a.v_before)} + {1 - a.beta2:.3g}·{g}²", a.v),
-        (f"m^ = {a.m_hat_formula}", a.m_hat),
-        (f"v^ = {a.v_hat_formula}", a.v_hat),
-        (f"{WORDS['delta'][0]} = −{plain(a.learning_rate)}·m^ / (√v^ + 1e-8)", 0.0 - a.delta),
+        (f"m_hat = {a.m_hat_formula}", a.m_hat),
+        (f"v_hat = {a.v_hat_formula}", a.v_hat),
+        (f"{WORDS['delta'][0]} = −{plain(a.learning_rate)}·m_hat / (√v_hat + 1e-8)", 0.0 - a.delta),
         (f"{WORDS['p'][0]} = {number(a.p_before)} + {WORDS['delta'][0]}", a.p),
     ]

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
+from rich.cells import cell_len, set_cell_size
 from textual import events
 
 from engine.timeline.events import Moment, Phase, StepProgram
@@ -308,8 +309,10 @@ def positions(frame: Frame, width: int) -> list[Line]:
         return []
     first, last = window(program.n, max(1, (width - 6) // POSITION), frame.pos)
     own = program.place_names["pos"]
-    place = own if len(own) <= LABEL else "pos"
-    labels = f"{place:<3}‹"[:4] if first else place, say("panes.map.loss"), say("panes.map.done")
+    place = own if own != "pos" and len(own) <= LABEL else say("panes.map.position")
+    if first:
+        place = f"{set_cell_size(place, LABEL - 1)}‹" if cell_len(place) < LABEL else "‹"
+    labels = place, say("panes.map.loss"), say("panes.map.done")
     names, losses, thirds = (Line().add(" ").fit(label, LABEL, theme.DIM) for label in labels)
     lit = theme.PHASE_TEXT[frame.phase]
     known = _losses(frame, first, last)

@@ -18,7 +18,7 @@ from microgpt_tui.panes.tokens import DONE, TO_COME
 from microgpt_tui.texts.say import say
 
 AT_WORK = "▸"
-SHARE, FIGURE = 8, 10  # columns of a share in percent, of a norm
+SHARE, FIGURE = 7, 10  # columns of a share in percent, of a norm
 
 
 def matrices(frame: Frame, width: int, height: int) -> Picture:
@@ -136,7 +136,7 @@ def _name(frame: Frame, line: Line, event: Event, name: str, width: int) -> None
 
 def _share(line: Line, share: float | None, scale: float, width: int) -> None:
     """A share in percent and its bar, up to a column."""
-    text = "·" if share is None else say("panes.map_update.from_0") if math.isinf(share) else f"{share:.2f} %"
+    text = "·" if share is None else say("panes.map_update.from_0") if math.isinf(share) else f"{share:.2f}%"
     line.fit(text, SHARE, theme.FAINT if share is None else theme.TEXT, right=True).add(" ")
     if share is not None and line.width < width:
         line.add(bar(share, scale, width - line.width), theme.PHASE_TEXT[Phase.UPDATE])

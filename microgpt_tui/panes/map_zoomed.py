@@ -16,6 +16,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, heat, window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture, beside, measured
+from microgpt_tui.operations.canvas import first_fitting
 from microgpt_tui.panes.map_lines import WAYS, MapLine, MapState, enlarged, map_lines, stem, stem_below, taken_rows
 from microgpt_tui.panes.qkv import called_head
 from microgpt_tui.panes.tokens import DONE, HERE, TO_COME
@@ -27,7 +28,7 @@ NORM, GAP = 7, 2
 WIDEST = 4  # columns of a cell
 TALLEST = 3  # lines of it
 BELOW = 3  # lines below the network: what it is made from, and how to read it
-LEGEND = say("panes.map_zoomed.legend")
+LEGEND = say("panes.map_zoomed.legend").split(" · ")
 
 
 def whole_network(frame: Frame, width: int, height: int) -> Picture:
@@ -48,7 +49,8 @@ def whole_network(frame: Frame, width: int, height: int) -> Picture:
         picture = beside(beside(left, middle, GAP), right, GAP)
     if picture.height + 2 <= height:
         picture.lines += [Line() for _ in range(height - picture.height - 1)]
-        picture.line(" ").most(LEGEND, width - 1, theme.DIM)
+        legends = [" · ".join(LEGEND[:count]) for count in range(len(LEGEND), 0, -1)]
+        picture.line(" ").most(first_fitting(width - 1, *legends), width - 1, theme.DIM)
     return picture
 
 

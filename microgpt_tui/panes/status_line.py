@@ -25,7 +25,7 @@ WAYS = {Phase.FORWARD: "▲", Phase.BACKWARD: "▼", Phase.UPDATE: "▲"}  # as 
 class _Form:
     """How much of the line is spelt out."""
 
-    layer: str = "layer "
+    layer: str | None = None
     block: bool = True  # whether the function is named that made the tensor
 
 
@@ -70,8 +70,8 @@ def _line(frame: Frame, form: _Form, changes: str) -> Line:
     if frame.around.branch is not None:
         line.add(" ").most(frame.around.branch, MOST_NAME, theme.WARNING).add(changes, theme.WARNING)
     steps = frame.config.num_steps
-    of = f"/{steps}" if steps < ENDLESS else ""
-    line.add(f" {say('panes.status_line.step', step=frame.moment.step)}", theme.STRONG).add(f"{of} ", theme.DIM)
+    of = f"/{steps:,}" if steps < ENDLESS else ""
+    line.add(f" {say('panes.status_line.step', step=f'{frame.moment.step:,}')}", theme.STRONG).add(f"{of} ", theme.DIM)
     phase = say(f"explanations.phase.{frame.phase}").upper()
     line.add(f" {phase} {WAYS[frame.phase]} ", theme.PHASES[frame.phase]).add(" ")
     for i, (part, style) in enumerate(_path(frame, form)):

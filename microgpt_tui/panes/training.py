@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable
 
 import numpy as np
+from rich.cells import cell_len
 from rich.style import Style
 
 from engine.timeline.events import Phase
@@ -125,7 +126,7 @@ def _figures(frame: Frame, width: int, lines: int) -> Picture:
     picture = Picture()
     line = picture.line()
     for words, figure, style in parts:
-        if line.width and line.width + len(words) + len(figure) + 4 > width:
+        if line.width and line.width + cell_len(words) + len(figure) + 4 > width:
             if picture.height == lines:
                 break
             line = picture.line()
@@ -143,7 +144,7 @@ def _held_out(frame: Frame) -> list[Figure]:
         at = max(found)
         parts.append((f"{MARK} {say('panes.training.kept_aside', step=at)}", plain(found[at].loss), theme.TARGET))
         parts.append((say("panes.training.perplexity"), plain(found[at].perplexity, 2), theme.TARGET))
-    parts.append((say("panes.training.documents"), f"{split[0]:,}, {split[1]:,}", theme.TEXT))
+    parts.append((say("panes.training.documents", trained=split[0], aside=split[1]), "", theme.TEXT))
     return parts
 
 

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from engine.atomic_write import write_whole
-from engine.errors import DataError
+from engine.errors import DataError, system_says
 from microgpt_tui.storage.download import DownloadError, Report, download
 from microgpt_tui.storage.paths import cache_folder
 from microgpt_tui.texts.say import say
@@ -35,7 +35,7 @@ def fetch_names(report: Report) -> Path:
     except DownloadError as error:
         raise DataError(say("storage.names_download.names_cannot_be_fetched", error=error, by_hand=by_hand)) from None
     except OSError as error:
-        reason = error.strerror or say("storage.names_download.cannot_be_written_there")
+        reason = system_says(error) or say("storage.names_download.cannot_be_written_there")
         raise DataError(
             say("storage.names_download.names_cannot_be_kept", parent=file.parent, reason=reason, by_hand=by_hand)
         ) from None

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.atomic_write import read_whole, temporary_beside, write_whole
-from engine.errors import DataError, EngineError, ScriptError, Stopped, first_cause
+from engine.errors import DataError, EngineError, ScriptError, Stopped, first_cause, system_says
 from engine.immutable import immutable
 from engine.model.dataset import bundled_path, load_docs
 from engine.script.process import ScriptProcess
@@ -158,7 +158,7 @@ def fetch(tell: Tell) -> Fetched:
             _check(unproven, tell)
         write_whole(file, content)
     except OSError as error:
-        reason = error.strerror or say("storage.original.unwritable")
+        reason = system_says(error) or say("storage.original.unwritable")
         raise DataError(
             say("storage.original.cannot_be_kept", file=FILE, parent=file.parent, reason=reason, by_hand=_by_hand())
         ) from None

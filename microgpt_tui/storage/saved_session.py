@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from engine import CHECKS, CheckpointError, Config
 from engine.atomic_write import read_whole, write_whole
 from engine.checkpoint import validate
+from engine.errors import system_says
 from engine.immutable import immutable
 from engine.model.dataset import Origin
 from engine.text import shortened_repr
@@ -96,7 +97,7 @@ def write_session(session: SavedSession, run: Checkpoint | None = None, displace
             write_whole(path, content)
     except OSError as error:
         raise CheckpointError(
-            say("storage.saved_session.where_you_cannot_be", session_file=session_file(), strerror=error.strerror)
+            say("storage.saved_session.where_you_cannot_be", session_file=session_file(), strerror=system_says(error))
         ) from None
     return False
 
@@ -134,7 +135,7 @@ def load_session(earlier: bool = False) -> SavedSession:
         raise CheckpointError(say("storage.saved_session.nothing_has_been_left")) from None
     except OSError as error:
         raise CheckpointError(
-            say("storage.saved_session.cannot_be_read_open", path=path, strerror=error.strerror)
+            say("storage.saved_session.cannot_be_read_open", path=path, strerror=system_says(error))
         ) from None
     except (validate.Unfit, ValueError, RecursionError) as error:
         why = error if isinstance(error, validate.Unfit) else say("storage.saved_session.cut_off_or_no")
@@ -169,7 +170,7 @@ def _set_aside(path: Path) -> str:
     try:
         os.replace(path, aside)
     except OSError as error:
-        return say("storage.saved_session.could_not_be_renamed", path=path, strerror=error.strerror)
+        return say("storage.saved_session.could_not_be_renamed", path=path, strerror=system_says(error))
     return say("storage.saved_session.file_now", aside=aside)
 
 

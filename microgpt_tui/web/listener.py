@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 
+from engine.errors import system_says
 from microgpt_tui.texts.say import say
 
 
@@ -13,5 +14,5 @@ def listen(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address, family=family)
     except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or say("cli.serve.no_address")
+        why = (isinstance(error, OSError) and system_says(error)) or say("cli.serve.no_address")
         raise ValueError(say("cli.serve.port_unusable", port=port, host=host, why=why)) from None

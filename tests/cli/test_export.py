@@ -73,7 +73,7 @@ def test_the_numbers_of_the_moment() -> None:
     text = export("--moment", MOMENT)
     assert weights.known.all()
     assert repr(float(weights.values[0])) in text  # every digit, in the inspector
-    assert all(f"{100 * value:.1f} %" in text for value in weights.values)
+    assert all(f"{100 * value:.1f}%" in text for value in weights.values)
     assert "step 3" in text
     assert "attn_weights" in text
 
@@ -174,7 +174,7 @@ def test_a_saved_run(tmp_path: Path) -> None:
     assert invoke("train", "--until", 5, "--save", saved, *SMALL).exit_code == 0
     before = saved.read_bytes()
     here = invoke("export", "--run", saved, "--format", "txt")
-    assert "step 5/1000" in here.stdout
+    assert "step 5/1,000" in here.stdout
     session = session_at(MOMENT)
     value = float(session.view().data(np.array([session.view().event.rows[0]])).values[0])
     assert repr(value) in invoke("export", "--run", saved, "--moment", MOMENT, "--format", "txt").stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -10,6 +11,8 @@ from dataclasses import fields
 import pytest
 
 from engine import Config
+from engine.language.catalog import read_part
+from engine.language.chosen import LANGUAGES
 from microgpt_tui.cli import cli
 from tests.support.commands import ROOT, invoke
 
@@ -45,6 +48,28 @@ def test_hyperparameter_flags_are_the_fields_of_config(command: object) -> None:
         assert option.opts == ["--" + field.name.replace("_", "-")]
         assert option.default == field.default
         assert field.metadata["help"][1:] in option.help
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_help_loses_no_letter(language: str) -> None:
+    """At any width, in a process of its own: the language is chosen before the commands are imported."""
+    code = (
+        "import os, sys; from engine.language.chosen import use_language; use_language(sys.argv[1])\n"
+        "from microgpt_tui.cli import cli\n"
+        "for width in range(60, 101):\n"
+        "    os.environ['COLUMNS'] = str(width)\n"
+        "    cli.main(['--help'], standalone_mode=False)\n"
+        "print('-' * 9)\n"
+        "for name in cli.commands:\n"
+        "    print(cli.commands[name].help.strip().split(chr(10) * 2)[0])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, language], cwd=ROOT, capture_output=True, text=True, check=True)
+    helps, _, texts = done.stdout.rpartition("-" * 9)
+    title = read_part("microgpt_tui.texts", language, "cli")["words"]["commands"]
+    _, *panels = (re.sub(r"[^\w().]", "", panel) for panel in helps.split(f"╭─ {title} "))
+    assert len(panels) == 41
+    for line in texts.splitlines():
+        assert [panel for panel in panels if re.sub(r"[^\w().]", "", line) not in panel] == []
 
 
 def test_an_empty_width_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,7 +134,7 @@ def test_a_mistake_is_reported_with_its_line(tmp_path: Path, page: str, line: in
     [
         ("config: n_head=3", 2, "config: n_head 3 does not divide n_embd 16"),
         ("config:\n  - n_layer=2\n  - n_heads=3", 4, "config: no setting is called 'n_heads'; there are n_layer"),
-        ("chapter: A\nconfig:\n  - n_layer=2\n  - n_head=many", 5, "config: n_head is 'many'; write a number"),
+        ("chapter: A\nconfig:\n  - n_layer=2\n  - n_head=many", 5, "config: n_head is 'many'; write a whole number"),
         ("config: [n_layer=2,\n  val_fraction=2.0]", 3, "config: val_fraction is 2.0"),
         ("config: n_layer=1\ndata: nowhere.txt", 3, "data: there is no file "),
         ("chapter: A\ndata: .", 3, "is a folder"),

@@ -85,17 +85,41 @@ def test_text_as_it_is_without_values(catalog):
         ("'ㄱ'", "을/를", "'ㄱ'을"),
         ("ㅏ", "을/를", "ㅏ를"),
         ("…", "을/를", "…를"),
-        ("4.7 %", "을/를", "4.7 %를"),
+        ("50%", "을/를", "50%를"),
         ("loss_t", "으로/로", "loss_t로"),
         ("SPCXDC", "을/를", "SPCXDC를"),
         ("K7PB", "을/를", "K7PB를"),
         ("AB6", "을/를", "AB6을"),
         ("(HTML)", "으로/로", "(HTML)로"),
-        ("Karp", "을/를", "Karp을"),
+        ("x²", "이/가", "x²이"),
     ],
 )
 def test_particles(word, forms, whole):
     assert with_particle(word, forms) == whole
+
+
+READ_WITH_A_FINAL = (  # as Korean writes these words: 로짓, 블록, 네임, ...
+    "logit block step tab tick map output input init unit commit margaret elliot scott jacob patrick book out group "
+    "name time line none anne epoch type token column attention attn norm rmsnorm item random Adam embedding nothing "
+    "0 3 6 10 0.1213 -2.66 1e-06 1,000 n m attn_weights[3] 모델명 값 ㄱ"
+)
+READ_WITH_RIEUL = (
+    "model residual html toml file nofile apple table scale score_scale nicole l r lr 1 7 8 0.917 beta1 run-18 pos=1 ㄹ"
+)
+READ_WITH_A_VOWEL = (  # 웨이트, 텍스트, 스테이트, 체크, 티엑스티, ...
+    "wait weight text list float next script dict object print exp help mask rank network loop check bit set loss head "
+    "log embed softmax update state node code space byte true the wte wpe mlp gpt txt own.txt bmp x.bmp abc jpg svg py "
+    "run.safetensors emma robert mark elizabeth joseph 2 4 5 9 -0.1219 2.279 1e-05 wte[12,4] q k v BOS MLP GB ms 50% 수"
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "ends"),
+    [(READ_WITH_A_FINAL, "이으로"), (READ_WITH_RIEUL, "이로"), (READ_WITH_A_VOWEL, "가로")],
+)
+def test_particles_follow_how_a_word_is_read(words, ends):
+    for word in words.split():
+        assert "".join(with_particle(word, forms)[len(word) :] for forms in ("이/가", "으로/로")) == ends, word
 
 
 @pytest.mark.parametrize(

@@ -83,11 +83,15 @@ DIALOGS = [  # and screens, by the keys that open them
     "n e", "x", "x enter d", "x enter E", "x enter E r", "colon", "colon x x enter", "slash", "slash z z enter", "B",
     "B a", "b B", "W", "g", "question_mark", "ctrl+p", "i", "i question_mark", "i N", "m", "m a apostrophe",
 ]  # fmt: skip
+PLACE = re.compile(r"@\w+=\d+(?:,\w+=\d+)*")  # as it is typed, in a name such as q[0]@pos=2
 WORD = re.compile(r"(?<![…│A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_.]*(?![…│A-Za-z0-9_])")  # but for names that are cut
-PLACES = {"pos", "layer", "head", "attention", "mlp", "attn"}
-OPERATIONS = {"exp", "log", "max", "relu", "ReLU", "rmsnorm", "total", "scale", "topo"}
+PLACES = {"attention", "mlp", "attn"}
+OPERATIONS = {"m_hat", "v_hat", "exp", "log", "max", "relu", "ReLU", "rmsnorm", "total", "scale", "topo"}
 KEYS = {"enter", "space", "tab", "esc", "backspace", "home", "end", "shift"}
-TYPED = {"step", "forward", "backward", "next", "learning_rate", "off", "residual", "grad", "log", "greedy", "top"}
+TYPED = {
+    "pos", "layer", "head", "step", "forward", "backward", "next", "learning_rate", "off", "residual", "grad", "log",
+    "greedy", "top",
+}  # fmt: skip
 CHECKS = {"nan", "inf", "fault", "zero", "dead"}
 OTHERS = {"Python", "SVG", "microgpt"}
 NAMES = PLACES | OPERATIONS | KEYS | {"Adam", "BOS", "MLP", "QKV", "head_dim"} | set(DOCUMENTS)
@@ -111,7 +115,7 @@ def no_english(script, wanted, known):
     known = known.union(names, *(re.split(r"[._]", name) for name in names))  # the map has short ones
     said = set()
     for width, where, text in found:
-        words = {part for word in WORD.findall(text) for part in word.split(".")}
+        words = {part for word in WORD.findall(PLACE.sub("", text)) for part in word.split(".")}
         said |= {(where, word) for word in words - known if len(word) > 2}
         assert max(map(cell_len, text.splitlines())) <= width, where
     assert not said

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import errno
+import os
 import re
 import string
 import tomllib
@@ -13,6 +15,7 @@ import pytest
 from rich.errors import StyleSyntaxError
 from rich.style import Style
 
+from engine.errors import system_says
 from engine.language.chosen import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +103,7 @@ NO_TEXTS = {  # by file: what only looks like text
     },
     "microgpt_tui/operations/attention.py": {"  exp({} − {}) = "},  # formulas, here and below
     "microgpt_tui/operations/loss.py": {" = −log(", "−log p"},
-    "microgpt_tui/operations/probabilities.py": {" = exp(", ") / Σ exp = ", "  exp("},
+    "microgpt_tui/operations/probabilities.py": {" = exp(", " = exp({} − {}) / Σ exp =", ") / Σ exp", "  exp("},
     "microgpt_tui/operations/vectors.py": {" = max(0, "},
     "microgpt_tui/panes/output.py": {"Traceback (most recent call last):"},  # as Python says it
     "microgpt_tui/panes/source.py": {"( *)(?:async )?def (\\w+)"},
@@ -233,6 +236,59 @@ def test_languages_have_the_same_texts(package, language):
         spoken = {field for form in forms for field in fields(form)} - {"n"}
         assert {field for form in other[key] for field in fields(form)} - {"n"} == spoken, key
         assert [not form for form in other[key]] == [not forms[-1]] * len(other[key]), key
+
+
+STRERROR = {"engine/errors.py": 2, "microgpt_tui/cli/_exit.py": 1}  # where it is translated; an error raised again
+
+
+def test_errors_of_the_system_are_said_in_the_chosen_language():
+    for path, tree in modules().items():
+        if not path.startswith("engine/script/child/"):  # a user's process, without texts
+            read = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "strerror"]
+            assert len(read) == STRERROR.get(path, 0), path
+
+
+@pytest.mark.parametrize("name", [key.rpartition(".")[2] for key in texts("engine", "en") if ".system." in key])
+def test_the_words_of_the_system_are_those_that_it_says(name):
+    number = getattr(errno, name)
+    assert (
+        texts("engine", "en")[f"engine.system.{name}"]
+        == [os.strerror(number)]
+        == [system_says(OSError(number, os.strerror(number)))]
+    )
+    assert system_says(OSError(number, "in words of its own")) == "in words of its own"
+
+
+OF_USERS = {
+    "address", "at", "conditions", "doc", "error", "func", "given", "left", "line", "near", "of", "parent",
+    "path", "python", "reason", "rest", "script", "searched", "setting", "shown", "sought", "source", "statement",
+    "text", "theme", "url", "wanted", "why", "word", "written",
+}  # fmt: skip
+"""What values are called that a user or a library has written."""
+BY_HAND = re.compile(
+    r"\}[\"'\]]?(?:은|는|이|가|을|를|과|와|으로|로|이라는|라는|이라고|라고|이라|라|이면|면|이었는데|였는데|여야)(?![가-힣])"
+)
+
+
+def test_particles_fit_what_is_filled_in():
+    """A particle has to be chosen, by a value that the program knows the words of."""
+    for package in FOLDERS:
+        for key, forms in texts(package, "ko").items():
+            for form in forms:
+                assert not BY_HAND.search(form), key
+                chosen = {name for _, name, format_, _ in string.Formatter().parse(form) if "/" in (format_ or "")}
+                assert not chosen & OF_USERS, key
+
+
+APART = re.compile(r"(?:[\d}]|^) %(?!\w)")
+
+
+def test_no_blank_before_a_percent_sign():
+    said = [(at, form) for package in FOLDERS for of in LANGUAGES for at, forms in texts(package, of).items()
+            for form in forms]  # fmt: skip
+    said += [(path, node.value) for path, tree in modules().items() for node in ast.walk(tree)
+             if isinstance(node, ast.Constant) and isinstance(node.value, str)]  # fmt: skip
+    assert not [(at, text) for at, text in said if APART.search(text)]
 
 
 def is_text(value: str, labels: bool) -> bool:

@@ -264,7 +264,7 @@ def test_tokens_keep_their_places_and_a_large_vocabulary_shows_the_largest_first
     text = draw(frame, 54, 16).text()
     shares = np.sort(frame.view.data(frame.operation.rows).values)[::-1]
     assert percent(float(shares[0])) in text.splitlines()[1]
-    left = re.search(r"largest first; (\d+) more tokens, ([\d.]+ %) in all", text)
+    left = re.search(r"largest first; (\d+) more tokens, ([\d.]+%) in all", text)
     assert left
     assert int(left[1]) < len(shares)
 
@@ -282,7 +282,7 @@ def test_exponentials_are_shown_as_they_are_computed() -> None:
 
 @pytest.mark.parametrize("size", ROOMS)
 @pytest.mark.parametrize(
-    ("name", "title"), [("attn_logits", "q·k/√4"), ("attn_weights", "share of 100 %"), ("head_out", "value")]
+    ("name", "title"), [("attn_logits", "q·k/√4"), ("attn_weights", "share of 100%"), ("head_out", "value")]
 )
 def test_only_the_column_in_the_making_has_a_lit_title(name: str, title: str, size: tuple[int, int]) -> None:
     for inside in (1, 0):
@@ -518,8 +518,8 @@ def test_maps_of_the_update_move_together_where_that_makes_their_cells_larger() 
     labels = max(map(len, labels_of(frame, "lm_head"))) + 2
     columns = frame.event.rows.shape[1]
     assert cell(labels + 3 * 3 * columns + 2 * 11) == 3
-    assert cell(labels + 3 * 3 * columns + 9 + 6) == 3
-    assert cell(labels + 3 * 3 * columns + 9 + 6 - 1) == 2
+    assert cell(labels + 3 * 3 * columns + 9 + 7) == 3
+    assert cell(labels + 3 * 3 * columns + 9 + 7 - 1) == 2
 
 
 def test_the_rule_of_the_update_is_said_on_the_smallest_screen() -> None:

@@ -65,7 +65,7 @@ def test_points_stand_where_the_matrix_says_and_move() -> None:
     assert len(set(pictures)) == 3
     assert "% of the variance" in pictures[0]
     share = next(iter(around.past.values()))["wte"].axes.share(RUN.params["wte"])
-    assert f"2 of 4 dimensions, {100 * share:.1f} % of the variance" in pictures[2]
+    assert f"2 of 4 dimensions, {100 * share:.1f}% of the variance" in pictures[2]
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -16,11 +16,11 @@ from tests.support.harness import at, session
 
 
 def test_shares_are_percent_with_one_decimal() -> None:
-    assert [percent(p) for p in (0.181, 1.0, 0.0, None)] == ["18.1 %", "100.0 %", "0.0 %", "·"]
-    assert [share(part, 2.0) for part in (2.0, -0.5, 0.01, -0.0)] == ["+100.0 %", "-25.0 %", "+0.5 %", "+0.0 %"]
-    assert [points(p) for p in (0.015, -0.2, 0.00002)] == ["+1.5 %", "-20.0 %", "+2e-3 %"]
-    assert [share_text(p) for p in (0.5, 0.0004, 0.0)] == ["50.0 %", "<0.1 %", "0.0 %"]
-    assert [small_percent(p) for p in (0.25, 0.0012, 0.0)] == ["25.0 %", "0.12 %", "0.0 %"]
+    assert [percent(p) for p in (0.181, 1.0, 0.0, None)] == ["18.1%", "100.0%", "0.0%", "·"]
+    assert [share(part, 2.0) for part in (2.0, -0.5, 0.01, -0.0)] == ["+100.0%", "-25.0%", "+0.5%", "+0.0%"]
+    assert [points(p) for p in (0.015, -0.2, 0.00002)] == ["+1.5%", "-20.0%", "+2e-3%"]
+    assert [share_text(p) for p in (0.5, 0.0004, 0.0)] == ["50.0%", "<0.1%", "0.0%"]
+    assert [small_percent(p) for p in (0.25, 0.0012, 0.0)] == ["25.0%", "0.12%", "0.0%"]
 
 
 def test_small_tensors_have_one_exponent() -> None:

@@ -247,7 +247,7 @@ def is_share(formula: str, percent: str, where: object) -> None:
 
 def _share(frame: Frame, found: re.Match[str], *_: object) -> None:
     if found["share"] != "·":
-        is_share(f"{found['exp']} / {found['total']}", found["share"].removesuffix(" %"), found[0])
+        is_share(f"{found['exp']} / {found['total']}", found["share"].removesuffix("%"), found[0])
 
 
 def _loss(frame: Frame, found: re.Match[str], *_: object) -> None:
@@ -300,7 +300,7 @@ def _of_mean(frame: Frame, found: re.Match[str], *_: object) -> None:
 
 
 def _step(frame: Frame, *_: object) -> None:
-    """−rate · m^ / √v^, for the selected weight."""
+    """−rate · m_hat / √v_hat, for the selected weight."""
     a = frame.view.update(frame.selected)
     if a is not None:
         rate = frame.config.learning_rate * (1 - frame.moment.step / frame.config.num_steps)
@@ -331,11 +331,11 @@ STAGE: dict[str, tuple[str, Check]] = {
     "share of a key": (rf"  score {OPTIONAL} − max {OPTIONAL} = {OPTIONAL}(?:   exp →| exp) {OPTIONAL}", _exponential),
     "exp": (rf"  exp\({OPTIONAL} − (?:max )?{OPTIONAL}\) = {OPTIONAL}", _exp_of_difference),
     "share": (
-        rf"  (?P<exp>{SIGNED}|·) / (?P<total>{SIGNED}|·)(?: \(sum of .* exps\))? = (?P<share>{NUMBER} %|·)", _share
+        rf"  (?P<exp>{SIGNED}|·) / (?P<total>{SIGNED}|·)(?: \(sum of .* exps\))? = (?P<share>{NUMBER}%|·)", _share
     ),
     "share in one line": (
         rf"\S+ = exp\({OPTIONAL} − {OPTIONAL}\) / Σ exp = (?P<exp>{SIGNED}|·) / (?P<total>{SIGNED}|·)"
-        rf" = (?P<share>{NUMBER} %|·)", _share
+        rf" = (?P<share>{NUMBER}%|·)", _share
     ),
     "mixed": (rf"  Σ = {OPTIONAL}", _mixed),
     "loss": (rf"loss_t = −log\({OPTIONAL}\) = {OPTIONAL}", _loss),
@@ -355,7 +355,7 @@ STAGE: dict[str, tuple[str, Check]] = {
     "gradient of a mean": (rf"leaves ▼ ∂loss_t = 1 / (\d+) · ∂loss = {OPTIONAL}", _of_mean),
     "rule of an input": (r"(?:leaves ▼ )?∂x = Σ w·∂(?: .*)?|arrives ▼ +1  ∂w = ∂ · x", _nothing),
     "row so far": (r"\S+\[\S+\](?: this step)? +was \(pos .*\)  \+ pos \d+(?:  = now)?|  = now.*", _nothing),
-    "step": (r".* −rate · m\^ ?/ ?√v\^.*", _step),
+    "step": (r".* −rate · m_hat ?/ ?√v_hat.*", _step),
     "equation": (rf"[^=]*= (?P<formula>.*) = (?P<value>{SIGNED}|·)", _equation),
 }  # fmt: skip
 
@@ -467,9 +467,9 @@ def check_inspector(frame: Frame, width: int = 400, height: int = 200) -> None:
             gradient, planned = found[1], True
         elif found := re.fullmatch(rf"\d+ earlier terms: ({SIGNED})", text):
             total = evaluate(found[1])
-        elif found := re.fullmatch(rf"(m|v|m\^|v\^|step|weight) = (.*?) = ({SIGNED})", text):
-            true(found[2].replace("^", "_hat"), found[3], (where, line), **names)
-            names[found[1].replace("^", "_hat")] = evaluate(found[3])
+        elif found := re.fullmatch(rf"(m|v|m_hat|v_hat|step|weight) = (.*?) = ({SIGNED})", text):
+            true(found[2], found[3], (where, line), **names)
+            names[found[1]] = evaluate(found[3])
         else:
             assert not re.search(r"[=→√]", line), (where, line)
     if gradient:
@@ -526,15 +526,16 @@ def test_adams_pane() -> None:
         for size in ((120, 9), (88, 6), (140, 40)):
             lines, found = Adam("a").draw(frame, *size).text().splitlines(), dict[str, Range]()
             for line in lines:
-                name = (line[12:14].strip() or line[:12].strip()).replace("^", "_hat")
-                formula = line[34 : 52 if name == "weight" else 64].strip()
+                sign = line[12:17] if "_hat" in line[12:17] else line[12:14]
+                name = sign.strip() or line[:12].strip()
+                formula = re.split("  ", line[34:].strip())[0]
                 if formula.startswith("= "):
                     names = found | {"g": exact(a.g)}
                     if "→" in line:
                         names[name] = evaluate(line[14:23])
-                    true(formula[2:].replace("^", "_hat"), line[25:34], (moment, line), **names)
+                    true(formula[2:], line[25:34], (moment, line), **names)
                     found[name] = evaluate(line[25:34])
-                if joint := re.search(rf"v\^ ({SIGNED}) = (v(?: / \S+)?)", line):
+                if joint := re.search(rf"v_hat ({SIGNED}) = (v(?: / \S+)?)", line):
                     true(joint[2], joint[1], (moment, line), **found)
                     found["v_hat"] = evaluate(joint[1])
             assert list(found) == ["m", "v", "m_hat", "v_hat", "step", "weight"], (moment, size, lines)

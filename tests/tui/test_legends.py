@@ -29,8 +29,8 @@ def test_the_legend_is_the_stage_s_until_another_pane_is_zoomed() -> None:
     assert legend(None) == legend("stage")
     assert f"−{scale}" in legend(None)
     assert "each tensor on its own scale" in legend("map")
-    assert "0 %" in legend("attention")
-    assert "100 %" in legend("attention")
+    assert "0%" in legend("attention")
+    assert "100%" in legend("attention")
     assert "its max" in legend("attention", Phase.BACKWARD)
     assert "read here" in legend("embeddings")
     assert "breakpoint" in legend("source")
@@ -82,7 +82,7 @@ async def test_inference_has_a_legend_with_one_scale(size: tuple[int, int]) -> N
             for name in ("k", "v")
             for value in pilot.app.screen.state.walk.tensor(name, 0, 0)  # type: ignore[attr-defined]
         )
-        assert "▸ chosen" in said
+        assert "▸ drawn" in said
         assert f"k v −{plain(largest)} " in said
-        assert "attention 0 %" in said
+        assert "attention 0%" in said
         assert said in text(pilot)

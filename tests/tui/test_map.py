@@ -166,7 +166,7 @@ def test_the_update_says_how_far_it_is_and_how_large_each_step_was() -> None:
     lines = draw(frame, COLUMN).text().splitlines()
     norms = frame.view.norms("wte")
     assert norms is not None
-    share = f"{100 * norms.update / norms.weight:.2f} %"
+    share = f"{100 * norms.update / norms.weight:.2f}%"
     assert [line.split()[:2] for line in lines if line.strip()][:6] == [
         ["■", "wte"], ["■", "wpe"], ["■", "lm_head"], ["layer", "0"], ["▸", "attn_wq"], ["□", "attn_wk"],
     ]  # fmt: skip

@@ -267,7 +267,7 @@ def test_a_weight_that_waits_for_its_update_shows_the_last_one() -> None:
         m, v = frame.view.state(row).values()
         assert says in lines[0]
         found = {line.split()[0]: line.split()[-1] for line in lines[1:]}
-        assert (found["momentum"], found["size"]) == (number(float(m)), number(float(v)))
+        assert (found["1st"], found["2nd"]) == (number(float(m)), number(float(v)))
         assert (found["step"], found["weight"]) == ("·", number(frame.value(row)))
 
 
@@ -410,7 +410,7 @@ def test_documents_kept_aside_stand_on_the_curve_and_in_figures() -> None:
     shown = Training("p").draw(frame, 100, 16).text()
     assert f"kept aside, before step 4 {plain(found[4].loss)}" in shown
     assert f"perplexity {plain(found[4].perplexity, 2)}" in shown
-    assert "documents trained on, kept aside 2, 1" in shown
+    assert "documents: 2 trained on, 1 kept aside" in shown
     plot = shown.split("loss, ◆ on documents kept aside\n")[1]
     assert plot.partition("mean of")[0].count("◆") == 3
     run.seek(Moment(3))

@@ -81,7 +81,7 @@ def test_the_line_of_tokens_in_backward_has_the_probability_of_the_target() -> N
     assert probs is not None
     given = frame.value(int(probs.rows[frame.program.targets[1]]))
     assert given is not None
-    said = f"read b, should have said e, gave it {100 * given:.1f} %"
+    said = f"read b, should have said e, gave it {100 * given:.1f}%"
     assert said in line(Tokens, frame, 80)
     assert f"{said}   loss {frame.view.loss:.4f}" in line(Tokens, frame, 120)
 

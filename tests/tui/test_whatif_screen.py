@@ -180,7 +180,7 @@ async def test_d_shows_both_runs_at_every_moment() -> None:
         assert f"branch 1 {there.view().loss:.4f}"[:12] in compared(pilot)
         assert "apart from step 0 on" in compared(pilot)
         assert "probabilities, original → branch 1" in compared(pilot)
-        assert re.search(r"\d\.\d % → \d+\.\d %", compared(pilot))
+        assert re.search(r"\d\.\d% → \d+\.\d%", compared(pilot))
         title = screen(pilot).query_one(Comparison).title_now()
         assert title == "What if ─ branch 1 (layer0.head0 off) beside original"
         await press(pilot, "f")
