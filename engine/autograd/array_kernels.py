@@ -64,7 +64,8 @@ def clear_between(
 
 def squares(grad: Floats, before: Floats, after: Floats, bounds: Rows, out: Floats) -> None:
     """As `kernels.squares`."""
-    n = int(bounds[len(out)])
+    bounds = bounds[: len(out) + 1]
+    n = int(bounds[-1])
     with np.errstate(all="ignore"):
         change = after[:n] - before[:n]
         for i, numbers in enumerate((grad[:n], change, before[:n])):

@@ -68,7 +68,7 @@ class PaneGrid(Container):
     def place(self) -> None:
         """Show the panes where they stand now; nothing happens if they stand there already."""
         split = below((REST, self.zoomed)) if self.zoomed else self._split_now()
-        if split == self._split:
+        if split == self._split or not self.children:  # a screen may be shown before its panes are there
             return
         self._split = split
         shown = set(panes_of(split))

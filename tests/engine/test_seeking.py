@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import Config, Moment, NumericFault, Phase, Session, Stopped, load_docs
+from engine.autograd.jit import Kernels, loops, plain_loops
 from tests.support.float_bits import DOCS, end, shown, tiny, words
 
 CONFIG = tiny(n_layer=2)
@@ -150,3 +152,12 @@ def test_the_programs_of_other_steps_leave_the_run_as_it_is() -> None:
     session.seek(later)
     assert shown(session) == straight_to(later)
     assert programs(STEPS).ends(Phase.BACKWARD) == session.program.ends(Phase.BACKWARD)
+
+
+@pytest.mark.parametrize("kernels", [loops, plain_loops])
+def test_a_step_that_is_run_again_has_the_same_bits(kernels: Callable[[], Kernels]) -> None:
+    session = Session(CONFIG, DOCS, kernels=kernels())
+    session.run(until=5)
+    session.seek(Moment(1))
+    session.run(until=4)  # through steps whose figures are known
+    assert shown(session) == straight_to(Moment(4))
