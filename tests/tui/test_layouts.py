@@ -18,7 +18,8 @@ from microgpt_tui.explanations.sentences import pane_text, texts
 from microgpt_tui.panes import arrangement, registry
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.layouts import panes_of, plan, regions, spotlit, usual
+from microgpt_tui.panes.grid import PaneGrid
+from microgpt_tui.panes.layouts import below, panes_of, plan, regions, spotlit, usual
 from microgpt_tui.panes.registry import companions
 from tests.support.harness import at, debugger, drawn, go, screen, text
 
@@ -73,6 +74,12 @@ def test_the_stage_has_its_room_at_each_size(size: tuple[int, int], stage: tuple
     for phase in PHASES[:2]:
         for head in (False, True):
             assert places(size, phase, head)["stage"].size == stage
+
+
+def test_a_grid_is_placed_once_its_panes_are_there() -> None:
+    grid = PaneGrid({}, Arrangement(), lambda: below((1, "stage")), {})
+    grid.place()
+    assert not grid.shows("stage")
 
 
 def test_at_120x36_number_and_one_context_pane_stand_below_the_source() -> None:
