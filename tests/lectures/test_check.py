@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from functools import cache
 from pathlib import Path
@@ -313,7 +314,7 @@ def test_counts_are_those_of_a_plain_graph(tmp_path: Path) -> None:
 
 
 def test_losses_are_quoted_that_were_measured_before(tmp_path: Path) -> None:
-    text = "{val_docs:d} {val_loss:.17g} {mean_loss:.17g}"
+    text = "{val_docs:d} {val_loss:.17g} {mean_loss:.17g} {mean_loss @ step 55 forward loss:.17g}"
     (tmp_path / "docs.txt").write_text("anna\nbo\neve\nab\n", encoding="utf-8")
     file = tmp_path / "one.md"
     head = "config: n_embd=4, n_head=2, block_size=4, num_steps=60, val_fraction=0.25\ndata: docs.txt\n"
@@ -321,8 +322,10 @@ def test_losses_are_quoted_that_were_measured_before(tmp_path: Path) -> None:
     config = Config(n_embd=4, n_head=2, block_size=4, num_steps=60, val_fraction=0.25)
     session = Session(config, ["anna", "bo", "eve", "ab"])
     bound_pages, _ = bind(read_chapter(file), scope(session), screen_names())
-    kept, measured, mean = without_literals(render_page(bound_pages[0], session, Moment()).body).split()
+    kept, measured, before, mean = without_literals(render_page(bound_pages[0], session, Moment()).body).split()
     session.seek(Moment(55))
     assert int(kept) == len(session.val_docs) == 1
     assert float(measured) == session.view().validations[50].loss
-    assert float(mean) == sum(session.losses[5:55]) / 50
+    assert float(before) == math.fsum(session.losses[5:55]) / 50
+    session.seek(Moment(56))
+    assert float(mean) == math.fsum(session.losses[6:56]) / 50  # as the training pane has it
