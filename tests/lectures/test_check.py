@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from microgpt_tui.drawing.markdown import without_literals
 from microgpt_tui.lectures.binding import bind
 from microgpt_tui.lectures.check import check_lecture
 from microgpt_tui.lectures.parser import read_chapter
-from microgpt_tui.lectures.rendered_page import page_lines, render_page, render_pages
+from microgpt_tui.lectures.rendered_page import Poll, page_lines, render_page, render_pages
 from microgpt_tui.lectures.sample_place import SamplePlace
 from microgpt_tui.panes.registry import screen_names
 from tests.support.reference_model import PlainGPT, post_order
@@ -255,11 +257,17 @@ def test_the_page_that_is_wanted_comes_first_and_pages_are_the_same_in_any_order
 def test_lines_keep_to_their_width_in_any_script(tmp_path: Path) -> None:
     session = run(tmp_path)
     words = "어텐션은 이미 만들어진 키만 봅니다 and so on " * 9
-    page = f"---\nask: {words}\noptions: [가나, 다라, 마바, 사아]\nanswer: '2'\n---\n# T\n\n{words}\n\n- {words}\n"
+    long = "eeny meeny miny moe " * 9
+    head = f"ask: {words}\noptions: [가나, 다라, 마바, 사아, {words}, {long}]\nanswer: '2'"
+    page = f"---\n{head}\n---\n# T\n\n{words}\n\n- {words}\n"
     bound_pages, _ = bind(read_chapter(write(tmp_path, page)), scope(session), screen_names())
     rendered = render_page(bound_pages[0], session, Moment())
-    for width in (20, 38, 76):
-        assert all(line.cell_len <= width for line in page_lines(rendered.revealed(), width))
+    polls = None, Poll((1, 12, 3, 4, 5, 6), "31 answers"), Poll((1, 12, 3, 4, 5, 6), "31 answers", bars=False)
+    for width, poll in itertools.product((20, 38, 76), polls):
+        lines = page_lines(replace(rendered.revealed(), poll=poll), width)
+        assert all(line.cell_len <= width for line in lines)
+        shown = "".join(line.plain for line in lines).replace(" ", "")
+        assert long.replace(" ", "") in shown  # an option is not cut
     assert any("✓ c) 마바" in line.plain for line in page_lines(rendered.revealed(), 76))
 
 
