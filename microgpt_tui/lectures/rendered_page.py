@@ -98,6 +98,7 @@ def render_page(bound: BoundPage, session: Run, before: Moment) -> RenderedPage:
     session.seek(start)
     bound.walk(session)  # whether there is such a sample
     end = bound.ending(session, start)
+    bound.walk(session, done=True)
     right = bound.right(session, list(options))
     then = filled(bound.then, end)
     return RenderedPage(title, body, start, end, figure, question, options, right, then, notes, why, bound.code)
