@@ -10,6 +10,7 @@ from dataclasses import fields
 import pytest
 
 from engine import Config
+from engine.model.config import help_on
 from microgpt_tui.cli import cli
 from tests.support.commands import ROOT, invoke
 
@@ -44,7 +45,7 @@ def test_hyperparameter_flags_are_the_fields_of_config(command: object) -> None:
         option = options[field.name]
         assert option.opts == ["--" + field.name.replace("_", "-")]
         assert option.default == field.default
-        assert field.metadata["help"][1:] in option.help
+        assert help_on(field.name)[1:] in option.help
 
 
 def test_an_empty_width_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
