@@ -369,6 +369,7 @@ COUNTS: dict[str, Evaluate] = {
     "scalars": lambda session: session.program.ticks(Phase.FORWARD),
     "scalars_reached": lambda session: _reached(session, parameters=False),
     "params_reached": lambda session: _reached(session, parameters=True),
-    "edges": lambda session: session.program.ticks(Phase.BACKWARD) - 1,  # the first sets the loss's own gradient
+    "gradient_terms": lambda session: session.program.ticks(Phase.BACKWARD),
+    "edges": lambda session: session.program.ticks(Phase.BACKWARD) - 1,  # the first term is the loss's own gradient
     "tokens": lambda session: " ".join(session.tokenizer.name(token) for token in session.program.tokens),
 }

@@ -311,7 +311,7 @@ def test_bars_and_samples_are_quoted(tmp_path: Path) -> None:
 
 def test_counts_are_those_of_a_plain_graph(tmp_path: Path) -> None:
     session = run(tmp_path)
-    page = "---\nmoment: step 0\n---\n# T\n\n{scalars_reached:d} {params_reached:d} {edges:d}\n"
+    page = "---\nmoment: step 0\n---\n# T\n\n{scalars_reached:d} {params_reached:d} {edges:d} {gradient_terms:d}\n"
     assert mistakes(tmp_path, page) == []
     bound_pages, _ = bind(read_chapter(tmp_path / "one.md"), scope(session), screen_names())
     counts = without_literals(render_page(bound_pages[0], session, Moment()).body).split()
@@ -321,7 +321,8 @@ def test_counts_are_those_of_a_plain_graph(tmp_path: Path) -> None:
     made = [scalar for scalar in graph if scalar.below]
     known = params | {id(scalar) for scalar in made}
     edges = sum(id(lower) in known for scalar in made for lower in scalar.below)
-    assert list(map(int, counts)) == [len(made), sum(id(scalar) in params for scalar in graph), edges]
+    reached = sum(id(scalar) in params for scalar in graph)
+    assert list(map(int, counts)) == [len(made), reached, edges, 1 + edges]  # the first is the loss's own
 
 
 def test_losses_are_quoted_that_were_measured_before(tmp_path: Path) -> None:
