@@ -429,7 +429,9 @@ class LectureScreen(DebuggerScreen):
         self._show_page()
         self.grid.place()
         if press is Press.GO_ON and expected is not None and expected.key is not None:
-            self.run_worker(self.run_action(expected.key.action))  # as if the viewer had pressed it
+            self.run_worker(self.run_action(expected.key.action))  # as if the viewer had done it
+        elif press is Press.GO_ON and expected is not None and expected.choice is not None:
+            self.state.look_at(expected.choice)
         if press is Press.BEGIN and not self.busy:
             self.navigator.play(player.rendered.start, player.rendered.end, player.pace())
 

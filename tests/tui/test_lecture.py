@@ -121,6 +121,16 @@ async def test_a_page_waits_for_a_head_to_be_chosen(tmp_path: Path) -> None:
         await until(pilot, lambda: "Head 1 it is." in text(pilot))
 
 
+async def test_a_page_that_waits_for_a_head_chooses_it_for_the_lecturer(tmp_path: Path) -> None:
+    pages = PAGES.replace("forward attn_weights@pos=1,head=0\nwait", "forward v@pos=1\nfocus: head 0\nwait")
+    async with lecture_app(lecture_of(tmp_path, pages)) as pilot:
+        await pilot.press("6")
+        assert lecture_screen(pilot).frame.head == 0
+        await pilot.press("right", "right")
+        assert "Head 1 it is." in text(pilot)
+        assert lecture_screen(pilot).frame.head == 1
+
+
 async def test_a_page_plays_events_to_its_end(tmp_path: Path) -> None:
     async with lecture_app(lecture_of(tmp_path)) as pilot:
         await pilot.press("4")
