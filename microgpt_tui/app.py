@@ -49,12 +49,11 @@ from microgpt_tui.storage.paths import compiled_mark, in_browser, state_folder
 from microgpt_tui.storage.startup import ScriptStart, Start
 from microgpt_tui.storage.threads import NO_THREADS, check_threads
 from microgpt_tui.texts.say import say
-from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette, call_later
 
 if TYPE_CHECKING:  # imported where a copy of microgpt.py is opened, or a lecture: the first frame needs none
     from microgpt_tui.audience.audience import LiveAudience
-    from microgpt_tui.audience.screen_frame import Paced
+    from microgpt_tui.audience.screen_frame import FramePacer
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.page import Course
     from microgpt_tui.lectures.speaker_notes import SharedNotes
@@ -72,10 +71,6 @@ COMMAND_NAMES = {  # of Textual's commands, by the first word of what Textual sa
     "save": "screenshot",
 }
 FEW_COLOURS = (None, "standard", "windows")  # rich's names of what terminals have, up to sixteen colours
-
-
-class Palette(SafeCommandPalette, Passing[None]):
-    """The command palette. It closes as every other dialog does."""
 
 
 class ThemedApp(App[EngineError | None]):
@@ -170,8 +165,8 @@ class ThemedApp(App[EngineError | None]):
 
     def action_command_palette(self) -> None:
         """Open the palette, except while a run is opened."""
-        if self.use_command_palette and not isinstance(self.screen, Palette | LoadingScreen):
-            self.push_screen(Palette(id="--command-palette", placeholder=say("program.app.search.commands")))
+        if self.use_command_palette and not isinstance(self.screen, SafeCommandPalette | LoadingScreen):
+            self.push_screen(SafeCommandPalette(id="--command-palette", placeholder=say("program.app.search.commands")))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Textual's own, in the program's language; what is not known of them stays as it is."""
@@ -185,7 +180,7 @@ class ThemedApp(App[EngineError | None]):
 
     def search_themes(self) -> None:
         """Open the palette of themes."""
-        self.push_screen(Palette(providers=[ThemeProvider], placeholder=say("program.app.search.themes")))
+        self.push_screen(SafeCommandPalette(providers=[ThemeProvider], placeholder=say("program.app.search.themes")))
 
     def _recolour(self, chosen: Theme) -> None:
         theme.use(theme.nearest(chosen))
@@ -216,7 +211,7 @@ class MicrogptApp(ThemedApp):
         super().__init__(theme_name)
         self.start = start
         self._audience = audience
-        self._frames: Paced | None = None  # when the audience is shown the screen
+        self._frames: FramePacer | None = None  # when the audience is shown the screen
         self._notes = notes
         self._shared: SharedNotes | None = None  # once there was a lecture
         self.debugger: DebuggerScreen | None = None
@@ -235,9 +230,9 @@ class MicrogptApp(ThemedApp):
         """Handle signals that end the program; begin to show the screen to the audience."""
         end_on_signals(self)
         if self._audience is not None:
-            from microgpt_tui.audience.screen_frame import Paced
+            from microgpt_tui.audience.screen_frame import FramePacer
 
-            self._frames = Paced(self, self._show_audience)
+            self._frames = FramePacer(self, self._show_audience)
             self._audience.on_news = lambda: call_later(self, self._hear_audience)
 
     def on_unmount(self) -> None:
@@ -469,7 +464,7 @@ class MicrogptApp(ThemedApp):
             self._show_error(f"{error}.")
         else:
             await self.push_screen(screen)
-            screen.welcome()
+            screen.show_address()
 
     async def on_lecture_screen_chapter_left(self, message: LectureScreen.ChapterLeft) -> None:
         """Go from a chapter to another one, or to the debugger that it was called from, or exit."""

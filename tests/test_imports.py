@@ -7,7 +7,11 @@ import os
 import subprocess
 import sys
 import sysconfig
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import grimp
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,6 +27,15 @@ def test_import_contracts() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     assert " 0 broken" in result.stdout
     assert " 0 kept" not in result.stdout  # there is something to keep
+
+
+def test_no_modules_import_each_other() -> None:
+    """Not even for types alone, nor within functions: what both need stands in a module of its own."""
+    graph = grimp.build_graph("engine", "microgpt_tui", cache_dir=None)
+    imported = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    with pytest.raises(CycleError):
+        TopologicalSorter({**imported, "engine.errors": {"microgpt_tui.app"}}).prepare()
+    TopologicalSorter(imported).prepare()
 
 
 BUILDERS = ("cli", "screens/loading.py")

@@ -12,7 +12,7 @@ from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX, POW, RELU
 from engine.autograd.tape import Tensor
 from engine.language.say import say
 from engine.model.recording import Floats, Recording, Workspace
-from engine.timeline.explainer import Explainer, Piece, Term
+from engine.timeline.explainer import Explainer, Piece, Place, Term
 from engine.timeline.view import TapeView
 
 OP_NAMES = {op: name.lower() for name, op in vars(kernels).items() if name.isupper() and isinstance(op, int)}
@@ -140,25 +140,13 @@ class TapeExplainer(Explainer):
         return self._intermediates[tensor.first]
 
     def factor_name(self, row: int) -> str:
-        """Its name, to be multiplied or taken to a power: in parentheses if it is more than a word or a function."""
+        """Its name beside a sign: in parentheses if it is more than a word or a function."""
         name = self.name(row)
         return f"({name})" if " " in name and not name.startswith(FUNCTIONS[self._op[row]]) else name
 
-    def names_in_formula(self, row: int) -> list[tuple[str, int | None]]:
-        """The pieces of the formula of a row as text, each with the row that it names, None for signs.
-
-        A scalar of another position, layer or head than the row's own says of which it is: v[3]@pos=0.
-        """
-        found: list[tuple[str, int | None]] = []
-        pieces, own = self.formula(row), self.tensor(row)
-        for i, piece in enumerate(pieces):
-            if isinstance(piece, str):
-                found.append((piece, None))
-                continue
-            enclosed = i > 0 and str(pieces[i - 1]).endswith(("(", ", "))
-            name = self.name(piece) if enclosed or len(pieces) == 1 else self.factor_name(piece)
-            found.append((name + _elsewhere(own, self.tensor(piece)), piece))
-        return found
+    def place(self, row: int) -> Place | None:
+        tensor = self.tensor(row)
+        return None if tensor is None else (tensor.pos, tensor.layer, tensor.head)
 
     def recording_constant(self, row: int) -> float:
         """The value of a constant."""
@@ -309,17 +297,3 @@ def power_name(base: str, exponent: float) -> str:
     if root is None:
         return f"{base}^{exponent:g}"
     return f"1/{root}" if exponent < 0 else root
-
-
-def _elsewhere(own: Tensor | None, other: Tensor | None) -> str:
-    """What tells a scalar of `other` from one of the same name beside it, for a formula of a scalar of `own`."""
-    if own is None or other is None:
-        return ""
-    places = []
-    if other.pos is not None and other.pos != own.pos:
-        places.append(f"pos={other.pos}")
-    if other.layer is not None and own.layer is not None and other.layer != own.layer:
-        places.append(f"layer={other.layer}")
-    if other.head is not None and other.head != own.head:
-        places.append(f"head={other.head}")
-    return f"@{','.join(places)}" if places else ""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.language.say import say
 from engine.script.kinds import SIGNS
-from engine.timeline.events import Event
-from engine.timeline.explainer import Explainer, Piece, Term
-
-if TYPE_CHECKING:
-    from engine.script.view import ScriptView
+from engine.script.step import RecordedStep
+from engine.timeline.explainer import Explainer, Piece, Place, Term
+from engine.timeline.view import View
 
 SHOWN = {"+": "+", "*": "×", "-": "−", "r-": "−", "/": "/", "r/": "/", "neg": "−"}
 BETWEEN = {"+": " + ", "*": " · ", "-": " - ", "/": " / ", "^": " ^ "}
@@ -21,11 +18,14 @@ MOST_WRITTEN_OUT = 2  # operations in the name of a scalar
 
 
 class ScriptExplainer(Explainer):
-    """Explains scalars of one moment of a script's run."""
+    """Explains scalars of one moment, which the view shows, of a recorded step."""
 
-    def __init__(self, view: ScriptView) -> None:
-        self.view, self.program = view, view.program
-        self._tape = view.program.tape
+    told_alone = ("pos",)
+
+    def __init__(self, step: RecordedStep, view: View) -> None:
+        self.view, self.program = view, step.program
+        self._tape, self._gradients = step.tape, step.gradients
+        self.place_names = step.program.place_names
 
     # Names.
 
@@ -168,34 +168,9 @@ class ScriptExplainer(Explainer):
             return [a, " · ", b]
         return [row]
 
-    def names_in_formula(self, row: int) -> list[tuple[str, int | None]]:
-        """The pieces of the formula of a row as text, each with the row that it names, None for signs.
-
-        A scalar of another place than the row's own says of which it is, in the script's words: v[3]@pos_id=0.
-        """
-        found: list[tuple[str, int | None]] = []
-        pieces, own = self.formula(row), self.program.event_of(row)
-        for i, piece in enumerate(pieces):
-            if isinstance(piece, str):
-                found.append((piece, None))
-                continue
-            name = self.name(piece)
-            enclosed = len(pieces) == 1 or (i > 0 and str(pieces[i - 1]).endswith(("(", ", ")))
-            if " " in name and not enclosed:
-                name = f"({name})"
-            found.append((name + self._elsewhere(own, self.program.event_of(piece)), piece))
-        return found
-
-    def _elsewhere(self, own: Event | None, other: Event | None) -> str:
-        if own is None or other is None:
-            return ""
-        places = [
-            f"{name}={getattr(other, what)}"
-            for what, name in self.program.place_names.items()
-            if getattr(other, what) is not None and getattr(other, what) != getattr(own, what)
-            and (what == "pos" or getattr(own, what) is not None)
-        ]  # fmt: skip
-        return f"@{','.join(places)}" if places else ""
+    def place(self, row: int) -> Place | None:
+        event = self.program.event_of(row)
+        return None if event is None else (event.pos, event.layer, event.head)
 
     def operation(self, row: int) -> str:
         """The sign of what made a row, such as +, ×, exp; ^ with the exponent for a power; empty for others."""
@@ -219,7 +194,7 @@ class ScriptExplainer(Explainer):
 
     def gradient(self, row: int) -> list[Term]:
         """The terms that have made the gradient of a row so far, in the order in which they were added."""
-        done, writes = self.view.backward_ticks, self.program.gradients
+        done, writes = self.view.backward_ticks, self._gradients
         ticks = writes.into(row)
         ticks = ticks[(ticks < done) & (writes.sources[ticks] >= 0)]
         grads, local, products, before = (each.tolist() for each in writes.terms(ticks))
@@ -234,7 +209,7 @@ class ScriptExplainer(Explainer):
         kids = self.children(user)
         if child not in kids or not self.view.data(np.array([user])).known[0]:
             return None
-        writes = self.program.gradients
+        writes = self._gradients
         edge = int(self.program.child_start[user]) + kids.index(child)
         local = float(writes.locals(np.array([edge]))[0])
         if not np.isnan(local):
@@ -245,7 +220,7 @@ class ScriptExplainer(Explainer):
 
     def planned(self, row: int) -> int:
         """How many terms the gradient of a row will have when it is complete."""
-        writes = self.program.gradients
+        writes = self._gradients
         return int((writes.sources[writes.into(row)] >= 0).sum())
 
 

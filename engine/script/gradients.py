@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +11,7 @@ import numpy.typing as npt
 from engine.autograd.tape import Rows
 from engine.model.recording import Floats
 from engine.script.kinds import SIGNS
-
-if TYPE_CHECKING:
-    from engine.script.program import ScriptProgram
+from engine.script.program import ScriptProgram
 
 Ticks = npt.NDArray[np.int64]
 

@@ -161,7 +161,6 @@ class ScriptProcess:
         self._kept = 0
         self._on_printed = on_printed
         self._tape: ScriptTape | None = None
-        self._paused = True
         try:
             raw = data.read_bytes() if isinstance(data, Path) else data
             content = None if raw is None else b64encode(raw).decode()

@@ -16,7 +16,6 @@ from engine.model.recording import Floats
 from engine.model.tensors import PARAMETER, TensorSpec
 from engine.model.tokenizer import Tokenizer
 from engine.script.code import Code
-from engine.script.gradients import GradientWrites
 from engine.script.kinds import GENERIC, SIGNS, Known, Recognised, ScalarGraph, formula, recognise, shared_side
 from engine.script.parameters import ParameterTable
 from engine.script.tape import ScriptTape
@@ -25,7 +24,6 @@ from engine.timeline.events import PLACE_NAMES, Event, Phase, StepProgram
 
 Mask = npt.NDArray[np.bool_]
 PLACES = ("pos", "layer", "head")
-OF_HEADS = ("scores", "softmax", "weighted_sum")  # kinds that tell a loop over heads from one over layers
 LOSS = "loss"
 
 
@@ -316,11 +314,6 @@ class ScriptProgram(StepProgram):
         """Which rows are products."""
         products = [i for i, name in enumerate(self.tape.ops) if SIGNS.get(name) == "*"]
         return np.isin(self.tape.op, products) & self.computed
-
-    @cached_property
-    def gradients(self) -> GradientWrites:
-        """The backward phase, write by write."""
-        return GradientWrites(self)
 
     @cached_property
     def users(self) -> tuple[Rows, Rows]:

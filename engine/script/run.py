@@ -21,7 +21,7 @@ from engine.language.say import say
 from engine.model.config import Config
 from engine.model.tokenizer import Tokenizer
 from engine.script.code import Code
-from engine.script.printed import PrintedText
+from engine.script.printed_text import PrintedText
 from engine.script.process import ScriptEnd, ScriptEnded, ScriptProcess
 from engine.script.program import ScriptProgram
 from engine.script.script_tokenizer import ScriptTokenizer

@@ -15,7 +15,8 @@ from engine.model.tokenizer import Tokenizer
 from engine.numerics import sum_in_order
 from engine.script.code import Code
 from engine.script.gradient_sums import zeroed_in_backward
-from engine.script.printed import Place, PrintedText
+from engine.script.gradients import GradientWrites
+from engine.script.printed_text import Place, PrintedText
 from engine.script.program import ScriptProgram
 from engine.script.tape import ScriptTape, SourcePosition
 from engine.script.tensors import is_inner
@@ -31,14 +32,15 @@ class RecordedStep:
     def __init__(self, tape: ScriptTape, codes: Sequence[Code], tokenizer: Tokenizer, doc: str) -> None:
         self.tape, self._codes = tape, codes
         self.program = ScriptProgram(tape, codes, tokenizer, doc)
-        self.updates = UpdateTable(self.program, codes)
+        self.gradients = GradientWrites(self.program)
+        self.updates = UpdateTable(self.program, self.gradients, codes)
 
     def prepare(self) -> None:
         """Do now what would make the first keys in this step slow."""
         program = self.program
         for phase in Phase:
             program.events(phase)
-        program.gradients.prepare()
+        self.gradients.prepare()
         program.users, program.touched, program.contributions, self.norms, self.updates.quantities  # noqa: B018
 
     @property
@@ -113,7 +115,7 @@ class RecordedStep:
     @cached_property
     def norms(self) -> Mapping[str, Norms]:
         """Norms of every parameter: of its gradient, of the change, and of its values before that."""
-        grads, table = self.program.gradients.final, self.updates
+        grads, table = self.gradients.final, self.updates
         found = {}
         for name, rows in self.program.parameters.items():
             flat = rows.ravel()

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +15,11 @@ from engine.immutable import immutable, immutable_by_identity
 from engine.language.say import say
 from engine.model.recording import Floats
 from engine.script.code import Code
+from engine.script.gradients import GradientWrites
 from engine.script.parameters import short_name, tail
+from engine.script.program import ScriptProgram
 from engine.script.tape import MomentGroup
 from engine.timeline.update import Optimizer, UpdateStep, UpdateTerm
-
-if TYPE_CHECKING:
-    from engine.script.program import ScriptProgram
 
 GRADIENT, PARAMETER = "g", "p"
 OF_SCALARS = ("data", "grad", "value", "gradient")  # attributes of scalars themselves, which are shown anyway
@@ -106,8 +104,8 @@ class PastUpdate:
 class UpdateTable:
     """All quantities of the update of one step, by parameter."""
 
-    def __init__(self, program: ScriptProgram, codes: Sequence[Code]) -> None:
-        self._program, self._codes = program, codes
+    def __init__(self, program: ScriptProgram, gradients: GradientWrites, codes: Sequence[Code]) -> None:
+        self._program, self._gradients, self._codes = program, gradients, codes
         tape = program.tape
         self.n = program.n_params
         self.before: Floats = program.passed_values[: self.n]
@@ -224,6 +222,6 @@ class UpdateTable:
         written = self.write >= 0
         first = int(np.argmax(written)) if written.any() else 0
         return PastUpdate(
-            self._program.parameters, self._program.gradients.final[: self.n].copy(), self.before.copy(), self.after,
+            self._program.parameters, self._gradients.final[: self.n].copy(), self.before.copy(), self.after,
             written, self.quantities, self._formula_of(first) if self.n else "",
         )  # fmt: skip

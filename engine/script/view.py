@@ -58,7 +58,7 @@ class ScriptView(View):
 
     def explainer(self) -> ScriptExplainer:
         """What explains single scalars at this moment."""
-        return ScriptExplainer(self)
+        return ScriptExplainer(self._step, self)
 
     @property
     def learning_rate(self) -> float | None:
@@ -165,7 +165,7 @@ class ScriptView(View):
 
     @cached_property
     def _gradients(self) -> Floats:
-        writes = self.program.gradients
+        writes = self._step.gradients
         return writes.after(self.moment.tick) if self.moment.phase is Phase.BACKWARD else writes.final
 
     def live(self, rows: Rows) -> Mask:
@@ -177,12 +177,12 @@ class ScriptView(View):
         """Gradients as accumulated so far; unknown where nothing has arrived yet, and in the forward phase."""
         known = self.arrived(rows)
         if self.moment.phase is not Phase.FORWARD:
-            known |= self.independent(rows) | (self.program.gradients.at_first[rows] != 0)
+            known |= self.independent(rows) | (self._step.gradients.at_first[rows] != 0)
         return Reading(self._gradients[rows], known)
 
     def contributed(self, event: Event, rows: Rows) -> Reading:
         """What a forward event's products have added so far to the gradients of these scalars, one product each."""
-        program, writes = self.program, self.program.gradients
+        program, writes = self.program, self._step.gradients
         first, last = int(program.rows[event.first]), int(program.rows[event.last - 1])
         done = slice(0, self.backward_ticks)
         own = np.flatnonzero((writes.sources[done] >= first) & (writes.sources[done] <= last))
@@ -195,7 +195,7 @@ class ScriptView(View):
     @property
     def local_gradients(self) -> Floats:
         """For every backward tick of the step the local gradient that it multiplies by; 0 where it hands on nothing."""
-        writes = self.program.gradients
+        writes = self._step.gradients
         ticks = np.flatnonzero(writes.sources >= 0)
         found = np.zeros(len(writes.sources))
         found[ticks] = np.nan_to_num(writes.terms(ticks)[1], posinf=0.0, neginf=0.0)
@@ -296,7 +296,7 @@ class Figures:
         if step.tape.complete:
             self._keep_update(at, step.updates.past())
         self._norms[at] = step.norms
-        self._grad_norms[at] = _norm(program.gradients.final[: program.n_params])
+        self._grad_norms[at] = _norm(step.gradients.final[: program.n_params])
         if self._first is None or at < self._first[0]:
             self._first = at, {name: program.made_values[rows] for name, rows in program.parameters.items()}
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from engine.immutable import immutable, immutable_by_identity
+from engine.timeline.events import PLACE_NAMES
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
+Place = tuple[int | None, int | None, int | None]
+"""Position, layer and head, as far as there are any."""
 Piece = str | int
 """A piece of a formula: a sign, or the row of a scalar, to be shown by its name or by its number."""
 
@@ -80,6 +83,10 @@ class SourceLine:
 class Explainer(Protocol):
     """Explains scalars of one view by their names, formulas and gradients."""
 
+    place_names: Mapping[str, str] = PLACE_NAMES
+    told_alone: Container[str] = ("pos", "head")
+    """Those of a place that a formula tells of an operand although the row that is made has none."""
+
     def name(self, row: int) -> str:
         """A name such as q[3], wte[12,5], or what it is on the way to: "term 4 of q[3]"."""
 
@@ -112,8 +119,42 @@ class Explainer(Protocol):
         return [row]
 
     def names_in_formula(self, row: int) -> list[tuple[str, int | None]]:
-        """The pieces of the formula of a row as text, each with the row that it names, None for signs."""
-        return [(p, None) if isinstance(p, str) else (self.name(p), p) for p in self.formula(row)]
+        """The pieces of the formula of a row as text, each with the row that it names, None for signs.
+
+        A scalar of another position, layer or head than the row's own says of which it is: v[3]@pos=0.
+        """
+        found: list[tuple[str, int | None]] = []
+        pieces, own = self.formula(row), self.place(row)
+        for i, piece in enumerate(pieces):
+            if isinstance(piece, str):
+                found.append((piece, None))
+                continue
+            enclosed = len(pieces) == 1 or (i > 0 and str(pieces[i - 1]).endswith(("(", ", ")))
+            name = self.name(piece) if enclosed else self.factor_name(piece)
+            other = self.place(piece)
+            found.append((name if other is None or other == own else name + self._elsewhere(own, other), piece))
+        return found
+
+    def factor_name(self, row: int) -> str:
+        """Its name as it stands beside the sign of an operation: in parentheses if it could be misread there."""
+        name = self.name(row)
+        return f"({name})" if " " in name else name
+
+    def place(self, row: int) -> Place | None:
+        """Position, layer and head of the tensor in whose making a row is made; None for parameters and constants."""
+        del row
+        return None
+
+    def _elsewhere(self, own: Place | None, other: Place) -> str:
+        """What tells a scalar of another place from one of the same name in its own, such as @pos=0,head=1."""
+        if own is None:
+            return ""
+        places = [
+            f"{name}={there}"
+            for (what, name), here, there in zip(self.place_names.items(), own, other, strict=True)
+            if there is not None and there != here and (here is not None or what in self.told_alone)
+        ]
+        return f"@{','.join(places)}" if places else ""
 
     def children(self, row: int) -> list[int]:
         """The rows that a row was made from, any number of them."""

@@ -45,7 +45,7 @@ class LiveAudience:
         self.on_news: Callable[[], object] = lambda: None
         self.address = JoinAddress("", options.code)
         self.viewers = self.most_viewers = 0
-        self.welcomed = False  # whether the address was shown, so that the first page may be
+        self.address_shown = False  # whether the address was shown, so that the first page may be
 
     def open(self, address: Callable[[int], JoinAddress]) -> None:
         """Start the server. `address` is that of a port.

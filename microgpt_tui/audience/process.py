@@ -50,8 +50,10 @@ class ServerOptions:
 
 
 class AudienceProcess:
-    """The process. `heard` is called with each message from it, in a thread; `lost` and `back` when it died, and when
-    it is there again."""
+    """The process of the server, which is started again when it dies.
+
+    In threads, `heard` is called with each message from it, `lost` when it died, `back` when it is there again.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""`ScreenFrame`: what stands on the screen, line by line, for viewers elsewhere; `Paced` says when to look at it."""
+"""`ScreenFrame`: what stands on the screen, line by line, for viewers elsewhere; `FramePacer`: when to look at it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def style_text(style: Style | None, colours: Colours) -> str:
     return f"{look.colour}/{look.background}/{flags}"
 
 
-class Paced:
+class FramePacer:
     """Calls something soon after the screen of an app was painted, at most once in INTERVAL.
 
     What is about to be painted comes first: keys do not wait for it, unless they come so fast that there is no rest.
@@ -99,7 +99,7 @@ class Paced:
             self._timer = loop.call_at(self._wanted, self._call)
 
     def stop(self) -> None:
-        """Call nothing any more."""
+        """Call nothing from now on."""
         if self._timer is not None:
             self._timer.cancel()
 

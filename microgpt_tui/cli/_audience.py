@@ -14,8 +14,8 @@ from click.core import ParameterSource
 
 from engine.language.chosen import language
 from microgpt_tui.cli._exit import Failure, print_result
-from microgpt_tui.cli._network import address_of, only_here, parse_public, url_of
-from microgpt_tui.cli._options import FilePath
+from microgpt_tui.cli._network import address_of, parse_public, url_of
+from microgpt_tui.cli._options import FilePath, number_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.texts.say import say
 
@@ -32,37 +32,12 @@ PANEL = say("cli.panel.audience")
 
 def audience_options(command: F) -> F:
     """Give a command --audience and the options that go with it."""
-    number = click.IntRange(min=1)
     options = (
         click.option("--audience", is_flag=True, help=say("cli.lecture.audience"), panel=PANEL),
         click.option("--host", default="0.0.0.0", show_default=True, help=say("cli.lecture.host"), panel=PANEL),
-        click.option(
-            "--port",
-            type=click.IntRange(0, 65535),
-            default=8001,
-            show_default=True,
-            metavar="N",
-            help=say("cli.lecture.port"),
-            panel=PANEL,
-        ),
-        click.option(
-            "--viewers",
-            type=number,
-            default=1000,
-            show_default=True,
-            metavar="N",
-            help=say("cli.lecture.viewers"),
-            panel=PANEL,
-        ),
-        click.option(
-            "--visitors",
-            type=click.IntRange(min=0),
-            default=8,
-            show_default=True,
-            metavar="N",
-            help=say("cli.lecture.visitors"),
-            panel=PANEL,
-        ),
+        number_option("--port", default=8001, text=say("cli.lecture.port"), low=0, high=65535, panel=PANEL),
+        number_option("--viewers", default=1000, text=say("cli.lecture.viewers"), panel=PANEL),
+        number_option("--visitors", default=8, text=say("cli.lecture.visitors"), low=0, panel=PANEL),
         click.option("--public-url", metavar="URL", help=say("cli.lecture.public_url"), panel=PANEL),
         click.option(
             "--results", type=FilePath(written=True), metavar="FILE", help=say("cli.lecture.results"), panel=PANEL
@@ -100,6 +75,7 @@ def audience_of(
     from microgpt_tui.audience.address import JoinAddress, new_code
     from microgpt_tui.audience.audience import LiveAudience
     from microgpt_tui.audience.process import ServerOptions
+    from microgpt_tui.web.access import only_here
 
     public = parse_public(public_url, ctx)
     listens = address_of(host)

@@ -37,13 +37,6 @@ def parse_public(text: str | None, ctx: click.Context) -> Public | None:
         raise click.UsageError(f"--public-url: {error}", ctx) from None
 
 
-def only_here(address: str, public: Public | None) -> bool:
-    """Whether only this computer reaches what listens there."""
-    from microgpt_tui.web.access import host_name, is_loopback
-
-    return is_loopback(address) and (public is None or is_loopback(host_name(public.host)))
-
-
 def _own_address() -> str:
     """The address that this computer would send from. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -125,6 +125,15 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return data_option(split_option(hyperparameters(command)))
 
 
+def number_option(
+    *flags: str, default: int, text: str, low: int = 1, high: int | None = None, panel: str | None = None
+) -> Callable[[F], F]:
+    """An option that is a whole number, and has a default that its help tells."""
+    return click.option(
+        *flags, type=click.IntRange(low, high), default=default, show_default=True, metavar="N", help=text, panel=panel
+    )
+
+
 def until_option(text: str, required: bool = False) -> Callable[[F], F]:
     return click.option(
         "--until", type=click.IntRange(min=1), required=required, metavar="N", help=text, panel=TRAINING
@@ -132,9 +141,7 @@ def until_option(text: str, required: bool = False) -> Callable[[F], F]:
 
 
 def step_option(text: str) -> Callable[[F], F]:
-    return click.option(
-        "--step", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help=text, panel=DATA
-    )
+    return number_option("--step", default=0, text=text, low=0, panel=DATA)
 
 
 def script_arguments(command: F) -> F:

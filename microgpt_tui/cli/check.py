@@ -12,7 +12,15 @@ import rich_click as click
 from click.exceptions import Exit
 
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import DATA, examples, json_option, script_arguments, script_options, step_option
+from microgpt_tui.cli._options import (
+    DATA,
+    examples,
+    json_option,
+    number_option,
+    script_arguments,
+    script_options,
+    step_option,
+)
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import read_script
 from microgpt_tui.drawing.terminal_text import printable
@@ -38,15 +46,7 @@ WIDEST = 100
 )
 @script_arguments
 @step_option(say("cli.check.step"))
-@click.option(
-    "--steps",
-    type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
-    metavar="N",
-    help=say("cli.check.steps"),
-    panel=DATA,
-)
+@number_option("--steps", default=3, text=say("cli.check.steps"), panel=DATA)
 @script_options
 @json_option()
 def check(

@@ -20,6 +20,7 @@ from microgpt_tui.cli._options import (
     check_targets,
     examples,
     file_option,
+    number_option,
     run_options,
     theme_option,
 )
@@ -60,14 +61,11 @@ GRAPH_LINES = 60  # what has more is folded
     help=say("cli.export.format"),
     panel=OUTPUT,
 )
-@click.option("--size", default="120x36", show_default=True, metavar="WxH", panel=OUTPUT,
-              help=say("cli.export.size"))  # fmt: skip
+@click.option("--size", default="120x36", show_default=True, metavar="WxH", help=say("cli.export.size"), panel=OUTPUT)
 @theme_option
 @click.option("--pane", metavar="NAME", help=say("cli.export.pane"), panel=OUTPUT)
-@click.option("--graph", metavar="SCALAR", panel=OUTPUT,
-              help=say("cli.export.graph"))  # fmt: skip
-@click.option("--steps", type=click.IntRange(1, 3), default=2, show_default=True, metavar="N", panel=OUTPUT,
-              help=say("cli.export.steps"))  # fmt: skip
+@click.option("--graph", metavar="SCALAR", help=say("cli.export.graph"), panel=OUTPUT)
+@number_option("--steps", default=2, text=say("cli.export.steps"), high=3, panel=OUTPUT)
 @run_options
 @click.pass_context
 def export(

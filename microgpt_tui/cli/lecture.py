@@ -15,7 +15,7 @@ from engine.language.chosen import language
 from engine.model.config import Config
 from microgpt_tui.cli._audience import audience_of, audience_options, refuse_network
 from microgpt_tui.cli._exit import BAD, Failure, print_result
-from microgpt_tui.cli._options import FilePath, LecturePath, examples, theme_option
+from microgpt_tui.cli._options import FilePath, LecturePath, examples, number_option, theme_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import compile_loops, open_session
 from microgpt_tui.cli.open import in_terminal, need_terminal, open_debugger
@@ -43,20 +43,13 @@ INSTEAD = say("cli.panel.instead")
     ),
 )
 @click.argument("wanted", type=LecturePath(), required=False, metavar="[NAME|FILE.md]")
-@click.option(
-    "--page", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help=say("cli.lecture.page")
-)
+@number_option("--page", default=1, text=say("cli.lecture.page"))
 @click.option("--big", is_flag=True, help=say("cli.lecture.big"))
 @click.option("--source", type=FilePath(), metavar="FILE", help=say("cli.lecture.source"))
 @theme_option
 @audience_options
 @click.option("--list", "listed", is_flag=True, help=say("cli.lecture.list"), panel=INSTEAD)
-@click.option(
-    "--check",
-    is_flag=True,
-    help=say("cli.lecture.check"),
-    panel=INSTEAD,
-)
+@click.option("--check", is_flag=True, help=say("cli.lecture.check"), panel=INSTEAD)
 @click.option(
     "--handout",
     type=FilePath(written=True),
@@ -64,12 +57,7 @@ INSTEAD = say("cli.panel.instead")
     help=say("cli.lecture.handout"),
     panel=INSTEAD,
 )
-@click.option(
-    "--notes",
-    is_flag=True,
-    help=say("cli.lecture.notes"),
-    panel=INSTEAD,
-)
+@click.option("--notes", is_flag=True, help=say("cli.lecture.notes"), panel=INSTEAD)
 @click.pass_context
 def lecture(
     ctx: click.Context,

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from engine.errors import ConfigError
 from engine.hangul import syllables
-from microgpt_tui.cli._options import FilePath, examples
+from microgpt_tui.cli._options import FilePath, examples, number_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import compile_loops, say_size
 from microgpt_tui.drawing.numbers import small_percent
@@ -30,15 +30,7 @@ from microgpt_tui.texts.say import say
     ),
 )
 @click.argument("file", type=FilePath(), metavar="FILE.safetensors")
-@click.option(
-    "-n",
-    "--number",
-    type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
-    metavar="N",
-    help=say("cli.sample.number"),
-)
+@number_option("-n", "--number", default=20, text=say("cli.sample.number"))
 @click.option("--temperature", type=float, default=0.5, show_default=True, help=say("cli.sample.temperature"))
 @click.option("--seed", type=int, help=say("cli.sample.seed"))
 @click.option("--prefix", default="", metavar="TEXT", help=say("cli.sample.prefix"))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from microgpt_tui.cli._exit import Failure, discard_output, print_result
-from microgpt_tui.cli._network import only_here, parse_public, url_of
-from microgpt_tui.cli._options import examples
+from microgpt_tui.cli._network import parse_public, url_of
+from microgpt_tui.cli._options import examples, number_option
 from microgpt_tui.cli._session import compile_loops
 from microgpt_tui.texts.say import say
 
@@ -31,37 +31,10 @@ NETWORK = say("cli.panel.network")
     ),
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND ...]")
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help=say("cli.serve.host"),
-    panel=NETWORK,
-)
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8000,
-    show_default=True,
-    metavar="N",
-    help=say("cli.serve.port"),
-    panel=NETWORK,
-)
-@click.option(
-    "--visitors",
-    type=click.IntRange(min=1),
-    default=8,
-    show_default=True,
-    metavar="N",
-    help=say("cli.serve.visitors"),
-    panel=NETWORK,
-)
-@click.option(
-    "--public-url",
-    metavar="URL",
-    help=say("cli.serve.public_url"),
-    panel=NETWORK,
-)
+@click.option("--host", default="127.0.0.1", show_default=True, help=say("cli.serve.host"), panel=NETWORK)
+@number_option("--port", default=8000, text=say("cli.serve.port"), low=0, high=65535, panel=NETWORK)
+@number_option("--visitors", default=8, text=say("cli.serve.visitors"), panel=NETWORK)
+@click.option("--public-url", metavar="URL", help=say("cli.serve.public_url"), panel=NETWORK)
 @click.pass_context
 def serve(
     ctx: click.Context, command: tuple[str, ...], host: str, port: int, visitors: int, public_url: str | None
@@ -73,12 +46,12 @@ def serve(
     import secrets
 
     from microgpt_tui.storage.threads import check_threads
-    from microgpt_tui.web.access import AccessControl
+    from microgpt_tui.web.access import AccessControl, only_here
     from microgpt_tui.web.connections import Connections, max_connections
     from microgpt_tui.web.listener import listen
     from microgpt_tui.web.reports import Reports
     from microgpt_tui.web.secret import Token
-    from microgpt_tui.web.server import Server, run_server
+    from microgpt_tui.web.server import DebuggerServer, run_server
 
     public = parse_public(public_url, ctx)
     check_threads()
@@ -93,7 +66,7 @@ def serve(
         token = None if only_here(address, public) else secrets.token_urlsafe(16)
         _print_address(address, port, token, public)
         access = AccessControl(Token(token) if token else None, port, public)
-        server = Server(command, visitors, access, _notify_owner, public)
+        server = DebuggerServer(command, visitors, access, _notify_owner, public)
         run_server(server, listening, Connections(Reports(_notify_owner), most))
     _notify_owner(say("cli.serve.stopped"))
 

@@ -10,7 +10,7 @@ import rich_click as click
 from engine.model.config import Config
 from microgpt_tui.cli._exit import print_result
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import DATA, OUTPUT, examples, json_option, run_options, step_option
+from microgpt_tui.cli._options import DATA, OUTPUT, examples, json_option, number_option, run_options, step_option
 from microgpt_tui.cli._session import session_at
 from microgpt_tui.texts.say import say
 
@@ -33,15 +33,7 @@ if TYPE_CHECKING:
 @click.option("--pos", type=click.IntRange(min=0), metavar="N", help=say("cli.why.pos"), panel=DATA)
 @click.option("--logit", metavar="TOKEN", help=say("cli.why.logit"), panel=DATA)
 @click.option("--rival", metavar="TOKEN", help=say("cli.why.rival"), panel=DATA)
-@click.option(
-    "--count",
-    type=click.IntRange(1, 1000),
-    default=8,
-    show_default=True,
-    metavar="N",
-    help=say("cli.why.count"),
-    panel=OUTPUT,
-)
+@number_option("--count", default=8, text=say("cli.why.count"), high=1000, panel=OUTPUT)
 @json_option()
 @run_options
 def why(

@@ -51,7 +51,7 @@ class SeriesLoader:
             self._wishes[who] = wish
             if not self._working:
                 self._working = True
-                self._owner.run_worker(self._work, thread=True, group="historian")
+                self._owner.run_worker(self._work, thread=True, group="series")
             elif not wish <= before:
                 self._newer.set()
 

@@ -23,8 +23,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.texts.say import say
 
-COUNT, HITS = 8, 10  # cells
-CHECK = 12
+COUNT, HITS, CHECK = 8, 10, 12  # cells
 CHECK_ID = "check-"  # before the name of a health check: what its line is called
 
 
@@ -32,9 +31,8 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
     """Hands every change to `keep` at once. Returns the breakpoint that the user wants to go to, if any."""
 
     TITLE_ABOVE, WIDEST = say("dialogs.breakpoints.title"), 96
-    CSS = f"BreakpointsScreen .box {{ width: {WIDEST}; }}"
     BINDINGS: ClassVar[list[BindingType]] = bindings(
-        Key("breakpoints.close", "escape,q,B", "dismiss(None)"),
+        Key("breakpoints.close", "escape,q,B", "dismiss"),
         Key("breakpoints.add", "a", "add", priority=True),
         Key("breakpoints.edit", "e", "edit", priority=True),
         Key("breakpoints.switch", "space", "switch"),
@@ -56,7 +54,7 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
 
     def options(self) -> Iterator[Option | None]:
         for each in self._breakpoints:
-            line = _switch(each.enabled)
+            line = _bullet(each.enabled)
             line.fit(
                 replace(each, count=1, enabled=True).describe(self._scope.place_names), self.room - 2 - COUNT - HITS
             )
@@ -71,7 +69,7 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
             yield Option(Text(say("dialogs.breakpoints.none_yet_types_one")), disabled=True)
         yield None
         for check, about in CHECKS.items():
-            line = _switch(check in self._annotations.checks).fit(check, CHECK)
+            line = _bullet(check in self._annotations.checks).fit(check, CHECK)
             yield option(line.fit(about, self.room - 2 - CHECK, theme.DIM), f"{CHECK_ID}{check}")
 
     @property
@@ -144,5 +142,5 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
             self.dismiss(self._breakpoint)
 
 
-def _switch(on_: bool) -> Line:
-    return Line().add("● " if on_ else "○ ", theme.WARNING if on_ else theme.DIM)
+def _bullet(enabled: bool) -> Line:
+    return Line().add("● " if enabled else "○ ", theme.WARNING if enabled else theme.DIM)

@@ -28,10 +28,9 @@ RANGE, LINES = 12, 7  # cells of a chapter's lines, and of a page's
 class ChaptersScreen(ListDialog[tuple[Course, int, int] | None]):
     """Returns the course, which may be in another language by now, and the places of chapter and page; or None."""
 
-    TITLE_ABOVE, WIDEST = say("dialogs.chapters.title"), 78
-    CSS = f"ChaptersScreen .box {{ width: {WIDEST}; }}"
+    TITLE_ABOVE, WIDEST = say("dialogs.chapters.title"), 100
     BINDINGS: ClassVar[list[BindingType]] = bindings(
-        Key("chapters.close", "escape,q,l", "dismiss(None)"),
+        Key("chapters.close", "escape,q,l", "dismiss"),
         Key("chapters.language", "tab,k", "translate", priority=True),
         Key("chapters.file", "f", "file"),
         Key("chapters.choose", "space,right,pagedown", "choose", priority=True),
@@ -68,12 +67,13 @@ class ChaptersScreen(ListDialog[tuple[Course, int, int] | None]):
 
     def _regions(self) -> Iterator[Option]:
         shown = self._map
+        longest = 1 + max(cell_len(region.label) for region in shown.regions)
         for i, region in enumerate(shown.regions):
             owner, (first, last) = region.owner, region.lines
             line = Line()
             if shown.has_lines:
                 line.fit(f"{first}-{last}" if last > first else f"{first}", LINES, theme.NEW, right=True).add(" ")
-            line.fit(region.label, self.room // 2 - line.width)
+            line.fit(region.label, min(longest, self.room // 2 - line.width))
             line.add(f" {owner.place + 1:>2}.{owner.page + 1:<3}", theme.STRONG)
             title = plain_words(self._course.chapters[owner.place].pages[owner.page].title.text)
             yield option(line.most(title, self.room - line.width, theme.DIM), f"{owner.place} {owner.page} {i}")

@@ -50,7 +50,7 @@ class GradCheckScreen(Modal[int | None]):
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = bindings(
         Key("gradcheck.stop", "escape,g", "stop"),
-        Key("gradcheck.close", "q", "dismiss(None)"),
+        Key("gradcheck.close", "q,space,pagedown", "dismiss", "q"),  # a clicker has no other key to go on in a lecture
         Key("gradcheck.all", "m", "all"),
         Key("gradcheck.choose", "enter", "take"),
         Key("gradcheck.larger", "plus,equals_sign", "scale(10)"),
@@ -102,7 +102,7 @@ class GradCheckScreen(Modal[int | None]):
         """Check the scalar, or all of its matrix or tensor."""
         self._many = self.at_work = many
         self._job += 1
-        rows = family(self._view, self._row)[1].ravel() if many else None
+        rows = matrix_or_tensor(self._view, self._row)[1].ravel() if many else None
         work = partial(self._work, self._job, self._row, rows, self._h)
         self.run_worker(work, thread=True, group="gradcheck")
 
@@ -139,12 +139,12 @@ class GradCheckScreen(Modal[int | None]):
         """Show the result, unless a later job has begun since."""
         if message.job == self._job:
             self.result = message.result
-            size = family(self._view, self._row)[1].size
+            size = matrix_or_tensor(self._view, self._row)[1].size
             self.at_work = isinstance(self.result, Summary) and self.result.count < size
             self._show()
 
     def _show(self) -> None:
-        name, rows = family(self._view, self._row)
+        name, rows = matrix_or_tensor(self._view, self._row)
         program = self._view.program
         title, keys, body = name, say("dialogs.gradcheck.arrows_other_numbers_default"), Text()
         match self.result:
@@ -208,7 +208,7 @@ class GradCheckScreen(Modal[int | None]):
         self._check(many=False)
 
 
-def family(view: View, row: int) -> tuple[str, Rows]:
+def matrix_or_tensor(view: View, row: int) -> tuple[str, Rows]:
     """The matrix, (rows, columns), or the tensor, (n,), that a scalar belongs to or is on the way to, and its name."""
     place = view.program.parameter_of(row)
     if place is not None:
@@ -223,7 +223,7 @@ def family(view: View, row: int) -> tuple[str, Rows]:
 
 def neighbour(view: View, row: int, dx: int, dy: int) -> int:
     """The scalar beside one in its matrix, or before or after it in its tensor or on the tape; itself at an edge."""
-    _, rows = family(view, row)
+    _, rows = matrix_or_tensor(view, row)
     place = np.argwhere(rows == row)
     if not len(place):
         following = view.program.rows[view.live(view.program.rows)]
@@ -241,11 +241,10 @@ def check_text(check: CheckedGradient, own_h: bool) -> Text:
     _row(text, "loss(x + h)", f"{check.loss_plus!r}")
     _row(text, "loss(x − h)", f"{check.loss_minus!r}")
     text.append("\n")
-    pair = f"{check.finite_difference:+.15e}", f"{check.gradient:+.15e}"
-    for label, figure in zip(
-        ("(loss(x + h) − loss(x − h)) / 2h", say("dialogs.gradcheck.gradient")), pair, strict=True
-    ):
-        same = len(list(takewhile(lambda both: both[0] == both[1], zip(*pair, strict=True)))) if _alike(*pair) else 0
+    labels = "(loss(x + h) − loss(x − h)) / 2h", say("dialogs.gradcheck.gradient")
+    figures = f"{check.finite_difference:+.15e}", f"{check.gradient:+.15e}"
+    same = _common(*figures)
+    for label, figure in zip(labels, figures, strict=True):
         text.append(set_cell_size(label, LABEL + 2), theme.DIM)
         text.append(figure[:same], theme.STRONG + Style(underline=True)).append(f"{figure[same:]}\n", theme.TEXT)
     _row(text, say("dialogs.gradcheck.difference"), f"{check.difference:+.2e}")
@@ -268,11 +267,11 @@ def gradient_remark(check: CheckedGradient) -> str:
     return say("dialogs.gradcheck.larger_h_cuts_off")
 
 
-def summary_text(summary: Summary, of: int) -> Text:
+def summary_text(summary: Summary, total: int) -> Text:
     """Many checks: how far they are, the largest difference, and how many relative differences of each size."""
-    text, done = Text(), summary.count / of
+    text, done = Text(), summary.count / total
     text.append("━" * round(done * 50), theme.DONE).append("━" * (50 - round(done * 50)), theme.FAINT)
-    text.append(say("dialogs.gradcheck.share_of", count=summary.count, of=of), theme.STRONG)
+    text.append(say("dialogs.gradcheck.share_of", count=summary.count, of=total), theme.STRONG)
     if summary.largest is not None:
         _row(text, say("dialogs.gradcheck.largest_difference"), f"{summary.largest.difference:+.2e}")
         _row(text, say("dialogs.gradcheck.at"), summary.largest.name)
@@ -301,6 +300,8 @@ def _row(text: Text, label: str, figure: str, note: str = "") -> None:
     text.append(set_cell_size(label, LABEL + 2), theme.DIM).append(figure, theme.TEXT).append(f"{note}\n", theme.DIM)
 
 
-def _alike(one: str, other: str) -> bool:
-    """Whether two figures have the same power of ten, so that their digits can be compared."""
-    return math.isfinite(float(one)) and one.partition("e")[2] == other.partition("e")[2]
+def _common(one: str, other: str) -> int:
+    """How many characters two figures have in common from the first on; 0 where their powers of ten differ."""
+    if not math.isfinite(float(one)) or one.partition("e")[2] != other.partition("e")[2]:
+        return 0
+    return sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(one, other, strict=True)))

@@ -1,4 +1,4 @@
-"""The page that shows an audience where the lecture can be followed: address, code, QR code."""
+"""`JoinScreen`: where an audience can follow the lecture, with address, code and QR code, over the whole screen."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from microgpt_tui.audience.address import LIGHT, JoinAddress, qr_code
 from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture, beside
-from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.picture_view import PictureView
+from microgpt_tui.widgets.textual_fixes import SafeScreen
 
 TEXT, GAP = 38, 3  # columns for the words beside the code, and between them
 
 
-class JoinScreen(Passing[None]):
+class JoinScreen(SafeScreen[None]):
     """Shown until a key is pressed that turns a page, or leaves one."""
 
     DEFAULT_CSS = "JoinScreen PictureView { width: 1fr; height: 1fr; background: $background; }"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, TypeVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -13,26 +14,28 @@ from textual.widgets.option_list import Option
 
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.widgets.modal import Modal
-from microgpt_tui.widgets.textual_fixes import SafeOptionList
+from microgpt_tui.widgets.textual_fixes import AbstractMeta, SafeOptionList
 
 T = TypeVar("T")
 
 
-class ListDialog(Modal[T], Generic[T]):
-    """Subclasses give the title, the keys in the lower border and the options; a None among these is a line across."""
+class ListDialog(Modal[T], metaclass=AbstractMeta):
+    """Subclasses give the title, the keys in the lower border and the options."""
 
     TITLE_ABOVE: ClassVar[str]
     WIDEST: ClassVar[int]  # cells of the frame
 
+    @abstractmethod
     def keys_below(self) -> str:
-        raise NotImplementedError
+        """The keys, for the lower border."""
 
+    @abstractmethod
     def options(self) -> Iterable[Option | None]:
-        """The list as it is now."""
-        raise NotImplementedError
+        """The list as it is now; None is a line across."""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
+            box.styles.width = self.WIDEST
             box.border_title, box.border_subtitle = self.TITLE_ABOVE, self.keys_below()
             yield SafeOptionList(markup=False)
 

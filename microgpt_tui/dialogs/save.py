@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 from engine import CheckpointError
 from engine.checkpoint.checkpoint import Checkpoint, write
 from microgpt_tui.debugger.keys import Key, bindings
-from microgpt_tui.dialogs.text_input import Typing
+from microgpt_tui.dialogs.text_input import InputDialog
 from microgpt_tui.drawing.terminal_text import lines, shell_word
 from microgpt_tui.texts.say import say
 
@@ -24,9 +24,10 @@ SUFFIX = ".safetensors"
 LONGEST_QUOTED = 40  # characters of a wrong name
 
 
-class SaveScreen(Typing[Path | None]):
-    """Returns the file in which the run is saved; None after escape. A reason why it cannot be saved stands below the
-    line, which can be corrected.
+class SaveScreen(InputDialog[Path | None]):
+    """Returns the file in which the run is saved; None after escape.
+
+    The reason why it cannot be saved stands below the line, which can be corrected.
     """
 
     CSS = "SaveScreen .box { width: 72; }"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, TypeVar
 
 from rich.cells import cell_len, set_cell_size
 from textual import events, on
@@ -25,8 +25,8 @@ LONGEST = 500  # characters of a line; whole numbers longer than this are none t
 T = TypeVar("T")
 
 
-class Typing(Modal[T], Generic[T]):
-    """A modal with one line to type in. What is typed or pasted before the line is mounted goes into it."""
+class InputDialog(Modal[T]):
+    """A dialog with one line to type in. What is typed or pasted before the line is mounted goes into it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,13 +58,13 @@ class Typing(Modal[T], Generic[T]):
             self._early, self._entered = "", False
 
 
-class AskScreen(Typing[T | None], Generic[T]):
+class AskScreen(InputDialog[T | None]):
     """Asks for a line in a frame. Returns what `read` makes of it, or None after escape.
 
     `read` raises EngineError for a line that is wrong: the reason is shown below the line, which stays.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Key("ask.close", "escape", "dismiss(None)"))
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Key("ask.close", "escape", "dismiss"))
 
     def __init__(self, title: str, hint: str, read: Callable[[str], T], text: str = "") -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class AskScreen(Typing[T | None], Generic[T]):
             note.update(printable(f"{error}."))
 
 
-class LineScreen(Typing[T | None], Generic[T]):
+class LineScreen(InputDialog[T | None]):
     """Asks for a line at the bottom of the screen until one can be read, and returns its meaning; None after escape.
 
     `sign` stands before the line, and above it `hint`, how the line could go on, or what is wrong with it. `read`

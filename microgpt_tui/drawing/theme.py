@@ -9,7 +9,7 @@ from rich.style import Style
 from textual.theme import Theme
 
 from engine.immutable import immutable
-from microgpt_tui.drawing.highlighting import CodeStyles
+from microgpt_tui.drawing.highlighted_code import CodeStyles
 
 
 @immutable

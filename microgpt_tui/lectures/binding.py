@@ -85,11 +85,22 @@ class ExpectedAction:
         """What the viewer is to do, in the words of a language."""
         if self.key is not None:
             return words["key"].format(key=self.key.shown)
-        return words["choose" if self.what else "make"].format(what=self.source.text)
+        if not self.what:
+            return words["make"].format(what=self.source.text)
+        number = getattr(self.choice, self.what) if self.choice else None
+        return words[f"choose_{self.what}" if number is not None else f"choose_any_{self.what}"].format(number=number)
 
     def chosen(self, frame: Frame) -> int | None:
         """The head or the layer that is chosen, if one is waited for."""
         return {"head": frame.head, "layer": frame.layer}.get(self.what)
+
+    def choice_after(self, frame: Frame) -> Choice:
+        """The head or the layer that does it: the one that is waited for, else the next one."""
+        if self.choice is not None:
+            return self.choice
+        count = {"head": frame.config.n_head, "layer": frame.config.n_layer}[self.what]
+        number = ((self.chosen(frame) or 0) + 1) % count
+        return Choice(head=number) if self.what == "head" else Choice(layer=number)
 
     def done(self, frame: Frame, before: int | None) -> bool:
         """Whether it is done; `before` is what was `chosen` when the page began. A key is handled elsewhere."""

@@ -310,6 +310,8 @@ def _act(header: Header, mistakes: list[LectureError]) -> PageAction | None:
         options, answer = header.all("options"), header.one("answer")
         if bool(options) != bool(answer):
             mistakes.append(source.fault(say("lectures.parser.options_and_answer")))
+        if len(options) == 1:
+            mistakes.append(options[0].fault(say("lectures.parser.one_option")))
         results = header.one("results")
         if results is not None and results.text not in RESULTS:
             known = ", ".join(RESULTS)

@@ -152,6 +152,11 @@ class LecturePlayer:
         return self.progress is ActProgress.DONE
 
     @property
+    def answer_is_near(self) -> bool:
+        """Whether the run is on its way to the moment with which the page's act ends."""
+        return self.done and self.aim is not None and self.bound.page.act is not None
+
+    @property
     def begun(self) -> bool:
         """Whether the page has come further than when it was turned to."""
         return self.progress is ActProgress.BEGUN or (self.done and self.bound.page.act is not None)
@@ -249,8 +254,9 @@ class LecturePlayer:
 
     # What is shown besides the page.
 
-    def status(self, viewers: int | None = None) -> LectureStatus:
-        """The line below the lecture; `viewers` are those who watch, None where nobody can."""
+    def status(self, viewers: int | None = None, at: int | None = None) -> LectureStatus:
+        """The line below the lecture. `viewers` are those who watch, None where nobody can; `at` is the step that a
+        moving run has come to, if that is known."""
         words, keys, press = self.lecture.words, {key.id: key for key in IN_LECTURE}, self.next
         count = f"{self.lecture.page + 1}/{len(self.bound_pages)}  {minutes(self.lecture.seconds)}"
         if self.lecture.hidden:
@@ -262,8 +268,12 @@ class LecturePlayer:
             both = ((keys["page.chapters"], self._return()), (keys["page.leave"], words["leave"]))
             return LectureStatus(words["exploring"], both, count, urgent=True)
         if self.aim is not None:
-            hint = words["on_the_way"].format(step=f"{self.aim.step:,}")
-            return LectureStatus(hint, tuple((keys[f"page.{name}"], words[name]) for name in ("next", "back")), count)
+            step = f"{self.aim.step:,}"
+            hint = words["on_the_way"].format(step=step)
+            if at is not None and at != self.aim.step:
+                hint = words["on_the_way_at"].format(step=step, at=f"{at:,}")
+            ways = ("back",) if self.answer_is_near else ("next", "back")
+            return LectureStatus(hint, tuple((keys[f"page.{name}"], words[name]) for name in ways), count)
         names = ("back", "explore", "chapters", "blank", "leave", *(["address"] if viewers is not None else []))
         named = ((keys[f"page.{name}"], words[name]) for name in names)
         hint, act, expected = "", self.bound.page.act, self.bound.expected
@@ -274,7 +284,8 @@ class LecturePlayer:
         elif press is Press.REVEAL and isinstance(act, Ask) and act.options:
             hint = words["pick"]
         why = ((keys["page.why"], words["why"]),) if self.bound.page.why else ()
-        shown = ((keys["page.next"], self._next_words()), *why, *named)
+        ready = ((keys["page.next"], self._next_words()), *why) if self.rendered is not None else ()
+        shown = (*ready, *named)
         return LectureStatus(hint, shown, count, urgent=press is Press.GO_ON)
 
     def _return(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ from microgpt_tui.drawing.wrapped_text import wrapped
 from microgpt_tui.operations.canvas import Board
 from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.picture_view import PictureView
+from microgpt_tui.widgets.textual_fixes import AbstractMeta
 
 
 class Pane(PictureView, can_focus=True):
@@ -182,7 +184,7 @@ class Pane(PictureView, can_focus=True):
         return here.target in made and any(s.y == here.y and s.target in made for s in spots)
 
 
-class PositionPane(Pane):
+class PositionPane(Pane, metaclass=AbstractMeta):
     """A pane of one token position. A run may have none; the update phase leaves alone what it shows.
 
     Subclasses override `draw_position`, and `lacks` if they need more than a run that says what its positions compute.
@@ -217,9 +219,9 @@ class PositionPane(Pane):
             self.draw_position(board)
         return board.picture
 
+    @abstractmethod
     def draw_position(self, board: Board) -> None:
         """Draw the frame's position in the forward or the backward phase."""
-        raise NotImplementedError
 
 
 def top_of(focus: int, lines: int, height: int) -> int:

@@ -22,6 +22,7 @@ from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.picture_view import PictureView
 
 FIGURE, DIGITS_NEED = 2, 5  # lines for a figure in letters, and the least for one in large digits
+LEAST_LABEL = 8  # cells from which a label of the map says something
 MAP_WIDE = 60  # cells from which a line of the map has room for the chapter
 BOLD = Style(bold=True)
 ROWS = 4  # of the screen that a line of code may take
@@ -130,7 +131,10 @@ def _code(page: RenderedPage, width: int, whole: bool) -> list[Line]:
 
 
 def file_map_lines(shown: FileMap, width: int, room: int) -> list[Line]:
-    """Which chapter each part of the file belongs to: a line for each, or two where it is narrow and there is room."""
+    """Which chapter each part of the file belongs to: a line for each, or two where it is narrow and there is room.
+
+    In a narrow line the title comes first, and of the code as much as there is room for.
+    """
     lines: list[Line] = []
     ranges = max((len(chapter.lines) for chapter in shown.chapters), default=0) if shown.has_lines else 0
     in_two = width < MAP_WIDE and 2 * len(shown.chapters) <= room
@@ -141,10 +145,12 @@ def file_map_lines(shown: FileMap, width: int, room: int) -> list[Line]:
         if in_two:
             lines.append(line.most(chapter.largest.label, width - line.width, theme.NEW))
             line = Line().to(ranges + 1)
-        else:
+        elif width >= MAP_WIDE:
             line.fit(chapter.largest.label, (width - ranges) // 2, theme.NEW).add(" ")
-        line.add(number, theme.STRONG)
-        lines.append(line.most(chapter.title, width - line.width, theme.TEXT))
+        line.add(number, theme.STRONG).most(chapter.title, width - line.width, theme.TEXT)
+        if width < MAP_WIDE and not in_two and width - line.width > LEAST_LABEL:
+            line.add(" ").most(chapter.largest.label, width - line.width, theme.NEW)
+        lines.append(line)
     return lines
 
 

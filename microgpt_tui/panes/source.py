@@ -15,7 +15,7 @@ from rich.style import Style
 from engine.timeline.explainer import CodeText, SourceLine
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.highlighting import CodeStyles, highlighted
+from microgpt_tui.drawing.highlighted_code import CodeStyles, highlighted
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.explanations.sentences import left_out_of, pane_title
 from microgpt_tui.panes.base import Pane, says, top_of

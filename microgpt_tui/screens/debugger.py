@@ -105,7 +105,7 @@ def halting(action: Action[P]) -> Action[P]:
 
 
 class DebuggerScreen(Screen[None]):
-    """One moment of a run, seen from every side.
+    """Shows one moment of a run in panes, and moves the run by keys.
 
     A subclass may override `layout_for` and `check_action`, and set `after_show` and the `diverted` of the navigator.
     """
@@ -145,7 +145,7 @@ class DebuggerScreen(Screen[None]):
         keys = {spec.id: spec.display or spec.key or "" for spec in registry.PANES} if self.KEYS_IN_BORDERS else {}
         self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase), keys)
         self.grid.lacking = registry.lacking(session.view())
-        self.historian = SeriesLoader(self, session)
+        self.series_loader = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
         self._copy: StepCopy | None = None
         self._copy_of = session
@@ -198,7 +198,7 @@ class DebuggerScreen(Screen[None]):
             self.what_if.branches.put_away()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Say so when there is not enough room to show anything honestly."""
+        """Place the panes; say so where there is too little room for them."""
         width, height = event.size
         small = width < SMALLEST[0] or height < SMALLEST[1]
         self.set_class(small, "-too-small")
@@ -259,7 +259,7 @@ class DebuggerScreen(Screen[None]):
         fault = str(self.state.fault) if self.state.fault else None
         session = self.session
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
-        state, what_if, past, names = self.state, self.what_if, self.historian.known, self.motion.names
+        state, what_if, past, names = self.state, self.what_if, self.series_loader.known, self.motion.names
         if session is not self._copy_of:
             self._copy, self._copy_of = step_copy_of(session), session
         chosen = self.grid.zoomed or (self.grid.chosen.id if self.grid.chosen else None)
@@ -333,12 +333,12 @@ class DebuggerScreen(Screen[None]):
         return self.app.animation_level != "none" and not (self.app.is_headless or slow or self.busy)
 
     def on_key(self, event: events.Key) -> None:
-        """Any key, whatever it does besides, shows all of what fills up."""
+        """Show all of what fills up, whatever else the key does."""
         del event
         self.change.finish()
 
     def on_mouse_down(self) -> None:
-        """So does a click."""
+        """Show all of what fills up, whatever else the click does."""
         self.change.finish()
 
     def show_soon(self) -> None:
@@ -357,7 +357,7 @@ class DebuggerScreen(Screen[None]):
             self.query_one(Explanation).show_live(self.state.live)
 
     def release_run(self) -> None:
-        """The run begins to move: panes keep their pictures, and let go of its numbers."""
+        """Let panes keep their pictures, and let go of the numbers of a run that begins to move."""
         for pane in self.panes:
             pane.let_go()
 
@@ -365,29 +365,29 @@ class DebuggerScreen(Screen[None]):
 
     @on(RunController.Moved)
     def moved(self, message: RunController.Moved) -> None:
-        """A moving run rests for a frame."""
+        """Show a moving run, which rests for a frame."""
         self.navigator.report(message)
 
     @on(RunController.Arrived)
     def arrived(self, message: RunController.Arrived) -> None:
-        """A run that was moving stands still."""
+        """Show where a run that was moving stands still."""
         if not self.motion.aimed:
             self._shown = None
         if self.what_if.entered(self.motion.session):
-            self.historian = SeriesLoader(self, self.session)
+            self.series_loader = SeriesLoader(self, self.session)
         self.navigator.arrive(message)
         self.go_to.arrived()
 
     @on(Pane.SeriesMissing)
     def series_missing(self, message: Pane.SeriesMissing) -> None:
-        """A pane shows less of the past than it could: have it replayed, unless there will be more past in a moment."""
+        """Have the past replayed that a pane does not show yet, unless there will be more past in a moment."""
         wanted = [series for series in message.series if series.ahead or not self.busy]
         if wanted:
-            self.historian.ask(wanted, message.pane.id)
+            self.series_loader.ask(wanted, message.pane.id)
 
     @on(SeriesLoader.Learned)
     def learned(self) -> None:
-        """More of the past is known; if the screen waits to be shown, the panes that lacked it get it with that."""
+        """Show more of the past in the panes that lacked it; if the screen waits to be shown, they get it with that."""
         if not (self.busy or self._waiting):
             frame = self.frame
             for pane in self.panes:
@@ -461,8 +461,8 @@ class DebuggerScreen(Screen[None]):
     @on(events.DescendantFocus)
     @on(events.DescendantBlur)
     @on(PaneGrid.Changed)
-    def hint(self) -> None:
-        """Another pane is chosen, or none: say what the keys do there."""
+    def show_hints(self) -> None:
+        """Say what the keys do in the chosen pane, after another one is chosen, or none."""
         self._let_go_of_hidden()
         if self.whole and not self.busy:
             frame = self.frame
@@ -488,7 +488,7 @@ class DebuggerScreen(Screen[None]):
 
     @on(Pane.Chosen)
     async def chosen(self, message: Pane.Chosen) -> None:
-        """A key, a moment, a scalar or a choice was pointed at."""
+        """Do what was pointed at: press a key, go to a moment, select a scalar or a choice."""
         match message.target:
             case Key(action=action):
                 await self.run_action(action)
@@ -693,11 +693,11 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_ablate(self) -> None:
         """Switch the head, the MLP or the position in question off, or on again; ask if none is."""
-        from microgpt_tui.dialogs.ablations import in_question
+        from microgpt_tui.dialogs.ablations import part_of_event
 
         if not self._can(branching):
             return
-        part = in_question(self.frame)
+        part = part_of_event(self.frame)
         if part is None:
             self.action_parts()
         else:
@@ -774,7 +774,7 @@ class DebuggerScreen(Screen[None]):
 
     @at_rest
     def action_help(self) -> None:
-        """All keys, and the sentences of the present event."""
+        """Show all keys, and the sentences of the present event."""
         from microgpt_tui.dialogs.help import HelpScreen, debugger_help
 
         pane = self.grid.chosen.id if self.grid.chosen else None
@@ -782,7 +782,7 @@ class DebuggerScreen(Screen[None]):
 
     @at_rest
     def action_glossary(self) -> None:
-        """What each term means."""
+        """Show what each term means."""
         from microgpt_tui.dialogs.help import HelpScreen, glossary_text
 
         self.app.push_screen(HelpScreen(say("screens.debugger.glossary"), glossary_text()))

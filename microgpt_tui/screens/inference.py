@@ -30,8 +30,8 @@ from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, InferenceState, Position, Temperature
 from microgpt_tui.inference.worker import DocumentWorker
 from microgpt_tui.texts.say import say
-from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.picture_view import PictureView
+from microgpt_tui.widgets.textual_fixes import SafeScreen
 
 T = TypeVar("T")
 SHARES = (1, 0, 0.5, 0.1)  # of the schedule: the steps whose names are compared, the most wanted first
@@ -51,7 +51,7 @@ DRAWINGS: dict[str, Callable[[InferenceState, int, int], Picture]] = {
 }
 
 
-class InferenceScreen(Passing[None]):
+class InferenceScreen(SafeScreen[None]):
     """Text, probabilities, the draw, and what the position listens to; `b` and `g` show whole documents instead."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "inference.tcss"
@@ -111,7 +111,7 @@ class InferenceScreen(Passing[None]):
             self.call_later(self.show)
 
     def _moved(self) -> None:
-        """The walk stands elsewhere, or chooses in another way."""
+        """Show a walk that stands elsewhere, or chooses in another way."""
         self._work_out()
         self.show_soon()
 
@@ -166,7 +166,7 @@ class InferenceScreen(Passing[None]):
             self._moved()
 
     def _try(self, do: Callable[[], T]) -> T | None:
-        """Do it; if it cannot be done, show the sentence that says why."""
+        """What a function returns; None if it cannot do its work, and a sentence on the screen says why."""
         try:
             return do()
         except EngineError as error:
@@ -180,7 +180,7 @@ class InferenceScreen(Passing[None]):
     # Keys.
 
     def action_walk(self, way: int, whole: bool = False) -> None:
-        """A position on or back, or as many as there are."""
+        """Go a position on or back, or as many as there are."""
         walk = self.state.walk
         before, deadline = walk.here.pos, time.monotonic() + PATIENCE
 
@@ -204,7 +204,7 @@ class InferenceScreen(Passing[None]):
             self.notify(say(f"screens.inference.over.{why}"), timeout=3)
 
     def _other_name(self, way: int) -> bool:
-        """From the end of a name to the next one, from the first position to the end of the one before; else False."""
+        """Go from the end of a name to the next one, or from its first position to the one before; else False."""
         walk = self.state.walk
         if way > 0 and walk.over:
             self._go_to(self._try(walk.following))
@@ -235,7 +235,7 @@ class InferenceScreen(Passing[None]):
             self._change(plain if s.top_p else replace(plain, greedy=True))
 
     def action_more(self, way: int) -> None:
-        """A larger or smaller k or p; a list that is longer than its sheet scrolls."""
+        """Choose a larger or smaller k or p; scroll a list of names."""
         s = self.state.walk.strategy
         if self.has_class("-names"):
             names = self.query_one("#names", PictureView)

@@ -13,22 +13,23 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.widget import Widget
 
-from engine import Address, EngineError, Moment, Run
+from engine import Address, Breakpoint, EngineError, Moment, Run
 from engine.sampling.stepper import SampleStepper
 from engine.timeline.events import Phase
 from microgpt_tui.audience.audience import LiveAudience
-from microgpt_tui.audience.explore import opening_arguments, written_command
+from microgpt_tui.audience.moment_command import opening_arguments, written_command
 from microgpt_tui.audience.page_text import page_text
 from microgpt_tui.audience.question import question_of
 from microgpt_tui.audience.screen_frame import Changes
 from microgpt_tui.debugger.completion import LineError
-from microgpt_tui.debugger.goto import OtherData
+from microgpt_tui.debugger.goto import Continue, OtherData
 from microgpt_tui.debugger.keys import IN_LECTURE, bindings
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
 from microgpt_tui.dialogs.join import JoinScreen
 from microgpt_tui.inference.panel import InferencePanel
 from microgpt_tui.inference.state import InferenceState
+from microgpt_tui.lectures.binding import ExpectedAction
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.page import Course, Train
 from microgpt_tui.lectures.player import LecturePlayer, Press
@@ -73,10 +74,6 @@ class LectureScreen(DebuggerScreen):
         course: Course
         to: tuple[int, int] | None
 
-    def start_on(self, data: OtherData) -> Start:  # noqa: ARG002
-        """Raises LineError: a chapter speaks of the documents that it names."""
-        raise LineError(say("screens.lecture.chapter_has_its_own"))
-
     def __init__(
         self, session: Run, lecture: Lecture, shared: SharedNotes | None = None, audience: LiveAudience | None = None
     ) -> None:
@@ -113,6 +110,10 @@ class LectureScreen(DebuggerScreen):
         self.set_class(not beside, "-above")
         self._fit_page(event.size)
 
+    def start_on(self, data: OtherData) -> Start:  # noqa: ARG002
+        """Raises LineError: a chapter speaks of the documents that it names."""
+        raise LineError(say("screens.lecture.chapter_has_its_own"))
+
     # What is on the screen.
 
     @property
@@ -124,7 +125,7 @@ class LectureScreen(DebuggerScreen):
         return self.has_class("-blank")
 
     def _light_panes(self) -> None:
-        """The panes show the moment: fade those that are not in question, and see whether the viewer has answered."""
+        """Fade the panes that are not in question, and see whether the moment that they show is the viewer's answer."""
         for view in self.query(PictureView).exclude("Pane"):
             view.redraw()
         spots = self.player.spotlight
@@ -175,7 +176,7 @@ class LectureScreen(DebuggerScreen):
         pane = self.page_pane
         pane.waiting, pane.no_lines = (self.player.lecture.words[key] for key in ("preparing", "no_lines"))
         shown = self.player.shown
-        if shown is not None and (self._audience is None or self._audience.welcomed):
+        if shown is not None and (self._audience is None or self._audience.address_shown):
             self.player.lecture.begin()
         pane.rendered = None if shown is None else replace(shown, poll=self._poll())
         pane.spread = self.player.lecture.big and (self.player.text_alone or not self.player.takes_turns)
@@ -188,17 +189,18 @@ class LectureScreen(DebuggerScreen):
         """Show the line below the page, and share the speaker notes; both do nothing where nothing has changed."""
         if self.is_current and self.whole:  # the clock may ask while the screen is taken apart
             viewers = None if self._audience is None else self._audience.viewers
-            self.query_one(Footing).show_status(self.player.status(viewers))
+            live = self.state.live
+            self.query_one(Footing).show_status(self.player.status(viewers, None if live is None else live.step))
         if self._shared is not None:
             self._shared.share(self.player.notes(self.blank))
 
     # The audience.
 
     def for_audience(self) -> Changes:
-        """What the audience gets of the lecture besides the screen; nothing of its pages before it was welcomed."""
+        """What the audience gets of the lecture besides the screen; nothing of its pages before the address."""
         shown: Changes = {"blank": self.blank, "panes": self._panes_in_question(), "page": None, "question": None}
         audience = self._audience
-        if audience is None or not audience.welcomed:
+        if audience is None or not audience.address_shown:
             return shown
         question = question_of(self.player)
         audience.ask(question)
@@ -245,9 +247,9 @@ class LectureScreen(DebuggerScreen):
         counts = audience.counts_of(question)
         return Poll(counts, self.player.lecture.words["answered"].format(n=sum(counts)), question.hidden)
 
-    def welcome(self) -> None:
-        """Show where the audience can follow, if that was not shown before."""
-        if self._audience is not None and not self._audience.welcomed:
+    def show_address(self) -> None:
+        """Show where the audience can follow, unless that was shown before."""
+        if self._audience is not None and not self._audience.address_shown:
             self.action_address()
 
     def hear_audience(self) -> None:
@@ -261,7 +263,7 @@ class LectureScreen(DebuggerScreen):
     # Pages.
 
     def _prepare(self) -> None:
-        """In a thread: the pages with their numbers, from a run of their own."""
+        """Fill in the numbers of all pages, in a thread, from a run of their own."""
         for place, rendered in render_pages(self.player.bound_pages, self._quoted, lambda: self.player.lecture.page):
             if self._gone:
                 break
@@ -328,7 +330,7 @@ class LectureScreen(DebuggerScreen):
             return None
 
     def _land(self) -> None:
-        """The run is where the page wants it: choose what is in focus."""
+        """Choose what is in focus, now that the run is where the page wants it."""
         where, missing = self.player.land(self.session)
         self.state.stand(where)
         self._show_sample(self.player.walk(self.session))
@@ -350,7 +352,7 @@ class LectureScreen(DebuggerScreen):
 
     @on(RunController.Arrived)
     def landed(self) -> None:
-        """The run has stopped. The debugger handles this message after this screen."""
+        """Go on when the run has stopped: later, since the debugger handles this message after this screen."""
         self.call_later(self._landed)
 
     def _landed(self) -> None:
@@ -388,7 +390,8 @@ class LectureScreen(DebuggerScreen):
         if self.blank:
             return action in ("advance", "turn_back", "blank", "leave")
         if action not in own:
-            return super().check_action(action, parameters)
+            ready = player.exploring or player.rendered is not None  # else the panes show another moment
+            return ready and super().check_action(action, parameters)
         if player.exploring:
             return action in ("chapters", "come_back", "leave") or (action == "address" and self._audience is not None)
         if action == "come_back":
@@ -414,11 +417,13 @@ class LectureScreen(DebuggerScreen):
             self.call_later(self._finish)
 
     def action_advance(self) -> None:
-        """What the page does next; when it is done, the page after it."""
+        """Do what the page does next; when it is done, turn to the page after it."""
         player = self.player
         if self._unblanked() or player.rendered is None:
             return
         press, expected = player.next, player.bound.expected
+        if player.answer_is_near and self.busy:
+            return  # else one press too many would leave before the answer has been seen
         if press is Press.TURN:
             self._turn_to(player.lecture.page + 1)
             return
@@ -428,15 +433,22 @@ class LectureScreen(DebuggerScreen):
         player.press()
         self._show_page()
         self.grid.place()
-        if press is Press.GO_ON and expected is not None and expected.key is not None:
-            self.run_worker(self.run_action(expected.key.action))  # as if the viewer had done it
-        elif press is Press.GO_ON and expected is not None and expected.choice is not None:
-            self.state.look_at(expected.choice)
+        if press is Press.GO_ON and expected is not None:
+            self._do(expected)
         if press is Press.BEGIN and not self.busy:
             self.navigator.play(player.rendered.start, player.rendered.end, player.pace())
 
+    def _do(self, expected: ExpectedAction) -> None:
+        """Do what the page waits for, as if the viewer had."""
+        if expected.key is not None:
+            self.run_worker(self.run_action(expected.key.action))
+        elif expected.condition is not None:
+            self.navigator.continue_to(Continue(Breakpoint("page", condition=expected.condition.text)))
+        else:
+            self.state.look_at(expected.choice_after(self.frame))
+
     def action_turn_back(self) -> None:
-        """The start of this page, if it has done something; else the page before."""
+        """Turn to the start of this page, if it has done something; else to the page before."""
         if self._unblanked():
             return
         page = self.player.lecture.page
@@ -482,7 +494,7 @@ class LectureScreen(DebuggerScreen):
         self.show()
 
     def action_chapters(self) -> None:
-        """Back to the page from exploring; else the list of chapters."""
+        """Go back to the page from exploring; else show the list of chapters."""
         if self.player.exploring:
             self.action_come_back()
         else:
@@ -491,7 +503,7 @@ class LectureScreen(DebuggerScreen):
             self.app.push_screen(chapters, self._begin)
 
     def action_come_back(self) -> None:
-        """From exploring back to the page, as it was."""
+        """Go from exploring back to the page, as it was."""
         self.grid.zoomed = None
         self.set_focus(None)
         self._explore(False)
@@ -511,11 +523,11 @@ class LectureScreen(DebuggerScreen):
         """Show where the audience can follow."""
         if self._audience is not None:
             join = JoinScreen(self._audience.address, self.player.lecture.words, self._audience.viewers)
-            self.app.push_screen(join, self._welcomed)
+            self.app.push_screen(join, self._address_seen)
 
-    def _welcomed(self, _: None) -> None:
+    def _address_seen(self, _: None) -> None:
         if self._audience is not None:
-            self._audience.welcomed = True
+            self._audience.address_shown = True
             self.player.lecture.begin()
             self._show_status()
 

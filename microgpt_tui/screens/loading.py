@@ -1,8 +1,9 @@
-"""The loading screens: what has to be done before a run can be seen, with progress."""
+"""`LoadingScreen` and its subclasses: open a run of the model or of a script, and show how far that is."""
 
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -25,14 +26,14 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.storage.startup import ScriptStart, Start
 from microgpt_tui.texts.say import say
+from microgpt_tui.widgets.textual_fixes import AbstractMeta
 
 WIDTH = 60
-DOING = say("screens.loading.shuffling_documents_recording_model")
 BETWEEN = 0.1  # seconds from one report to the next
 PATIENCE = 1.0  # seconds; what takes longer with plain loops, such as a large model, waits for the compiled ones
 
 
-class LoadingScreen(Screen[None]):
+class LoadingScreen(Screen[None], metaclass=AbstractMeta):
     """Works in a thread, shows how far it is, and hands the ready run to the app. q or escape stops it.
 
     What is done `at_once`, in a moment, needs no thread, and nothing is shown of it.
@@ -114,9 +115,9 @@ class LoadingScreen(Screen[None]):
             return
         self.post_message(ready)
 
+    @abstractmethod
     def open_run(self) -> Ready:
         """The run at its moment, or at a fault before it; in a thread, or at once. Raises EngineError, Stopped."""
-        raise NotImplementedError
 
     def _report(self, doing: str, share: float, at_once: bool = False) -> None:
         """Say what is done, now and then; `at_once` where it goes on for long without another report."""
@@ -138,7 +139,7 @@ class LoadingScreen(Screen[None]):
 class OpeningScreen(LoadingScreen):
     """Opens a run of the built-in model: recording, compiling, training up to its moment."""
 
-    doing = DOING
+    doing = say("screens.loading.shuffling_documents_recording_model")
 
     def __init__(self, start: Start, at_once: bool = False) -> None:
         super().__init__(at_once)
@@ -167,7 +168,7 @@ class OpeningScreen(LoadingScreen):
         return self.Ready(session, take_warning(), session.loops)
 
     def _recorded(self, share: float) -> bool:
-        self._report(DOING, share)
+        self._report(self.doing, share)
         return self._stopped
 
     def _trained(self, until: int, step: int, loss: float) -> bool:

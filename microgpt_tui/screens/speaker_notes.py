@@ -23,7 +23,7 @@ Lines = Callable[[int], list[Text]]
 """The lines of a text, for a width."""
 
 
-class Lined(Widget):
+class TextLines(Widget):
     """Shows the lines that a function makes for the widget's width; as high as there are lines."""
 
     def __init__(self, lines: Lines, name: str) -> None:
@@ -62,10 +62,10 @@ class NotesScreen(Screen[None]):
         self._received = 0.0
 
     def compose(self) -> ComposeResult:
-        yield Lined(self._top, "top")
+        yield TextLines(self._top, "top")
         with VerticalScroll(id="scrolled"):
-            yield Lined(self._middle, "notes")
-        yield Lined(self._below, "below")
+            yield TextLines(self._middle, "notes")
+        yield TextLines(self._below, "below")
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self.query_one("#top").refresh)
@@ -83,8 +83,8 @@ class NotesScreen(Screen[None]):
         self.show()
 
     def show(self) -> None:
-        for lined in self.query(Lined):
-            lined.refresh(layout=True)
+        for lines in self.query(TextLines):
+            lines.refresh(layout=True)
 
     def _top(self, width: int) -> list[Text]:
         right = Text(f"{self._now():%H:%M}", theme.STRONG)

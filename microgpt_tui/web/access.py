@@ -72,8 +72,8 @@ class AccessControl:
     def __init__(self, secret: Token | None, port: int, public: Public | None = None) -> None:
         self._secret, self._public = secret, public
         self._cookie = f"microgpt-tui-{port}"  # browsers do not tell the ports of a host apart
-        # What follows the secret in the cookie: who has it, has come in. A cookie of an earlier process, which had
-        # the same secret, counts as a guess, which is right; so guesses by cookies are slowed as well.
+        # What follows the secret in the cookies of this process. A cookie of an earlier process, which had the same
+        # secret, counts as a guess, which is right; so guesses by cookies are slowed as well.
         self._pass = secrets.token_urlsafe(16)
         self._guesses = Guesses(secret.matches) if secret else None
 
@@ -99,10 +99,12 @@ class AccessControl:
         cookie = request.cookies.get(self._cookie, "")
         if secrets.compare_digest(cookie.encode(errors="replace"), self._admission(self._secret).encode()):
             return await handler(request)
-        return await self._stranger(request, handler, self._secret, cookie.rpartition(".")[0])
+        return await self._answer_without_cookie(request, handler, self._secret, cookie.rpartition(".")[0])
 
-    async def _stranger(self, request: web.Request, handler: Handler, secret: Token, known: str) -> web.StreamResponse:
-        """Answer one who has not come in; `known` is the secret in the cookie of an earlier process."""
+    async def _answer_without_cookie(
+        self, request: web.Request, handler: Handler, secret: Token, known: str
+    ) -> web.StreamResponse:
+        """Answer a request without a cookie of this process; `known` is the secret in that of an earlier one."""
         try:
             if known and await self._judge(request, known):
                 answer = await handler(request)
@@ -122,9 +124,9 @@ class AccessControl:
         except TooManyError:
             return note(say("web.access.too_many_guesses"), secret.form, status=429)
         # Not a redirect: a browser that came from elsewhere would follow it without a strict cookie.
-        welcome = note(say("web.access.come"), ENTER)
-        self._admit(request, welcome, secret)
-        return welcome
+        admitted = note(say("web.access.come"), ENTER)
+        self._admit(request, admitted, secret)
+        return admitted
 
     async def _judge(self, request: web.Request, offered: str) -> bool:
         assert self._guesses is not None
@@ -178,6 +180,11 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def only_here(address: str, public: Public | None) -> bool:
+    """Whether only this computer reaches what listens at an address, and has this public one."""
+    return is_loopback(address) and (public is None or is_loopback(host_name(public.host)))
 
 
 def network_address(address: str) -> str:

@@ -88,9 +88,9 @@ def main() -> None:
     start = next(messages, {}).get("start")
     if start is None:
         return
-    from engine.language.chosen import use_language
+    from engine.language.chosen import use_language  # nothing of the program is imported before the folder is left out
 
-    use_language(start.get("language", ""))
+    use_language(start.get("language", ""))  # before the modules that keep texts are imported, in `serve_audience`
     try:
         asyncio.run(serve_audience(start, messages, Outbox(1)))
     except ValueError as error:
@@ -99,7 +99,7 @@ def main() -> None:
 
 async def serve_audience(start: Mapping[str, Any], messages: Iterator[dict[str, Any]], outbox: Outbox) -> None:
     """Serve as the lecturer's program asks, until there are no more messages. Raises ValueError with a sentence."""
-    from microgpt_tui.web.access import AccessControl, Public, host_name, is_loopback
+    from microgpt_tui.web.access import AccessControl, Public, only_here
     from microgpt_tui.web.audience_server import AudienceServer
     from microgpt_tui.web.connections import Connections, max_connections
     from microgpt_tui.web.listener import listen
@@ -114,8 +114,7 @@ async def serve_audience(start: Mapping[str, Any], messages: Iterator[dict[str, 
     most = max_connections(start["visitors"], start["viewers"])
     with listen(start["host"], start["port"]) as listening:
         address, port = listening.getsockname()[:2]
-        here = is_loopback(address) and (public is None or is_loopback(host_name(public.host)))
-        code = None if here else start["code"]  # without one, only this computer's own names are answered
+        code = None if only_here(address, public) else start["code"]  # without one, only loopback names are answered
         access = AccessControl(ShortCode(code) if code else None, port, public)
         visits = Visits(start["visitors"], outbox.report)
         server = AudienceServer(start["viewers"], visits, access, outbox.tell, port, public)

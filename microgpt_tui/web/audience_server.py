@@ -38,7 +38,7 @@ ANSWERS = 4  # answers a second that are read of one viewer, and, times all plac
 
 
 class Rate:
-    """Allows so many a second in the long run, and at once."""
+    """Allows so many calls a second in the long run, and as many at once."""
 
     def __init__(self, most: float) -> None:
         self._most = self._left = most
@@ -65,7 +65,7 @@ class Explored:
 
 @dataclass(eq=False)
 class Viewer:
-    """One that has a stream."""
+    """A viewer that has a stream."""
 
     socket: web.WebSocketResponse
     connection: Connection
@@ -153,7 +153,7 @@ class AudienceServer(WebSite):
 
     async def _page(self, request: web.Request) -> web.Response:
         page = pages.audience()
-        self._know(request, page)
+        self._give_cookie(request, page)
         return page
 
     # Frames.
@@ -238,11 +238,11 @@ class AudienceServer(WebSite):
     async def _send_answer(self, request: web.Request) -> web.Response:
         """What this viewer has answered; a sign of life of one without a stream."""
         viewer = self._name(request)
-        if "present" in request.query and viewer is not None and not self._hear(viewer):
+        if "present" in request.query and viewer is not None and not self._count_polling(viewer):
             return self._full()
         option = self._answers.of(viewer) if viewer else None
         answer = web.json_response({"question": self._answers.question, "option": option})
-        self._know(request, answer)
+        self._give_cookie(request, answer)
         return answer
 
     async def _take_answer(self, request: web.Request) -> web.Response:
@@ -258,7 +258,7 @@ class AudienceServer(WebSite):
             return _refusal(400)
         if viewer is None:  # it has to come again with the cookie, or one without cookies would count many times
             unknown = _refusal(428)
-            self._know(request, unknown)
+            self._give_cookie(request, unknown)
             return unknown
         if not self._answers.answer(viewer, question, option):
             return _refusal(409)
@@ -303,13 +303,13 @@ class AudienceServer(WebSite):
     def _sign(self, name: str) -> str:
         return hmac.digest(self._key, name.encode(errors="replace"), "sha256").hex()[:32]
 
-    def _know(self, request: web.Request, answer: web.StreamResponse) -> None:
-        """Give a viewer without a valid cookie one, which means nothing."""
+    def _give_cookie(self, request: web.Request, answer: web.StreamResponse) -> None:
+        """Give a viewer without a valid cookie one. It tells viewers apart, and nothing about them."""
         if self._name(request) is None:
             name = token_urlsafe(12)
             self._access.set_cookie(request, answer, self._cookie, f"{name}.{self._sign(name)}")
 
-    def _hear(self, viewer: str) -> bool:
+    def _count_polling(self, viewer: str) -> bool:
         """Count one that asks for frames one by one; False if there is no place."""
         if viewer not in self._polling and self.viewers >= self._places:
             return False

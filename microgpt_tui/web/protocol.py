@@ -114,7 +114,7 @@ class PasteLimit:
         return passed
 
     def _within(self, inside: str) -> str:
-        """The same inside a paste. `_left` is negative after the cut."""
+        """The part of what is typed inside a paste that is passed on. `_left` is negative after the cut."""
         assert self._left is not None
         if self._left < 0:
             return ""

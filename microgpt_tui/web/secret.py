@@ -1,4 +1,4 @@
-"""What a stranger has to know: the token of `serve`, the short code of an audience; and how guesses are slowed."""
+"""`Token` and `ShortCode`: the secrets that `serve` and an audience's page ask for; `Guesses` slows guessing."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from microgpt_tui.web.site import WebSite, opened
 from microgpt_tui.web.visits import Visits
 
 
-class Server(WebSite):
+class DebuggerServer(WebSite):
     """Serves `arguments` of microgpt-tui to at most `places` clients at once; `show` gets a line for the owner."""
 
     def __init__(
@@ -48,13 +48,13 @@ class Server(WebSite):
         return await self._visits.connect(request, self._arguments)
 
 
-def run_server(server: Server, listening: socket, connections: Connections) -> None:
+def run_server(server: DebuggerServer, listening: socket, connections: Connections) -> None:
     """Serve until ctrl+c, SIGTERM or the end of the terminal."""
     with suppress(KeyboardInterrupt):  # where the loop takes no signals, as on Windows
         asyncio.run(_until_signal(server, listening, connections))
 
 
-async def _until_signal(server: Server, listening: socket, connections: Connections) -> None:
+async def _until_signal(server: DebuggerServer, listening: socket, connections: Connections) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)

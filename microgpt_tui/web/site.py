@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,16 +19,17 @@ from microgpt_tui.web.client_process import GRACE
 from microgpt_tui.web.connections import BACKLOG, Connection, Connections, mark_answering
 
 
-class WebSite:
+class WebSite(ABC):
     """A web application whose every request is checked. `routes` and `close` are those of what is served."""
 
     def __init__(self, access: AccessControl, public: Public | None = None) -> None:
         self._access, self._public = access, public
 
+    @abstractmethod
     def routes(self, prefix: str) -> Iterable[web.AbstractRouteDef]:
         """The routes below a prefix, beside those of the files that pages need."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def close(self) -> None:
         """End what goes on beyond a request."""
 

@@ -1,4 +1,4 @@
-"""Visits: a client process for each websocket of a page with a terminal, and at most so many at once."""
+"""`Visits`: a client process for each websocket of a page with a terminal, at most so many at once."""
 
 from __future__ import annotations
 

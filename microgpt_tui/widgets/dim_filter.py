@@ -12,19 +12,19 @@ from textual.filter import LineFilter
 SHARE = 0.62  # of the way to the background; what is left can still be read from near
 
 
-class Faded(LineFilter):
+class DimFilter(LineFilter):
     """Fades text and its background alike. Where there are no colours, text is dim."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The same text in fainter colours."""
         return [
-            segment if segment.control else Segment(segment.text, _faded(segment.style or Style(), background))
+            segment if segment.control else Segment(segment.text, _dimmed(segment.style or Style(), background))
             for segment in segments
         ]
 
 
 @lru_cache(4096)
-def _faded(style: Style, background: Color) -> Style:
+def _dimmed(style: Style, background: Color) -> Style:
     if style.reverse:
         style = Style(color=style.bgcolor, bgcolor=style.color, bold=style.bold, underline=style.underline)
     front, behind = (
@@ -41,4 +41,4 @@ def _faded(style: Style, background: Color) -> Style:
     )
 
 
-FADED = Faded()
+DIM_FILTER = DimFilter()

@@ -1,39 +1,18 @@
-"""Dialogs over other screens: they return something, and close only themselves."""
+"""`Modal`: the base of the dialogs, which come up over other screens and return something."""
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import TypeVar
 
-from textual.await_complete import AwaitComplete
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
+
+from microgpt_tui.widgets.textual_fixes import SafeScreen
 
 T = TypeVar("T")
 
 
-class Passing(Screen[T], Generic[T]):
-    """Goes once. The base class takes away whichever screen is on top: keys typed on would close those below, too."""
-
-    _late: tuple[T | None] | None = None  # what is returned as soon as the screen is ready and nothing lies above it
-
-    def dismiss(self, result: T | None = None) -> AwaitComplete:
-        """Return something and go; if another screen lies above, when that is gone; if this one is gone, do nothing.
-
-        One that is not mounted yet goes when it is: its own handlers look for widgets that would be gone already.
-        """
-        if self.is_active and self.is_mounted:
-            return super().dismiss(result)
-        if self in self.app.screen_stack:
-            self._late = (result,)
-        return AwaitComplete()
-
-    def on_screen_resume(self) -> None:
-        """Go, if it was time to while another screen lay above or this one was being mounted."""
-        if self._late is not None:
-            self.dismiss(*self._late)
-
-
-class Modal(ModalScreen[T], Passing[T], Generic[T]):
-    """One through which the screens below are seen. What is of class `box` in it is framed, in the middle."""
+class Modal(ModalScreen[T], SafeScreen[T]):
+    """A screen through which those below are seen. What is of class `box` in it is framed, in the middle."""
 
     DEFAULT_CSS = """
     Modal { align: center middle; }

@@ -18,7 +18,7 @@ from textual.widget import Widget
 
 from microgpt_tui.drawing.picture import Line, Picture, new
 from microgpt_tui.texts.say import say
-from microgpt_tui.widgets.dim_filter import FADED
+from microgpt_tui.widgets.dim_filter import DIM_FILTER
 
 DASH = " ─ "  # between two parts of a title
 Drawing = Callable[[int, int], Picture]
@@ -254,7 +254,7 @@ class PictureView(Widget):
         if stale:
             framed = self._framed(stale)
             if self._dimmed:
-                framed = (strip.apply_filter(FADED, self.background_colors[1]) for strip in framed)
+                framed = (strip.apply_filter(DIM_FILTER, self.background_colors[1]) for strip in framed)
             strips.update(zip(stale, framed, strict=True))
         if crop.column_span == (0, width):
             return [strips[y] for y in crop.line_range]

@@ -5,9 +5,10 @@ What the fixes are for was seen with Textual 8.2.8.
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from rich.align import Align
 from rich.cells import cell_len
@@ -16,11 +17,14 @@ from rich.style import Style as RichStyle
 from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.color import Color
 from textual.command import CommandList, CommandPalette
 from textual.errors import NoWidget
 from textual.filter import LineFilter
+from textual.message_pump import _MessagePumpMeta
 from textual.notifications import Notification
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.style import Style
 from textual.visual import VisualType
@@ -32,6 +36,11 @@ from microgpt_tui.texts.say import say
 
 SHORTEST = 0.01  # seconds that a notification is shown at least
 UNPRINTABLE = "\ufffd"  # stands for what a terminal would obey instead of printing it
+T = TypeVar("T")
+
+
+class AbstractMeta(_MessagePumpMeta, ABCMeta):
+    """The metaclass of widgets with abstract methods: widgets have one of their own, without ABCMeta."""
 
 
 def call_later(app: App[Any], called: Callable[..., None], *given: object) -> bool:
@@ -91,6 +100,31 @@ class LastingNotification(Notification):
         return super().time_left <= 0
 
 
+class SafeScreen(Screen[T]):
+    """A screen that `dismiss` closes once, and no other.
+
+    Textual's own `dismiss` closes whichever screen is on top: keys typed on would close those below, too.
+    """
+
+    _late: tuple[T | None] | None = None  # what is returned as soon as the screen is ready and nothing lies above it
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """Close and return something; if another screen lies above, when that is closed. A second time, do nothing.
+
+        One that is not mounted yet closes when it is: its own handlers look for widgets that would be gone already.
+        """
+        if self.is_active and self.is_mounted:
+            return super().dismiss(result)
+        if self in self.app.screen_stack:
+            self._late = (result,)
+        return AwaitComplete()
+
+    def on_screen_resume(self) -> None:
+        """Close, if it was dismissed while another screen lay above or this one was being mounted."""
+        if self._late is not None:
+            self.dismiss(*self._late)
+
+
 class SafeOptionList(OptionList):
     """An option list that bears keys before it is laid out, and clicks on options that have just gone.
 
@@ -126,8 +160,8 @@ class SafeCommandList(CommandList, SafeOptionList):
         return super().add_option(option)
 
 
-class SafeCommandPalette(CommandPalette):
-    """A command palette that bears being closed or clicked at any time."""
+class SafeCommandPalette(CommandPalette, SafeScreen[None]):
+    """A command palette that bears being closed or clicked at any time, and closes as other dialogs do."""
 
     def compose(self) -> ComposeResult:
         for widget in super().compose():
@@ -139,7 +173,7 @@ class SafeCommandPalette(CommandPalette):
             super()._gather_commands(search_value)
 
     def _on_click(self, event: events.Click) -> None:  # type: ignore[override]  # the base class's is called after it
-        """Nothing was clicked where the window has just become too small for that place."""
+        """Ignore a click at a place for which the window has just become too small."""
         try:
             self.get_widget_at(event.screen_x, event.screen_y)
         except NoWidget:

@@ -155,7 +155,7 @@ def lecture_keys(viewers: int) -> None:
     """The keys of a lecture, alone and with an audience of so many viewers, in turns."""
     audience = LiveAudience(ServerOptions("127.0.0.1", 0, None, 2 * VIEWERS, 1, None, "en"))
     audience.open(lambda port: JoinAddress(str(port), None))
-    audience.welcomed = True
+    audience.address_shown = True
     times: dict[str, list[float]] = {"alone": [], f"with {viewers} viewers": []}
     try:
         with watching(audience, viewers):

@@ -13,7 +13,7 @@ from engine.interventions.syntax import parse
 from engine.model.dataset import bundled_path
 from engine.model.tokenizer import Tokenizer
 from microgpt_tui.app import MicrogptApp
-from microgpt_tui.audience.explore import opening_arguments, written_command
+from microgpt_tui.audience.moment_command import opening_arguments, written_command
 from microgpt_tui.storage.startup import Start, at_moment, with_changes
 from tests.support.commands import error_of, invoke
 from tests.support.harness import DOCS, SMALL, until

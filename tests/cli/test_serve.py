@@ -21,7 +21,7 @@ from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 
 from microgpt_tui.web.access import AccessControl
-from microgpt_tui.web.server import Server
+from microgpt_tui.web.server import DebuggerServer
 from tests.support.chromium import browser, needs_chromium
 from tests.support.commands import COMMAND, SMALL, environment, error_of, invoke
 from tests.support.wait import PATIENCE, met
@@ -31,7 +31,7 @@ from tests.support.wait import PATIENCE, met
 async def served(*arguments: str, places: int = 2) -> AsyncIterator[tuple[TestClient[Any, Any], list[str]]]:
     """A server in this process, and the lines that it prints."""
     reports: list[str] = []
-    server = TestServer(Server(arguments, places, AccessControl(None, 1), reports.append).app())
+    server = TestServer(DebuggerServer(arguments, places, AccessControl(None, 1), reports.append).app())
     async with TestClient(server) as client:
         yield client, reports
 

@@ -87,6 +87,7 @@ def run(tmp_path: Path) -> Session:
         ("---\n# T\n\na { b\n", 7, "a single {"),
         ("ask: x\noptions: [y, z]\nanswer: target\n---\n# T\n", 6, "which is none of the options y, z"),
         ('ask: x\noptions: ["1", z]\nanswer: largest(2; 3)\n---\n# T\n', 6, "one option and the index of another"),
+        ("ask: x\noptions: [y]\nanswer: 0\n---\n# T\n", 5, "two options or more"),
         ("ask: x\noptions: [y, z]\nanswer: nosuch\n---\n# T\n", 6, "nothing is called nosuch"),
         ("ask: x\nreveal: step 0\nmoment: step 1\n---\n# T\n", 5, "lies before the moment"),
         ("moment: step 1\nplay: step 0\n---\n# T\n", 5, "play stays within a step"),

@@ -13,6 +13,7 @@ import pytest
 from engine import Address, Moment, Phase
 from engine.errors import AddressError
 from engine.expressions.scope import Scope
+from engine.script.gradients import GradientWrites
 from engine.script.run import ScriptRun
 from engine.script.source_file import ScriptFile
 from engine.script.view import ScriptView
@@ -102,7 +103,7 @@ def words_of(text: str) -> list[str]:
 
 def test_terms_make_up_the_gradients(run: ScriptRun) -> None:
     view = end_of(run, Phase.BACKWARD)
-    explain, writes = view.explainer(), run.program.gradients
+    explain, writes = view.explainer(), GradientWrites(run.program)
     final = view.grad(np.arange(run.program.n_rows, dtype=np.int32))
     counted = 0
     for row in range(run.program.n_rows):

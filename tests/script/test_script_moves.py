@@ -12,6 +12,7 @@ import pytest
 from engine import Moment, Phase, Stopped
 from engine.errors import ScriptError
 from engine.script import run as script_run
+from engine.script.gradients import GradientWrites
 from engine.script.process import ScriptEnded
 from engine.script.run import ScriptRun
 from engine.script.source_file import ScriptFile
@@ -211,7 +212,7 @@ def test_what_earlier_backward_calls_have_added_is_shown_and_told() -> None:
         rows = np.arange(run.program.n_params, dtype=np.int32)
         begun = view.grad(rows)
         assert begun.known[begun.values != 0].all()
-        assert np.array_equal(begun.values, run.program.gradients.at_first[rows])
+        assert np.array_equal(begun.values, GradientWrites(run.program).at_first[rows])
         assert np.count_nonzero(begun.values) > 0
         run.seek(Moment(1, Phase.BACKWARD, run.program.ticks(Phase.BACKWARD)))
         view = run.view()

@@ -21,7 +21,7 @@ from microgpt_tui.web.audience_server import AudienceServer
 from microgpt_tui.web.connections import MOST, WHOLE, Connections
 from microgpt_tui.web.reports import PERIOD, Reports
 from microgpt_tui.web.secret import ShortCode, Token
-from microgpt_tui.web.server import Server
+from microgpt_tui.web.server import DebuggerServer
 from microgpt_tui.web.site import WebSite, opened
 from microgpt_tui.web.visits import Visits
 from tests.support.wait import PATIENCE
@@ -72,7 +72,7 @@ def _audience(
     return made
 
 
-DEBUGGER = Kind(Server, "data-session-websocket-url", "ws?width=120&height=36", Token, "page/terminal.js")
+DEBUGGER = Kind(DebuggerServer, "data-session-websocket-url", "ws?width=120&height=36", Token, "page/terminal.js")
 AUDIENCE = Kind(_audience, 'id="question"', "stream", ShortCode, "page/audience.js")
 both_kinds = pytest.mark.parametrize("kind", [DEBUGGER, AUDIENCE], ids=["debugger", "audience"])
 

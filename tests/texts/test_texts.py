@@ -28,7 +28,7 @@ TAG = re.compile(r"<[^<>]*>")
 LABEL = re.compile(r"[A-Z][a-z]{2,}[.:]?")  # the engine has none: there, such a word is the name of a class
 WORD = re.compile(r"[A-Za-z]{3,}")  # in what is drawn, even a single one
 DRAWN = {"add", "most", "fit", "line", "append", "Binding"}  # calls whose arguments are read by people
-INTERNAL = {"AssertionError", "NotImplementedError", "KeyError", "RuntimeError", "TypeError", "IndexError"}
+INTERNAL = {"AssertionError", "KeyError", "RuntimeError", "TypeError", "IndexError"}
 NO_TEXTS = {  # by file: what only looks like text
     "engine/__init__.py": {"module {} has no attribute {}"},  # as Python says it
     "engine/errors.py": {  # what libraries say, to be recognised

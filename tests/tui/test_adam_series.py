@@ -147,7 +147,7 @@ async def test_nothing_is_replayed_where_there_is_no_room_for_it() -> None:
     async with debugger((120, 36), run=trained()) as pilot:
         await arrive(pilot, Moment(30, Phase.UPDATE, 9))
         assert screen(pilot).query_one(Adam).display
-        assert not screen(pilot).historian.known
+        assert not screen(pilot).series_loader.known
         assert not pilot.app.workers
 
 
@@ -165,12 +165,12 @@ async def test_what_is_shown_does_not_depend_on_the_way() -> None:
 async def test_a_new_request_replaces_an_older_one_and_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("microgpt_tui.debugger.series_loader.MOST_KNOWN", 40)
     async with debugger((120, 36), run=trained()) as pilot:
-        historian = screen(pilot).historian
+        loader = screen(pilot).series_loader
         for row in (*range(20), 3):
-            historian.ask([Series(Update(row), {}, tuple(range(30)))])
+            loader.ask([Series(Update(row), {}, tuple(range(30)))])
         await pilot.app.workers.wait_for_complete()
-        assert [historian.known.get((Update(3), step)) for step in range(30)] == straight(3)[:30]
-        assert len(historian.known) <= 40
+        assert [loader.known.get((Update(3), step)) for step in range(30)] == straight(3)[:30]
+        assert len(loader.known) <= 40
 
 
 async def test_one_weight_is_told_from_step_to_step() -> None:

@@ -26,7 +26,7 @@ from microgpt_tui.audience.audience import LiveAudience
 from microgpt_tui.audience.page_text import TABLE, blocks
 from microgpt_tui.audience.process import AudienceProcess
 from microgpt_tui.audience.results import ResultsError
-from microgpt_tui.audience.screen_frame import Paced, ScreenFrame
+from microgpt_tui.audience.screen_frame import FramePacer, ScreenFrame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import text_blocks
 from microgpt_tui.export.headless import screenshot
@@ -34,9 +34,9 @@ from microgpt_tui.lectures.library import load_course
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.widgets.picture_view import PictureView
+from tests.support.audience_lecture import OPTIONS, audience, lecture_with_stand_in, padded
 from tests.support.audience_server import stand_in
 from tests.support.fuzz_actions import ALL_KEYS
-from tests.support.given_lecture import OPTIONS, audience, given, padded
 from tests.support.harness import notes, session, text, until
 from tests.support.lecture_harness import PAGES, lecture_app, lecture_of, lecture_screen, ready
 from tests.support.wait import met
@@ -54,7 +54,7 @@ MISTAKES: list[dict[str, Any]] = [
 
 async def test_the_server_knows_what_it_was_started_with_and_sees_the_screen(tmp_path: Path) -> None:
     with stand_in() as server:
-        async with given(tmp_path, server) as pilot:
+        async with lecture_with_stand_in(tmp_path, server) as pilot:
             await until(pilot, lambda: "The first page" in text(pilot) and server.rows() == padded(pilot))
             assert server.starts == [
                 {
@@ -74,7 +74,7 @@ async def test_the_server_knows_what_it_was_started_with_and_sees_the_screen(tmp
 
 async def test_a_line_that_is_not_painted_anew_is_not_sent_anew(tmp_path: Path) -> None:
     with stand_in() as server:
-        async with given(tmp_path, server) as pilot:
+        async with lecture_with_stand_in(tmp_path, server) as pilot:
             await until(pilot, lambda: bool(server.changes) and server.rows() == padded(pilot))
             server.changes.clear()
             await pilot.press("full_stop")
@@ -89,7 +89,7 @@ async def test_a_line_that_is_not_painted_anew_is_not_sent_anew(tmp_path: Path) 
 
 async def test_the_lecturer_sees_how_many_watch(tmp_path: Path) -> None:
     with stand_in() as server:
-        async with given(tmp_path, server) as pilot:
+        async with lecture_with_stand_in(tmp_path, server) as pilot:
             await until(pilot, lambda: "0 watching" in text(pilot).splitlines()[-1])
             server.say({"viewers": 317})
             await until(pilot, lambda: "317 watching" in text(pilot).splitlines()[-1])
@@ -101,7 +101,7 @@ async def test_the_lecturer_sees_how_many_watch(tmp_path: Path) -> None:
 
 async def test_a_server_that_dies_is_told_of_once_and_started_again_with_all_that_there_is(tmp_path: Path) -> None:
     with stand_in() as server:
-        async with given(tmp_path, server) as pilot:
+        async with lecture_with_stand_in(tmp_path, server) as pilot:
             await until(pilot, lambda: bool(server.changes) and server.rows() == padded(pilot))
             server.say({"viewers": 4})
             await until(pilot, lambda: "4 watching" in text(pilot))
@@ -121,7 +121,7 @@ async def test_a_server_that_dies_is_told_of_once_and_started_again_with_all_tha
 
 async def test_reports_are_shown_and_a_flood_of_them_leaves_the_keys_free(tmp_path: Path) -> None:
     with stand_in() as server:
-        async with given(tmp_path, server) as pilot:
+        async with lecture_with_stand_in(tmp_path, server) as pilot:
             server.say({"report": "10.0.0.7 sent what is \x1b[31mno request"})
             await until(pilot, lambda: r"10.0.0.7 sent what is \x1b[31mno request" in notes(pilot))
             for n in range(2000):
@@ -154,29 +154,29 @@ async def test_what_is_about_to_be_painted_comes_before_the_audience(
 ) -> None:
     monkeypatch.setattr(screen_frame, "INTERVAL", 1000.0)  # so that a look is not due all the same
     app, looks = Painting(), list[int]()
-    paced = Paced(cast("App[None]", app), lambda: looks.append(1))
-    paced._last = -math.inf
+    pacer = FramePacer(cast("App[None]", app), lambda: looks.append(1))
+    pacer._last = -math.inf
     vars(app).update(about)
-    paced.painted()
+    pacer.painted()
     for _ in range(3):
-        assert paced._timer is not None
-        paced._timer.cancel()
-        paced._call()
+        assert pacer._timer is not None
+        pacer._timer.cancel()
+        pacer._call()
     assert looks == []
     vars(app).update(vars(Painting()) | {"screen": app})
     await met(lambda: looks == [1])
-    paced.painted()
-    assert paced._timer is not None
-    assert paced._timer.when() >= paced._last + screen_frame.INTERVAL
-    paced.stop()
+    pacer.painted()
+    assert pacer._timer is not None
+    assert pacer._timer.when() >= pacer._last + screen_frame.INTERVAL
+    pacer.stop()
 
 
 async def test_the_audience_is_shown_frames_also_where_something_is_always_about_to_be_painted() -> None:
     app, looks = Painting(), list[int]()
-    paced = Paced(cast("App[None]", app), lambda: looks.append(1))
+    pacer = FramePacer(cast("App[None]", app), lambda: looks.append(1))
     app._repaint_required = True
     for n in (1, 2, 3):
-        paced.painted()
+        pacer.painted()
         await met(lambda n=n: len(looks) == n)  # type: ignore[misc]
 
 
@@ -201,7 +201,9 @@ async def test_the_address_stands_before_the_first_page_with_its_qr_code(
     tmp_path: Path, size: tuple[int, int], language: str
 ) -> None:
     with stand_in() as server:
-        async with given(tmp_path, server, PAGES.replace("---\n", f"---\nlang: {language}\n", 1), size, True) as pilot:
+        async with lecture_with_stand_in(
+            tmp_path, server, PAGES.replace("---\n", f"---\nlang: {language}\n", 1), size, True
+        ) as pilot:
             shown = text(pilot)
             assert "http://10.0.0.5:8123/" in shown
             assert "AB2 CD3" in shown
@@ -222,7 +224,7 @@ async def test_the_address_stands_before_the_first_page_with_its_qr_code(
 async def test_the_clock_begins_when_the_address_is_left_and_goes_on_in_the_next_chapter(tmp_path: Path) -> None:
     times = [100.0]
     with stand_in() as server:
-        async with given(tmp_path, server, welcome=True, chapters=2) as pilot:
+        async with lecture_with_stand_in(tmp_path, server, welcome=True, chapters=2) as pilot:
             lecture = lecture_screen(pilot).player.lecture
             lecture.clock = lambda: times[0]
             times[0] += 600
@@ -259,7 +261,7 @@ def modules(pilot: Pilot[Any]) -> list[list[bool]]:
 
 async def test_the_address_comes_up_again_at_any_time_where_there_is_an_audience(tmp_path: Path) -> None:
     with stand_in() as server:
-        async with given(tmp_path, server) as pilot:
+        async with lecture_with_stand_in(tmp_path, server) as pilot:
             assert "@ address" in text(pilot).splitlines()[-1]
             for way in ([], ["right", "a"], ["escape"]):
                 await pilot.press(*way, "at")
@@ -289,7 +291,7 @@ async def test_the_page_is_told_as_far_as_it_has_come_and_never_its_notes(tmp_pa
         "The document is", "Some **bold**, *set* and `code` words.\n\n- one\n- two\n\nThe document is"
     )
     with stand_in() as server:
-        async with given(tmp_path, server, pages) as pilot:
+        async with lecture_with_stand_in(tmp_path, server, pages) as pilot:
             page = server.table["page"]
             assert {key: page[key] for key in ("chapter", "number", "pages", "language", "then")} == {
                 "chapter": "Small steps",
@@ -337,7 +339,7 @@ def test_the_words_of_every_page_of_the_course_are_those_of_its_paragraphs() -> 
 async def test_the_panes_in_question_are_told_in_the_order_of_the_page(tmp_path: Path) -> None:
     pages = PAGES.replace("spotlight: stage", "spotlight: [inspector, stage]")
     with stand_in() as server:
-        async with given(tmp_path, server, pages) as pilot:
+        async with lecture_with_stand_in(tmp_path, server, pages) as pilot:
             await until(pilot, lambda: [pane["id"] for pane in server.table["panes"]] == ["inspector", "stage"])
             lines = padded(pilot).split("\n")
             for pane in server.table["panes"]:
@@ -352,7 +354,7 @@ async def test_the_panes_in_question_are_told_in_the_order_of_the_page(tmp_path:
 
 async def test_what_opens_the_moment_is_told_wherever_the_lecturer_goes(tmp_path: Path) -> None:
     with stand_in() as server:
-        async with given(tmp_path, server) as pilot:
+        async with lecture_with_stand_in(tmp_path, server) as pilot:
             for keys in ((), ("escape", "f"), ("n", "s", "s"), ("f",), ("]", "n")):
                 await pilot.press(*keys)
                 await until(pilot, lambda: not lecture_screen(pilot).busy)
@@ -392,7 +394,7 @@ async def push(app: ThemedApp, screen: LectureScreen) -> None:
 
 async def test_answers_are_counted_live_as_bars_and_the_reveal_tells_what_is_right(tmp_path: Path) -> None:
     with stand_in() as server:
-        async with given(tmp_path, server) as pilot:
+        async with lecture_with_stand_in(tmp_path, server) as pilot:
             await pilot.press("right")
             await until(pilot, lambda: server.table.get("question") is not None)
             asked = server.table["question"]
@@ -430,7 +432,7 @@ HIDDEN = PAGES.replace("answer: target", "answer: target\nresults: hidden")
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
 async def test_hidden_results_are_seen_by_nobody_before_the_reveal(tmp_path: Path, size: tuple[int, int]) -> None:
     with stand_in() as server:
-        async with given(tmp_path, server, HIDDEN, size) as pilot:
+        async with lecture_with_stand_in(tmp_path, server, HIDDEN, size) as pilot:
             await pilot.press("right")
             await until(pilot, lambda: server.table.get("question") is not None)
             server.say({"counts": {"question": "small/2", "counts": [1, 0, 4]}})
@@ -448,7 +450,7 @@ async def test_hidden_results_are_seen_by_nobody_before_the_reveal(tmp_path: Pat
 
 async def test_a_flood_of_answers_leaves_the_keys_free(tmp_path: Path) -> None:
     with stand_in() as server:
-        async with given(tmp_path, server) as pilot:
+        async with lecture_with_stand_in(tmp_path, server) as pilot:
             await pilot.press("right")
             await until(pilot, lambda: server.table.get("question") is not None)
             for n in range(3000):
@@ -462,7 +464,7 @@ async def test_options_without_room_for_bars_have_numbers(tmp_path: Path) -> Non
     pages = PAGES.replace('options: [a, b, "{target}"]', f'options: [{options}, "{{target}}"]')
     pages = pages.replace("# A question\n", "# A question\n\nOne line.\n\nAnother.\n")
     with stand_in() as server:
-        async with given(tmp_path, server, pages, (80, 24)) as pilot:
+        async with lecture_with_stand_in(tmp_path, server, pages, (80, 24)) as pilot:
             await pilot.press("right")
             await until(pilot, lambda: server.table.get("question") is not None)
             server.say({"counts": {"question": "small/2", "counts": [11, 12, 13, 14, 15, 16, 17, 18]}})
@@ -477,7 +479,7 @@ async def test_options_without_room_for_bars_have_numbers(tmp_path: Path) -> Non
 async def test_results_are_kept_vote_by_vote_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "kept" / "results.json"
     with stand_in() as server:
-        async with given(tmp_path, server, kept=file) as pilot:
+        async with lecture_with_stand_in(tmp_path, server, kept=file) as pilot:
             await pilot.press("right")
             await until(pilot, lambda: server.table.get("question") is not None)
             server.say({"counts": {"question": "small/2", "counts": [2, 0, 1]}})
@@ -507,7 +509,7 @@ async def test_results_are_kept_vote_by_vote_and_nothing_else(tmp_path: Path) ->
 async def test_what_a_server_has_counted_before_it_died_stays_in_the_results(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     with stand_in() as server:
-        async with given(tmp_path, server, kept=file) as pilot:
+        async with lecture_with_stand_in(tmp_path, server, kept=file) as pilot:
             await pilot.press("right")
             await until(pilot, lambda: server.table.get("question") is not None)
             server.say({"counts": {"question": "small/2", "counts": [5, 0, 5]}})
@@ -558,7 +560,7 @@ def test_results_that_cannot_be_read_or_written_are_told_before_the_lecture(
 @pytest.mark.parametrize("keys", ["l", "full_stop", "n n n", *(f"escape {key}" for key in "KiEBmVz")])
 async def test_the_audience_sees_what_the_lecturer_sees(tmp_path: Path, keys: str) -> None:
     with stand_in() as server:
-        async with given(tmp_path, server) as pilot:
+        async with lecture_with_stand_in(tmp_path, server) as pilot:
             before = text(pilot)
             await pilot.press(*keys.split())
             await until(pilot, lambda: text(pilot) != before and server.rows() == padded(pilot))
@@ -571,7 +573,7 @@ async def test_the_audience_sees_the_colours_that_the_lecturer_sees(tmp_path: Pa
         return {style.split("/")[1] for y in range(36) for _, style in server.table[f"row/{y}"]}
 
     with stand_in() as server:
-        async with given(tmp_path, server) as pilot:
+        async with lecture_with_stand_in(tmp_path, server) as pilot:
             await until(pilot, lambda: server.rows() == padded(pilot))
             assert {theme.DARK.background, theme.DARK.panel} <= grounds()
             await pilot.press("ctrl+t")
@@ -588,7 +590,7 @@ async def test_the_audience_sees_the_colours_that_the_lecturer_sees(tmp_path: Pa
 
 async def test_the_audience_follows_into_another_chapter(tmp_path: Path) -> None:
     with stand_in() as server:
-        async with given(tmp_path, server, chapters=2) as pilot:
+        async with lecture_with_stand_in(tmp_path, server, chapters=2) as pilot:
             await pilot.press("6", "right", "right", "right")
             await until(pilot, lambda: "1/6" in text(pilot) and server.table["page"]["number"] == 1)
             assert "AB2 CD3" not in text(pilot)  # they know the address by now
@@ -616,7 +618,7 @@ async def test_a_screen_that_is_not_laid_out_yet_is_not_sent(tmp_path: Path) -> 
 
 async def test_the_audience_sees_the_window_in_its_new_size(tmp_path: Path) -> None:
     with stand_in() as server:
-        async with given(tmp_path, server) as pilot:
+        async with lecture_with_stand_in(tmp_path, server) as pilot:
             for size in ((80, 24), (200, 60), (60, 20)):
                 await pilot.resize_terminal(*size)
                 await until(pilot, lambda size=size: tuple(server.table["size"]) == size)  # type: ignore[misc]
@@ -629,7 +631,7 @@ async def test_after_random_keys_the_audience_sees_what_the_lecturer_sees(tmp_pa
     draws = Random(seed)
     keys = [key for key in ALL_KEYS if key not in ("ctrl+z", "ctrl+s")]  # which leave, and which write a file
     with stand_in() as server:
-        async with given(tmp_path, server, HIDDEN, chapters=2) as pilot:
+        async with lecture_with_stand_in(tmp_path, server, HIDDEN, chapters=2) as pilot:
             for _ in range(150):
                 await pilot.press(draws.choice(keys))
             await until(pilot, lambda: bool(server.rows()) and server.rows() == padded(pilot))

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 
 from engine import EngineError, GradientChecker, Moment, Phase
 from engine.run.gradcheck import CheckedGradient, Summary
-from microgpt_tui.dialogs.gradcheck import GradCheckScreen, family, gradient_remark, neighbour
+from microgpt_tui.dialogs.gradcheck import GradCheckScreen, gradient_remark, matrix_or_tensor, neighbour
 from tests.support.harness import debugger, screen, session, text, until
 
 
@@ -135,7 +135,7 @@ def test_arrows_stay_within_the_tensor() -> None:
     assert neighbour(view, int(wte[0, 0]), -1, 0) == wte[0, 0]
     assert neighbour(view, int(wte[-1, -1]), 1, 0) == wte[-1, -1]
     q = run.program.tensors["q", 1, 0, None]
-    assert family(view, int(q[1]))[0] == "q at position 1"
+    assert matrix_or_tensor(view, int(q[1]))[0] == "q at position 1"
     assert [neighbour(view, int(q[1]), 0, way) for way in (-1, 1)] == [q[0], q[2]]
     assert neighbour(view, int(q[-1]), 0, 1) == q[-1]
     on_the_way = int(q[1]) - 1

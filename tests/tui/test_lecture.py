@@ -16,8 +16,9 @@ from engine.model import gpt
 from engine.script.source_table import OwnLines, SourceTable
 from engine.timeline.explainer import CodeText
 from microgpt_tui.debugger.frame import Choice
-from microgpt_tui.debugger.run_controller import RunController
+from microgpt_tui.debugger.run_controller import Live, RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
+from microgpt_tui.dialogs.gradcheck import GradCheckScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.lectures.check import check_lecture
@@ -121,14 +122,44 @@ async def test_a_page_waits_for_a_head_to_be_chosen(tmp_path: Path) -> None:
         await until(pilot, lambda: "Head 1 it is." in text(pilot))
 
 
-async def test_a_page_that_waits_for_a_head_chooses_it_for_the_lecturer(tmp_path: Path) -> None:
-    pages = PAGES.replace("forward attn_weights@pos=1,head=0\nwait", "forward v@pos=1\nfocus: head 0\nwait")
-    async with lecture_app(lecture_of(tmp_path, pages)) as pilot:
-        await pilot.press("6")
-        assert lecture_screen(pilot).frame.head == 0
+WAITS = """\
+---
+chapter: Waits
+moment: step 0 forward q@pos=1
+wait: {what}
+then: Done.
+---
+# Your turn
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "asked"), [("head 1", "choose head 1"), ("head", "choose a head"), ("pos == 3", "make pos == 3 true")]
+)
+async def test_what_a_page_waits_for_is_done_for_the_viewer(tmp_path: Path, what: str, asked: str) -> None:
+    async with lecture_app(lecture_of(tmp_path, WAITS.format(what=what))) as pilot:
+        shown = lecture_screen(pilot)
+        before = shown.frame.head
+        assert f"Your turn: {asked}" in text(pilot)
         await pilot.press("right", "right")
-        assert "Head 1 it is." in text(pilot)
-        assert lecture_screen(pilot).frame.head == 1
+        assert "Done." in text(pilot)
+        await until(pilot, lambda: not shown.busy and shown.player.answered_by(shown.frame))
+        if what == "pos == 3":
+            assert shown.frame.pos == 3
+        else:
+            assert shown.frame.head == (1 if what == "head 1" else ((before or 0) + 1) % shown.frame.config.n_head)
+
+
+@pytest.mark.parametrize("forward", ["pagedown", "space"])
+async def test_a_clicker_goes_on_from_a_dialog_that_a_page_has_asked_for(tmp_path: Path, forward: str) -> None:
+    pages = WAITS.format(what="g").replace("forward q@pos=1", "backward end") + "---\nmoment: step 0\n---\n# After it\n"
+    async with lecture_app(lecture_of(tmp_path, pages)) as pilot:
+        await pilot.press("right", "right")
+        await until(pilot, lambda: isinstance(pilot.app.screen, GradCheckScreen))
+        await pilot.press(forward)
+        await until(pilot, lambda: "Done." in text(pilot))
+        await pilot.press(forward)
+        assert "After it" in text(pilot)
 
 
 async def test_a_page_plays_events_to_its_end(tmp_path: Path) -> None:
@@ -561,6 +592,50 @@ async def test_on_a_long_way_a_page_says_so_and_shows_no_other_moment(
         assert "On the way" not in text(pilot)
 
 
+REVEALS_FAR = """\
+---
+chapter: Far
+moment: step 0 forward q@pos=1
+ask: What comes?
+options: [y, z]
+answer: 0
+reveal: step 40 forward q@pos=1
+then: The answer.
+---
+# A question
+---
+moment: step 0
+---
+# After it
+"""
+
+
+async def test_one_press_too_many_does_not_leave_before_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunController, "near", lambda self, moment: moment.step == self.session.step)
+    go_on, seek = threading.Event(), RunController._go
+
+    def slow(self: RunController, *args: Any) -> Any:
+        assert go_on.wait(PATIENCE)
+        return seek(self, *args)
+
+    monkeypatch.setattr(RunController, "_go", slow)
+    async with lecture_app(lecture_of(tmp_path, REVEALS_FAR)) as pilot:
+        shown = lecture_screen(pilot)
+        await pilot.press("right", "right", "pagedown", "space")
+        assert shown.player.lecture.page == 0
+        assert "On the way to step 40" in text(pilot)
+        assert "next" not in text(pilot).splitlines()[-1]
+        shown.state.report(Live("", 12, 40, 0.0))
+        shown._show_status()
+        await until(pilot, lambda: "now at 12" in text(pilot))
+        go_on.set()
+        await until(pilot, lambda: "The answer." in text(pilot))
+        await pilot.press("right")
+        assert shown.player.lecture.page == 1
+
+
 async def test_a_page_without_its_numbers_shows_no_other_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -600,6 +675,10 @@ async def test_a_page_asks_for_nothing_before_it_has_its_numbers(
         await until(pilot, lambda: "working out the numbers" in text(pilot))
         await pilot.press(key)
         await until(pilot, lambda: f"{key}/6" in text(pilot))
+        before = lecture_screen(pilot).session.moment
+        await pilot.press("s", "g", "space")  # of the debugger, of a dialog, of the page
+        assert lecture_screen(pilot).session.moment == before
+        assert pilot.app.screen is lecture_screen(pilot)
         assert lecture_screen(pilot).player.lecture.seconds is None  # no page has been shown
         lecture_screen(pilot)._show_status()  # as each second
         await pilot.pause()

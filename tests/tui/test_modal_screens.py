@@ -11,12 +11,12 @@ from textual.events import Click
 from textual.pilot import Pilot
 
 from engine.language import chosen
-from microgpt_tui.app import MicrogptApp, Palette
+from microgpt_tui.app import MicrogptApp
 from microgpt_tui.dialogs import save
 from microgpt_tui.dialogs.save import SaveScreen
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.storage.startup import Start
-from microgpt_tui.widgets.modal import Passing
+from microgpt_tui.widgets.textual_fixes import SafeCommandPalette, SafeScreen
 from tests.support.harness import DOCS, SMALL, debugger, screen, text, until
 
 
@@ -30,9 +30,9 @@ def hurry(pilot: Pilot[None], *keys: str) -> None:
 async def test_a_screen_that_is_dismissed_twice_closes_once(opening: str) -> None:
     async with debugger() as pilot:
         await pilot.press(opening)
-        await until(pilot, lambda: isinstance(pilot.app.screen, Passing))
+        await until(pilot, lambda: isinstance(pilot.app.screen, SafeScreen))
         hurry(pilot, "escape", "escape", "escape", "escape")
-        await until(pilot, lambda: not isinstance(pilot.app.screen, Passing))
+        await until(pilot, lambda: not isinstance(pilot.app.screen, SafeScreen))
         await pilot.pause()
         assert pilot.app.screen is screen(pilot)
 
@@ -62,7 +62,7 @@ async def test_letters_after_the_name_of_a_mark_are_ignored() -> None:
 async def test_keys_may_come_before_the_palette_has_its_list(keys: str) -> None:
     async with debugger((120, 12)) as pilot:  # no room for the list
         await pilot.press("ctrl+p")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Palette))
+        await until(pilot, lambda: isinstance(pilot.app.screen, SafeCommandPalette))
         await pilot.press("down", keys, keys, "escape")
         assert pilot.app.screen is screen(pilot)
 
@@ -90,10 +90,10 @@ async def test_a_run_that_is_saved_below_the_palette_closes_its_own_screen(
         dialog = pilot.app.screen
         assert isinstance(dialog, SaveScreen)
         await pilot.press("ctrl+p")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Palette))
+        await until(pilot, lambda: isinstance(pilot.app.screen, SafeCommandPalette))
         dialog.post_message(SaveScreen.Written(tmp_path / "run.safetensors"))
         await pilot.pause()
-        assert isinstance(pilot.app.screen, Palette)
+        assert isinstance(pilot.app.screen, SafeCommandPalette)
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, DebuggerScreen))
 
@@ -113,11 +113,11 @@ async def test_a_notification_that_expires_while_it_is_put_up_has_time_left(monk
 async def test_a_click_in_the_palette_where_the_window_no_longer_is_does_nothing() -> None:
     async with debugger() as pilot:
         await pilot.press("ctrl+p")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Palette))
+        await until(pilot, lambda: isinstance(pilot.app.screen, SafeCommandPalette))
         for y, left in ((200, False), (35, True)):
             pilot.app.screen.post_message(Click(None, 3, y, 0, 0, 1, False, False, False, 3, y))
             await pilot.pause()
-            assert isinstance(pilot.app.screen, Palette) is not left
+            assert isinstance(pilot.app.screen, SafeCommandPalette) is not left
 
 
 async def test_the_palette_speaks_the_chosen_language(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +130,7 @@ async def test_the_palette_speaks_the_chosen_language(monkeypatch: pytest.Monkey
         assert len(korean) == len(english)
         assert not [word for command in korean for word in re.findall(r"[A-Za-z]+", str(command[:2])) if word != "SVG"]
         await pilot.press("ctrl+p")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Palette))
+        await until(pilot, lambda: isinstance(pilot.app.screen, SafeCommandPalette))
         await until(pilot, lambda: "명령 찾기" in text(pilot))
         await pilot.press(*"zzzz")
         await until(pilot, lambda: "맞는 것이 없습니다" in text(pilot))

@@ -40,7 +40,7 @@ async def test_the_screen_equals_its_picture(size: tuple[int, int]) -> None:
         for phase, moment in moments.items():
             screen(pilot).navigator.go(moment)
             await pilot.pause()
-            await until(pilot, lambda: not any(w.group == "historian" and w.is_running for w in pilot.app.workers))
+            await until(pilot, lambda: not any(w.group == "series" and w.is_running for w in pilot.app.workers))
             await pilot.pause()
             kept = PICTURES / f"{phase}_{size[0]}x{size[1]}.txt"
             shown = text(pilot) + "\n"

@@ -59,7 +59,7 @@ async def test_a_page_is_shown_while_the_past_is_replayed(tmp_path: Path, monkey
         shown = lecture_screen(pilot)
         await pilot.press("5", "right")
         await until(pilot, lambda: not shown.busy and len(shown.session.losses) >= 30)
-        shown.historian.ask([Series(Update(3), {}, tuple(range(29)))])
+        shown.series_loader.ask([Series(Update(3), {}, tuple(range(29)))])
         await until(pilot, held.reached.is_set)
         await pilot.press("left")
         await until(

@@ -173,12 +173,12 @@ async def test_a_bad_watch_is_refused_with_a_sentence(words: str, says: str) -> 
 
 async def test_the_series_loader_serves_several_panes_at_once() -> None:
     async with debugger((120, 36), run=run()) as pilot:
-        historian = screen(pilot).historian
-        historian.ask([Series(Watched("loss"), {}, tuple(range(30)))], "one")
-        historian.ask([Series(Watched("wte[1, 2]"), {}, tuple(range(10, 40)))], "other")
+        loader = screen(pilot).series_loader
+        loader.ask([Series(Watched("loss"), {}, tuple(range(30)))], "one")
+        loader.ask([Series(Watched("wte[1, 2]"), {}, tuple(range(10, 40)))], "other")
         await pilot.app.workers.wait_for_complete()
-        assert [historian.known.get((Watched("loss"), step)) for step in range(40)] == ends("loss")[:30] + [None] * 10
-        assert [historian.known[Watched("wte[1, 2]"), step] for step in range(10, 40)] == ends("wte[1, 2]")[10:]
+        assert [loader.known.get((Watched("loss"), step)) for step in range(40)] == ends("loss")[:30] + [None] * 10
+        assert [loader.known[Watched("wte[1, 2]"), step] for step in range(10, 40)] == ends("wte[1, 2]")[10:]
 
 
 def test_watches_are_restored_and_those_that_do_not_fit_are_dropped_with_a_sentence() -> None:

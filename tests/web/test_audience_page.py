@@ -316,7 +316,7 @@ async def test_the_pages_words_are_in_the_language_of_the_lecture(frames: Frames
         await page.go(audience.address)
         await audience.send(**frames[0] | {"page": text(1, "ko"), "question": QUESTION})
         await page.wait("답을 고르세요.", script=VERDICT)
-        assert await page.tell("document.querySelector('#place').innerText") == "Small steps · 10쪽 가운데 1쪽"
+        assert await page.tell("document.querySelector('#place').innerText") == "Small steps · 10페이지 중 1페이지"
         await audience.send(blank=True)
         await page.wait("강사가 화면을 가렸습니다.", script="document.querySelector('#banner').innerText")
         hidden = "document.querySelector('#screen').hidden && document.querySelector('#page').hidden ? 'hidden' : ''"

@@ -29,7 +29,6 @@ from tests.support.web_clients import AUDIENCE, PLAIN, Serving, serving, shown, 
 
 QUESTION = {"id": "6/2", "text": "Which?", "options": ["q", "k", "v"], "open": True, "hidden": True, "right": None,
             "counts": None}  # fmt: skip
-SECRETS = ("notes", "row/secret")
 
 
 def server(there: Serving) -> AudienceServer:

@@ -17,8 +17,8 @@ import pytest
 from aiohttp import ClientConnectionError, ClientSession, CookieJar, WSMsgType
 from textual.pilot import Pilot
 
+from tests.support.audience_lecture import HEAD, OPTIONS, audience, lecture_with, padded
 from tests.support.commands import COMMAND
-from tests.support.given_lecture import HEAD, OPTIONS, audience, given_to, padded
 from tests.support.harness import DOCS, notes, text, until
 from tests.support.lecture_harness import PAGES
 from tests.support.terminal import Terminal, needs_tmux, terminal
@@ -79,7 +79,7 @@ async def followed(tmp_path: Path) -> AsyncIterator[tuple[Pilot[Any], Viewer]]:
             viewer = Viewer(session, f"http://127.0.0.1:{follows.address.url.rsplit(':', 1)[1]}")
             following = asyncio.create_task(viewer.follow())
             try:
-                async with given_to(tmp_path, follows) as pilot:
+                async with lecture_with(tmp_path, follows) as pilot:
                     await until(pilot, lambda: viewer.rows == padded(pilot))
                     yield pilot, viewer
                 async with asyncio.timeout(PATIENCE):

@@ -8,12 +8,10 @@ from __future__ import annotations
 import inspect
 import math
 import random
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
 
 from .holders import attributes
-
-if TYPE_CHECKING:
-    from .scalar_class import ScalarClass
+from .scalar_class import ScalarClass
 
 NAN = float("nan")
 VARIABLE = 0x04  # the flag of code that takes any number of arguments

@@ -231,6 +231,29 @@ def numbers_of(thing: Any, depth: int = 4) -> list[float] | None:
     return out
 
 
+def held_numbers(walk: Walk) -> dict[str, tuple[Any, list[float]]]:
+    """What holds lists of floats, by name, and these."""
+    found: dict[str, tuple[Any, list[float]]] = {}
+    for name, thing in walk.numbers:
+        numbers = numbers_of(thing)
+        if numbers is not None:
+            found.setdefault(name, (thing, numbers))
+    return found
+
+
+def numbers_on(things: list[Any], but: tuple[str, ...]) -> dict[str, dict[int, float]]:
+    """Numbers that parameters carry besides value and gradient, by attribute and the id of the parameter."""
+    samples = {type(each): each for each in things}
+    names = {name for each in samples.values() for name, value in attributes(each) if type(value) in (int, float)}
+    found: dict[str, dict[int, float]] = {name: {} for name in sorted(names.difference(but))}
+    for name, numbers in found.items():
+        for each in things:
+            value = getattr(each, name, None)
+            if type(value) in (int, float):
+                numbers[id(each)] = float(value or 0)
+    return found
+
+
 def _put_collections_last(groups: list[Group]) -> None:
     """Give the least rank to groups whose scalars all stand in smaller ones: a list of all parameters tells little."""
     holders: dict[int, list[int]] = {}

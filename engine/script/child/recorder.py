@@ -19,12 +19,12 @@ from typing import Any, Callable
 
 from .channel import Channel
 from .derivatives import call_again
-from .holders import Walk, best_groups, numbers_of, root_of
+from .holders import Walk, best_groups, held_numbers, numbers_on, root_of
 from .hooks import Sources
 from .positions import Positions
-from .scalar_class import ScalarClass, functions_of
+from .scalar_class import ScalarClass, ScalarClasses, functions_of
 from .step_record import BackwardCall, HeldParams, StepRecord
-from .tape_message import message, numbers_on
+from .tape_message import message
 from .wrappers import grad_accessors, init_wrapper
 
 MOST_SINGLE = 20_000  # single scalars of one place that get a name
@@ -62,8 +62,7 @@ class Recorder:
         """Sets the flag that the hooks stand behind."""
         self.module: dict[str, Any] = {}
         """The variables of the script itself."""
-        self.classes: list[ScalarClass] = []
-        self.kinds: tuple[type, ...] = ()
+        self.classes = ScalarClasses()
         self.step = 0
         """Training steps that are done."""
         self.calls = self._calls_before = self._most_calls_a_step = 0
@@ -86,7 +85,6 @@ class Recorder:
         """The last one of the step before."""
         self._params_of: dict[tuple[int, int], HeldParams] = {}
         self._note: Callable[[Any, Any, Any], None] = _note_nothing
-        self._class_of: dict[type, ScalarClass] = {}
         self._updating_in: tuple[Any, int, int] | None = None
         self._checked = 0
         self._collects = self._frozen = False
@@ -95,6 +93,11 @@ class Recorder:
         """The thread of the last backward call."""
         self._written: Any = None
         self._pieces = 0
+
+    @property
+    def kinds(self) -> tuple[type, ...]:
+        """The scalar classes of the script, as types."""
+        return self.classes.kinds
 
     # What the debugger asks for.
 
@@ -140,7 +143,7 @@ class Recorder:
 
     def defined(self, kind: Any) -> None:
         """After a class statement."""
-        if isinstance(kind, type) and issubclass(kind, self.kinds):
+        if isinstance(kind, type) and issubclass(kind, self.classes.kinds):
             self._add_methods(kind)
             return
         found = ScalarClass.found(kind)
@@ -149,11 +152,7 @@ class Recorder:
         watched = self.record is not None
         if watched:
             self._remove_watches()
-        self.classes.append(found)
-        self.kinds = (*self.kinds, kind)
-        for each in self.classes:
-            each.kinds = self.kinds
-        self._class_of.clear()
+        self.classes.add(found)
         self._add_methods(kind)
         self._wrap_backward(found)
         code = found.init.__code__
@@ -170,17 +169,6 @@ class Recorder:
         for each in functions_of(kind):
             if each.__code__.co_filename in self.sources.files or each.__module__ == kind.__module__:
                 self.positions.add_method(each.__code__)
-
-    def class_of(self, node: Any) -> ScalarClass:
-        """The scalar class of a scalar."""
-        return self._class_of_type(type(node))
-
-    def _class_of_type(self, kind: type) -> ScalarClass:
-        found = self._class_of.get(kind)
-        if found is None:
-            found = next(each for each in reversed(self.classes) if issubclass(kind, each.kind))
-            self._class_of[kind] = found
-        return found
 
     def _wrap_backward(self, scalar: ScalarClass) -> None:
         recorder = self
@@ -261,7 +249,7 @@ class Recorder:
         """Whether an update has followed a backward call. Raises Unrecordable if no write of it was seen."""
         moved, record = pending.moved(), self.record
         if moved and record is not None and self.phase == "after" and not record.updates:
-            raise Unrecordable("dictionaries", name=self.class_of(pending.params[0]).data_name)
+            raise Unrecordable("dictionaries", name=self.classes.of(pending.params[0]).data_name)
         return moved
 
     def _done(self, pending: BackwardCall) -> None:
@@ -327,7 +315,7 @@ class Recorder:
             if whole and giving_up and record.kept and record.backward is not None:
                 self._give_up(record, frame)
                 return
-            if not whole and record.kept and any(self.class_of(each).kids(each) for each in record.nodes):
+            if not whole and record.kept and any(self.classes.of(each).kids(each) for each in record.nodes):
                 self._send(record, False, frame)
             self._stop()
 
@@ -391,7 +379,7 @@ class Recorder:
                 spaces[id(each)] = each
         roots = [(name, value) for each in spaces.values() for name, value in list(each.items()) if name[:2] != "__"]
         variables = frozenset(name for file in self.sources.loops for _, _, names in file for name in names)
-        return Walk(roots, self.kinds, self.is_user, variables)
+        return Walk(roots, self.classes.kinds, self.is_user, variables)
 
     # Watching.
 
@@ -515,7 +503,7 @@ class Recorder:
         add_stack = record.stacks.append
         methods, frames = positions.methods, positions.frames
         inside, new_stack, new_method = positions.inside, positions.new_stack, positions.method
-        class_of = self.class_of
+        class_of = self.classes.of
         scalar = self.classes[-1]
         kind, kids_of = scalar.kind, scalar.kids
 
@@ -560,7 +548,7 @@ class Recorder:
 
     def _keep_operands(self, operands: dict[int, Any], at: int, frame: Any, args: Any) -> None:
         """Keep the operands of a new scalar, where it does not keep them in order, or some are plain numbers."""
-        kinds = self.kinds
+        kinds = self.classes.kinds
         given = next(
             (each for each in args if isinstance(each, (tuple, list)) and each and isinstance(each[0], kinds)), None
         )
@@ -636,22 +624,22 @@ class Recorder:
         """Operands, gradients and moments as they are now; parameters as they are held."""
         nodes = record.nodes
         walk = record.walk = self._walk(frame)
-        kinds = {self._class_of_type(kind) for kind in set(map(type, nodes))}
+        kinds = {self.classes.of_type(kind) for kind in set(map(type, nodes))}
         if len(kinds) == 1:
             (scalar,) = kinds
             record.kids, record.slopes = scalar.all_kids(nodes), scalar.all_slopes(nodes)
             record.grads = _numbers(scalar.grad_name, nodes)
         else:
             record.kids = [self._kids_of_one_class(node) for node in nodes]
-            record.slopes = [self.class_of(node).slopes(node) for node in nodes]
-            record.grads = array("d", [_numbers(self.class_of(node).grad_name, [node])[0] for node in nodes])
+            record.slopes = [self.classes.of(node).slopes(node) for node in nodes]
+            record.grads = array("d", [_numbers(self.classes.of(node).grad_name, [node])[0] for node in nodes])
         record.values = self._values(record)
         made = record.made = dict(zip(map(id, nodes), range(len(nodes))))
         outer = {id(each): each for each in chain.from_iterable(record.kids) if id(each) not in made}
         stack = list(outer.values())
         while stack:
             each = stack.pop()
-            for kid in self.class_of(each).kids(each):
+            for kid in self.classes.of(each).kids(each):
                 if id(kid) not in outer and id(kid) not in made:
                     outer[id(kid)] = kid
                     stack.append(kid)
@@ -663,10 +651,10 @@ class Recorder:
         record.used = set(used)
         record.outer = {}
         for scalar in self.classes:
-            some = [each for each in outer.values() if self.class_of(each) is scalar]
+            some = [each for each in outer.values() if self.classes.of(each) is scalar]
             values, grads = _numbers(scalar.data_name, some), _numbers(scalar.grad_name, some)
             record.outer.update(zip(map(id, some), zip(some, values, grads)))
-        record.moments = self.moments(walk)
+        record.moments = held_numbers(walk)
         names = tuple(name for each in self.classes for name in (each.data_name, each.grad_name))
         record.on_params = numbers_on([each for group in walk.groups for each in group.scalars], names)
 
@@ -674,7 +662,7 @@ class Recorder:
         """The values that the scalars were made with. Raises Unrecordable if they are no numbers."""
         values: list[Any] = []
         for scalar, some in (
-            groupby(record.nodes, self.class_of) if len(self.classes) > 1 else ((self.classes[0], record.nodes),)
+            groupby(record.nodes, self.classes.of) if len(self.classes) > 1 else ((self.classes[0], record.nodes),)
         ):
             values += map(scalar.data_of, some)
         first = {id(each): old for each, _, _, old, _ in reversed(record.wrote)}
@@ -690,7 +678,7 @@ class Recorder:
             raise Unrecordable("no_numbers", name=name, held=type(odd).__qualname__) from None
 
     def _kids_of_one_class(self, node: Any) -> Any:
-        scalar = self.class_of(node)
+        scalar = self.classes.of(node)
         kids = scalar.kids(node)
         for each in kids:
             self._must_be_one_class(scalar, each)
@@ -700,15 +688,6 @@ class Recorder:
         if not isinstance(kid, scalar.kind):
             first, second = sorted((scalar.kind.__qualname__, type(kid).__qualname__))
             raise Unrecordable("two_classes", first=first, second=second)
-
-    def moments(self, walk: Walk) -> dict[str, tuple[Any, list[float]]]:
-        """What holds lists of floats now, by name, and these."""
-        found: dict[str, tuple[Any, list[float]]] = {}
-        for name, thing in walk.numbers:
-            numbers = numbers_of(thing)
-            if numbers is not None:
-                found.setdefault(name, (thing, numbers))
-        return found
 
     # Names: called by the hooks while something is recorded.
 
@@ -723,15 +702,17 @@ class Recorder:
 
     def writing(self, thing: Any) -> None:
         """Before the value of a scalar is written."""
-        self._written = getattr(thing, self.class_of(thing).data_name) if isinstance(thing, self.kinds) else None
+        self._written = (
+            getattr(thing, self.classes.of(thing).data_name) if isinstance(thing, self.classes.kinds) else None
+        )
 
     def wrote(self, thing: Any) -> None:
         """After the value of a scalar was written; a watch tells the same where there is one."""
         record = self.record
         if self.phase != "forward" or record is None or self.sources.hidden_writes:
             return
-        if isinstance(thing, self.kinds):
-            value, frame = getattr(thing, self.class_of(thing).data_name), sys._getframe(1)
+        if isinstance(thing, self.classes.kinds):
+            value, frame = getattr(thing, self.classes.of(thing).data_name), sys._getframe(1)
             at = self.positions.place(frame.f_code, frame.f_lasti)
             record.wrote.append((thing, value, len(record.nodes), self._written, at))
 
@@ -752,7 +733,7 @@ class Recorder:
         if kind is float or kind is int:
             if self.phase == "after":
                 record.scalars.append((len(record.updates), site, name, value))
-        elif kind is list or kind is tuple or isinstance(value, self.kinds):
+        elif kind is list or kind is tuple or isinstance(value, self.classes.kinds):
             frame = sys._getframe(2)
             if kind is not list and kind is not tuple and self._is_minor(record, site, frame):
                 return
@@ -770,11 +751,11 @@ class Recorder:
 
     def _copied(self, value: Any, depth: int) -> Any:
         """A scalar or a list of them as it is now; None for anything else."""
-        if isinstance(value, self.kinds):
+        if isinstance(value, self.classes.kinds):
             return value
         if isinstance(value, (list, tuple)) and value and depth:
             first = value[0]
-            if isinstance(first, self.kinds):
+            if isinstance(first, self.classes.kinds):
                 return list(value)
             if isinstance(first, (list, tuple)):
                 inner = [self._copied(each, depth - 1) for each in value]
@@ -815,7 +796,8 @@ class Recorder:
         if record.backward is None:
             record.end, record.names_end = len(record.nodes), len(record.names)
             self._look(record, frame)
-        self.channel.send("step", **message(self, record, complete, self._walk(frame)))
+        tape = message(self.step, record, complete, self._walk(frame), self.classes, self.positions)
+        self.channel.send("step", **tape)
 
 
 def _note_nothing(*_: Any) -> None:

@@ -242,7 +242,7 @@ class Runner:
     def _show(self, value: Any) -> str:
         """A value of the script in a few characters."""
         if isinstance(value, self.recorder.kinds):
-            scalar = self.recorder.class_of(value)
+            scalar = self.recorder.classes.of(value)
             data, grad = (getattr(value, name, None) for name in (scalar.data_name, scalar.grad_name))
             return f"{scalar.kind.__name__}({scalar.data_name}={data!r}, {scalar.grad_name}={grad!r})"
         if isinstance(value, (list, tuple, dict, set)) and len(value) > 8:

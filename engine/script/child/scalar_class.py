@@ -205,3 +205,32 @@ class ScalarClass:
             values = value if isinstance(value, (list, tuple)) else (value,)
             found += [each for each in values if isinstance(each, self.kind) and each is not node]
         return found
+
+
+class ScalarClasses(list[ScalarClass]):
+    """The scalar classes of a script, in the order in which they were defined."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds: tuple[type, ...] = ()
+        self._of: dict[type, ScalarClass] = {}
+
+    def add(self, found: ScalarClass) -> None:
+        """Add one; all of them know of each other."""
+        self.append(found)
+        self.kinds = (*self.kinds, found.kind)
+        for each in self:
+            each.kinds = self.kinds
+        self._of.clear()
+
+    def of(self, node: Any) -> ScalarClass:
+        """The class of a scalar."""
+        return self.of_type(type(node))
+
+    def of_type(self, kind: type) -> ScalarClass:
+        """The class of scalars of a type."""
+        found = self._of.get(kind)
+        if found is None:
+            found = next(each for each in reversed(self) if issubclass(kind, each.kind))
+            self._of[kind] = found
+        return found

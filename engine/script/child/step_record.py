@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import operator
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .holders import Walk
-
-if TYPE_CHECKING:
-    from .scalar_class import ScalarClass
+from .scalar_class import ScalarClass
 
 
 class HeldParams:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from array import array
 from itertools import accumulate, chain
-from typing import TYPE_CHECKING, Any, Callable, Iterable
+from typing import Any, Callable, Iterable
 
-from .holders import Group, Walk, attributes, best_groups, root_of
-
-if TYPE_CHECKING:
-    from .recorder import Recorder
-    from .step_record import StepRecord
+from .holders import Group, Walk, best_groups, held_numbers, root_of
+from .positions import Positions
+from .scalar_class import ScalarClasses
+from .step_record import StepRecord
 
 NAN = float("nan")
 
 
-def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) -> dict[str, Any]:
+def message(
+    step: int, record: StepRecord, complete: bool, walk: Walk, classes: ScalarClasses, positions: Positions
+) -> dict[str, Any]:
     """What is sent of a step: arrays, and what goes into the line before them. `walk` is what variables hold now."""
-    rows = _Rows(recorder, record)
+    rows = _Rows(step, record, classes, positions)
     arrays: dict[str, array[Any]] = {}
     ops = rows.graph(arrays)
     rows.writes(arrays)
@@ -32,45 +33,44 @@ def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) 
         first += len(group.scalars)
     call = record.backward
     root = call.root if call is not None else None
-    sources = recorder.sources
     return {
         "arrays": arrays,
-        "step": recorder.step,
+        "step": step,
         "complete": complete,
-        "in_sets": any(each.children_name and not each.ordered for each in recorder.classes),
+        "in_sets": any(each.children_name and not each.ordered for each in classes),
         "n_params": rows.n_params,
         "n_older": rows.n_older,
         "loss_row": rows.of.get(id(root), -1),
         "earlier": [each.hex() for each in call.earlier] if call is not None else [],
         "ops": ops,
-        "stacks": recorder.positions.stacks,
+        "stacks": positions.stacks,
         "names": names,
         "contexts": rows.contexts,
         "params": params,
         "moments": moments,
         "scalar_sites": scalars,
-        "loops": sources.loops,
-        "files": sources.paths,
+        "loops": positions.sources.loops,
+        "files": positions.sources.paths,
         "settings": (record.walk or walk).settings,
-        "positions": recorder.positions.table,
+        "positions": positions.table,
     }
 
 
 class _Rows:
     """The rows of a tape: parameters, then older scalars that the step computes with, then those that it made."""
 
-    def __init__(self, recorder: Recorder, record: StepRecord) -> None:
-        self.recorder, self.record = recorder, record
-        self.sites = recorder.sources.sites
+    def __init__(self, step: int, record: StepRecord, classes: ScalarClasses, positions: Positions) -> None:
+        self.record, self.classes, self.positions = record, classes, positions
+        self.sites = positions.sources.sites
         self.in_loop: list[bool] = []
         self.contexts: list[Any] = []
         self._context_numbers: dict[Any, int] = {}
         nodes = self.nodes = record.nodes[: record.end]
         self.made = record.made
         moved = {self.made[id(each)] for each, _, _ in record.updates if id(each) in self.made}
-        self.begin = self._begin() if recorder.step == 0 or moved else 0
+        self.begin = self._begin() if step == 0 or moved else 0
         if moved and min(moved) >= self.begin and len(moved) == len({id(each) for each, _, _ in record.updates}):
-            leaves = [at for at in moved if not recorder.class_of(nodes[at]).kids(nodes[at])]
+            leaves = [at for at in moved if not classes.of(nodes[at]).kids(nodes[at])]
             self.begin = max(leaves, default=-1) + 1  # a model that each round of the loop makes anew
         self.groups = self._groups()
         params = {id(each): each for group in self.groups for each in group.scalars}
@@ -88,8 +88,7 @@ class _Rows:
 
     def _begin(self) -> int:
         """The first scalar of a model's first step: what was made before its loop, such as parameters, is older."""
-        recorder, record = self.recorder, self.record
-        stacks, table = recorder.positions.stacks, recorder.positions.table
+        record, stacks, table = self.record, self.positions.stacks, self.positions.table
         call = record.backward
         if call is not None:
             here = stacks[call.stack] if call.stack >= 0 else []
@@ -106,7 +105,7 @@ class _Rows:
                 lines.append(table[there[depth]][1])
             around = [
                 (last - first, first, last)
-                for first, last, _ in recorder.sources.loops[file]
+                for first, last, _ in self.positions.sources.loops[file]
                 if all(first <= each <= last for each in lines)
             ]
             if around:
@@ -131,11 +130,11 @@ class _Rows:
 
     def _groups(self) -> list[Group]:
         """Groups of parameters: those that have one in the loss, or one that moves; with all others of their holder."""
-        recorder, record, made, begin = self.recorder, self.record, self.made, self.begin
+        classes, record, made, begin = self.classes, self.record, self.made, self.begin
         assert record.walk is not None
 
         def wanted(each: Any) -> bool:
-            return made.get(id(each), -1) < begin and not recorder.class_of(each).kids(each)
+            return made.get(id(each), -1) < begin and not classes.of(each).kids(each)
 
         groups = best_groups(record.walk.groups, wanted)
         used = record.used | {id(each) for each, _, _ in record.updates}
@@ -165,7 +164,7 @@ class _Rows:
     def _kids(self, each: Any) -> Any:
         """The operands of any scalar."""
         at = self.made.get(id(each))
-        return self.recorder.class_of(each).kids(each) if at is None else self.record.kids[at]
+        return self.classes.of(each).kids(each) if at is None else self.record.kids[at]
 
     # The forward phase.
 
@@ -213,7 +212,7 @@ class _Rows:
 
     def _slopes(self, each: Any) -> Any:
         at = self.made.get(id(each))
-        return self.recorder.class_of(each).slopes(each) if at is None else self.record.slopes[at]
+        return self.classes.of(each).slopes(each) if at is None else self.record.slopes[at]
 
     def _outset(self) -> Callable[[Any], tuple[float, int, int]]:
         """Tells value at the start of the step, stack and method of a scalar that is older than it."""
@@ -233,7 +232,7 @@ class _Rows:
 
     def _in_order(self, kids: Any, captured: Any) -> tuple[Any, float]:
         """The operands in the order of the operator, and the first that is a plain number."""
-        kinds = self.recorder.kinds
+        kinds = self.classes.kinds
         known = {id(each) for each in kids}
         ordered = [each for each in captured if isinstance(each, kinds) and id(each) in known]
         extra = next((float(x) for x in captured if type(x) in (int, float)), NAN)
@@ -243,10 +242,10 @@ class _Rows:
 
     def _op(self, method: int, stack: int) -> str:
         """The name of the operation: of the method that made a scalar, or of the function outside of the class."""
-        stacks, table = self.recorder.positions.stacks, self.recorder.positions.table
+        stacks, table = self.positions.stacks, self.positions.table
         at = method if method >= 0 else stacks[stack][-1] if stack >= 0 and stacks[stack] else -1
         parts = [part for part in table[at][5].split(".") if part[0] != "<"] if at >= 0 else []
-        return str(parts[-1]) if parts else self.recorder.classes[-1].kind.__name__
+        return str(parts[-1]) if parts else self.classes[-1].kind.__name__
 
     def writes(self, arrays: dict[str, array[Any]]) -> None:
         """Writes of data in the forward phase."""
@@ -284,7 +283,7 @@ class _Rows:
 
     def update(self, arrays: dict[str, array[Any]]) -> list[Any]:
         """Writes of parameters, and the numbers that names held meanwhile; the place and name of these."""
-        record, recorder = self.record, self.recorder
+        record, classes = self.record, self.classes
         rows, values, positions = array("i"), array("d"), array("i")
         kept = self._kept = [0]
         for each, new, position in record.updates:
@@ -296,7 +295,7 @@ class _Rows:
             kept.append(len(rows))
         arrays.update(update_row=rows, update_value=values, update_position=positions)
         params = self.list[: self.n_params]
-        arrays["grad_after"] = floats([getattr(each, recorder.class_of(each).grad_name, None) for each in params])
+        arrays["grad_after"] = floats([getattr(each, classes.of(each).grad_name, None) for each in params])
         sites: dict[tuple[int, str], int] = {}
         write, where, value = array("i"), array("i"), array("d")
         for at, site, name, number in record.scalars:
@@ -304,7 +303,7 @@ class _Rows:
             where.append(sites.setdefault((site, name), len(sites)))
             value.append(number)
         arrays.update(scalar_write=write, scalar_site=where, scalar_value=value)
-        place = recorder.positions.number
+        place = self.positions.number
         return [[place(self.sites[site].position), name] for site, name in sites]
 
     def printed(self, arrays: dict[str, array[Any]]) -> None:
@@ -322,7 +321,7 @@ class _Rows:
         """Lists of floats that the update has changed, and numbers on the parameters themselves."""
         names: list[list[Any]] = []
         before, after, rows = array("d"), array("d"), array("i")
-        now = self.recorder.moments(walk)
+        now = held_numbers(walk)
         same = {id(thing): numbers for thing, numbers in now.values()}
         for name, (holder, old) in self.record.moments.items():
             thing, new = now.get(name, (holder, same.get(id(holder))))  # a function that has ended called it otherwise
@@ -380,7 +379,7 @@ class _Rows:
 
     def names(self, arrays: dict[str, array[Any]]) -> list[dict[str, Any]]:
         """What names held in the forward phase."""
-        record, number = self.record, self.recorder.positions.number
+        record, number = self.record, self.positions.number
         held = array("i")
         found = []
         for time, site, name, value, context, stack in record.names[: record.names_end]:
@@ -416,19 +415,6 @@ def floats(values: list[Any]) -> array[Any]:
 
 def _number(value: Any) -> float:
     return float(value) if type(value) in (int, float) else NAN
-
-
-def numbers_on(things: list[Any], but: tuple[str, ...]) -> dict[str, dict[int, float]]:
-    """Numbers that parameters carry besides value and gradient, by attribute and the id of the parameter."""
-    samples = {type(each): each for each in things}
-    names = {name for each in samples.values() for name, value in attributes(each) if type(value) in (int, float)}
-    found: dict[str, dict[int, float]] = {name: {} for name in sorted(names.difference(but))}
-    for name, numbers in found.items():
-        for each in things:
-            value = getattr(each, name, None)
-            if type(value) in (int, float):
-                numbers[id(each)] = float(value or 0)
-    return found
 
 
 def _shaped(value: Any, row_of: dict[int, int]) -> tuple[list[int], list[int] | None]:

@@ -1,4 +1,4 @@
-"""The pages that a browser gets, with nothing from anywhere but this server: class rooms may have no internet."""
+"""The pages that a browser gets, with nothing from anywhere but this server: classrooms may have no internet."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HEADERS = {
 
 
 def protector(public: str | None) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """What gives an answer the headers that keep its page to itself. `public`: the host in the server's public address.
+    """A function that gives answers the headers which keep a page to itself; `public`: the host of a public address.
 
     Some browsers do not take 'self' for the websockets of the page's own host, so these are named.
     """
@@ -123,5 +123,7 @@ def note(sentence: str, more: str = "", *, status: int = 200) -> web.Response:
 
 
 def _page(name: str, status: int, **parts: str) -> web.Response:
-    text = Template(files(__name__).joinpath(name).read_text(encoding="utf-8")).substitute(parts, language=language())
+    """The page of a file in this folder. Its `$head` is what the heads of all pages have in common."""
+    text, head = (files(__name__).joinpath(each).read_text(encoding="utf-8") for each in (name, "head.html"))
+    text = Template(text).substitute(parts, language=language(), head=head)
     return web.Response(text=text, content_type="text/html", status=status)

@@ -39,7 +39,7 @@ def audience(
 
 
 @asynccontextmanager
-async def given_to(
+async def lecture_with(
     tmp_path: Path,
     follows: LiveAudience,
     pages: str = PAGES,
@@ -61,7 +61,7 @@ async def given_to(
 
 
 @asynccontextmanager
-async def given(
+async def lecture_with_stand_in(
     tmp_path: Path,
     server: StandIn,
     pages: str = PAGES,
@@ -72,7 +72,7 @@ async def given(
 ) -> AsyncIterator[Pilot[Any]]:
     """The same with a stand-in for the server, which knows the page by then."""
     with audience(OPTIONS, server.command, kept) as follows:
-        async with given_to(tmp_path, follows, pages, size, welcome, chapters) as pilot:
+        async with lecture_with(tmp_path, follows, pages, size, welcome, chapters) as pilot:
             await until(pilot, lambda: welcome or server.table.get("page") is not None)
             yield pilot
 

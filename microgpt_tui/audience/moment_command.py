@@ -1,4 +1,4 @@
-"""What opens a moment of a lecture in a debugger of its own: the arguments of `microgpt-tui`, and the command."""
+"""The command that opens a moment of a lecture in a debugger, and its arguments."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 import engine
-from microgpt_tui.drawing.highlighting import CodeStyles, highlighted
+from microgpt_tui.drawing.highlighted_code import CodeStyles, highlighted
 
 KINDS = [field.name for field in fields(CodeStyles)]
 STYLES = CodeStyles(*(Style(meta={"kind": kind}) for kind in KINDS))
