@@ -202,7 +202,9 @@ class _Picture:
         """A line a key, or several and a gap where there is room."""
         frame, board, head = self.frame, self.board, self.head
         below = 3 + (MOST_TERMS if self.kind != SHARES else 2)
-        room = max(1, board.room - below, min(self.n, board.room - 4))
+        room = max(board.room - below, min(self.n, board.room - 4))
+        if board.room <= below:  # what is below is cut in any case: keys come first
+            room = max(1, min(self.n, board.room - 1))
         room -= self.n > room > 1  # a line says which keys are drawn
         after = (
             MOST_TERMS + 5 + (self.n + 3 if self._heads_width else 0)

@@ -237,3 +237,10 @@ def test_the_terms_of_a_gradient_stand_before_its_path(height: int) -> None:
     text = Inspector("i").draw(frame, 64, height).text()
     places = [text.index(f"{number(term.local)} · {number(term.grad)}") for term in terms]
     assert max(places) < text.index("strongest path")
+
+
+def test_where_the_arithmetic_of_a_head_is_cut_in_any_case_all_keys_that_have_room_are_shown() -> None:
+    frame = frame_of(Phase.FORWARD, "attn_weights")
+    shares = [int(row) for row in frame.operation.rows.ravel()]
+    targets = {spot.target for spot in draw(frame, 60, 3 + len(shares)).spots()}
+    assert targets.issuperset(shares)
