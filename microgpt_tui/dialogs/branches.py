@@ -31,9 +31,8 @@ class BranchesScreen(ListDialog[Wish | None]):
     """Returns what the user wants; names are changed at once."""
 
     TITLE_ABOVE, WIDEST = say("dialogs.branches.title"), 104
-    CSS = f"BranchesScreen .box {{ width: {WIDEST}; }}"
     BINDINGS: ClassVar[list[BindingType]] = bindings(
-        Key("branches.close", "escape,q,E", "dismiss(None)"),
+        Key("branches.close", "escape,q,E", "dismiss"),
         Key("branches.rename", "r", "rename"),
         Key("branches.undo", "u", "wish('undo')"),
         Key("branches.delete", "d,delete", "wish('remove')"),

@@ -76,7 +76,7 @@ class SaveScreen(InputDialog[Path | None]):
             self._note(say("dialogs.save.exists_enter_again_replaces", path=path))
             return
         self.query_one(Input).disabled = True
-        self._note("saving …")
+        self._note(say("dialogs.save.saving"))
         self._write(path)
 
     @on(Input.Changed)

@@ -121,7 +121,7 @@ class InferenceScreen(SafeScreen[None]):
         self._documents.stop()
         self.state = replace(self.state, beam=None, names={}, pending="")
         if self.has_class("-beam"):
-            self.state = replace(self.state, pending="searching ...")
+            self.state = replace(self.state, pending=say("screens.inference.searching"))
             self._documents.search(walk.tokenizer.decode(walk.ids[1:]), walk.strategy.temperature)
         elif self.has_class("-names"):
             self.state = replace(self.state, pending=say("screens.inference.training_on_other_steps"))

@@ -22,7 +22,7 @@ READ_WHOLE = {"microgpt_tui": ("audience_page", "click", "events", "glossary", "
 WORDS = re.compile(  # two words, a word and what is filled in before or after it, a word that goes on a line, or a
     # key and what it does
     r"[A-Za-z]{2,}[,.:;]? [A-Za-z({]|\ban? [a-z]{3,}|[})][,.:;]* \(?[A-Za-z][a-z]{2,}|^ \(?[a-z]{3,}\)?$"
-    r"|· [A-Za-z]+ [a-z]{2,}|· [A-Za-z]{2,}$"
+    r"|· [A-Za-z]+ [a-z]{2,}|· [A-Za-z]{2,}$|[a-z]{3,} ?(?:…|\.\.\.)$"
 )
 TAG = re.compile(r"<[^<>]*>")
 LABEL = re.compile(r"[A-Z][a-z]{2,}[.:]?")  # the engine has none: there, such a word is the name of a class
