@@ -1,11 +1,12 @@
-"""Sums with the same bits on every Python, and exact sums of products.
+"""Sums with the same bits on every Python, means, and exact sums of products.
 
 From 3.12 on, the builtin `sum` carries what is rounded; running sums over `Value` do not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import reduce
 from operator import add
@@ -20,6 +21,14 @@ from engine.immutable import immutable_by_identity
 def sum_in_order(numbers: Iterable[float]) -> float:
     """The numbers added one after the other, each sum rounded, as running sums over `Value` are."""
     return reduce(add, numbers, 0.0)
+
+
+def mean(numbers: Sequence[float]) -> float:
+    """The mean of some numbers, from their exact sum; nan if that is none."""
+    try:
+        return math.fsum(numbers) / len(numbers)
+    except (OverflowError, ValueError):  # infinities of both signs
+        return math.nan
 
 
 BITS = 53  # of a double's significand

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import field, fields
+from dataclasses import fields
 
 from engine.errors import ConfigError
 from engine.immutable import immutable
@@ -14,11 +14,6 @@ SIZES = ("n_layer", "n_embd", "n_head", "block_size", "num_steps")
 LARGEST = 2**53  # up to which a float is exact to the unit, as the schedule needs
 
 
-def _option(default: float, text: str) -> float:
-    """A field whose help text travels with it, so that a command line can be made from the fields."""
-    return field(default=default, metadata={"help": text})
-
-
 @immutable
 class Config:
     """Hyperparameters, with the defaults of `microgpt.py`.
@@ -26,17 +21,17 @@ class Config:
     Raises ConfigError, naming the field and the value, for anything a model cannot be built with.
     """
 
-    n_layer: int = _option(1, say("model.config.transformer_layers_one_after"))  # type: ignore[assignment]
-    n_embd: int = _option(16, say("model.config.width_residual_stream"))  # type: ignore[assignment]
-    block_size: int = _option(16, say("model.config.longest_context_tokens"))  # type: ignore[assignment]
-    n_head: int = _option(4, say("model.config.attention_heads_layer_must"))  # type: ignore[assignment]
-    num_steps: int = _option(1000, say("model.config.length_learning_rate_schedule"))  # type: ignore[assignment]
-    learning_rate: float = _option(0.01, say("model.config.adam_s_step_size"))
-    beta1: float = _option(0.85, say("model.config.decay_adam_s_first"))
-    beta2: float = _option(0.99, say("model.config.decay_adam_s_second"))
-    seed: int = _option(42, say("model.config.seed_one_random_generator"))  # type: ignore[assignment]
-    val_fraction: float = _option(0.0, say("model.config.share_documents_after_shuffling"))
-    val_every: int = _option(50, say("model.config.steps_from_one_look"))  # type: ignore[assignment]
+    n_layer: int = 1
+    n_embd: int = 16
+    block_size: int = 16
+    n_head: int = 4
+    num_steps: int = 1000
+    learning_rate: float = 0.01
+    beta1: float = 0.85
+    beta2: float = 0.99
+    seed: int = 42
+    val_fraction: float = 0.0
+    val_every: int = 50
 
     def __post_init__(self) -> None:
         for name in (*SIZES, "seed", "val_every"):
@@ -97,6 +92,11 @@ class Config:
     def as_dict(self) -> dict[str, float]:
         """The fields by name, as a checkpoint stores them."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def help_on(name: str) -> str:
+    """What the field of this name is, in a few words, so that a command line can be made from the fields."""
+    return say(f"model.config.option.{name}")
 
 
 def _divisors(n: int) -> str:

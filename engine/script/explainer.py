@@ -62,11 +62,7 @@ class ScriptExplainer(Explainer):
         terms = self.terms(row)
         if len(terms) > 1 or (terms and self._sums_on(row)):
             if self._sums_on(row):
-                return (
-                    say("script.explainer.first_terms", n_terms=len(terms), aim=aim)
-                    if len(terms) > 1
-                    else say("script.explainer.first_term", aim=aim)
-                )
+                return say("script.explainer.first_terms", n_terms=len(terms), aim=aim)
             return say("script.explainer.sum", aim=aim)
         place = self._place_in_sum(row)
         if place:

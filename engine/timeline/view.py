@@ -39,6 +39,7 @@ class GradientState(Enum):
 
 
 NEVER = 2**31 - 1  # the tick of what does not happen
+RECENT = 50  # steps that the mean loss is over
 
 
 @immutable_by_identity
@@ -267,6 +268,17 @@ class View(Protocol):
     @property
     def losses(self) -> list[float]:
         """The loss of every step that was ever finished; those from `moment.step` on lie in this moment's future."""
+
+    @property
+    def losses_so_far(self) -> list[float]:
+        """The loss of every step before this one, and of this one if it is known."""
+        now = self.loss
+        return self.losses[: self.moment.step] + ([] if now is None else [now])
+
+    @property
+    def recent_losses(self) -> list[float]:
+        """The last of the `losses_so_far`, whose mean says more of the model than any of them."""
+        return self.losses_so_far[-RECENT:]
 
     @property
     def grad_norms(self) -> list[float]:

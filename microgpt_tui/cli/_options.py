@@ -14,7 +14,7 @@ import rich_click as click
 
 from engine.hangul import SPLITS, SYLLABLES
 from engine.language.chosen import LANGUAGES, language, use_language
-from engine.model.config import Config
+from engine.model.config import Config, help_on
 from microgpt_tui.cli._exit import Failure, print_notice
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.storage.paths import ADDRESS, PathError, typed_path
@@ -46,12 +46,13 @@ def hyperparameters(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, config=config, **values)
 
     for field in reversed(fields(Config)):
+        about = help_on(field.name)
         with_config = click.option(
             "--" + field.name.replace("_", "-"),
             type=type(field.default),
             default=field.default,
             show_default=True,
-            help=f"{field.metadata['help'][:1].upper()}{field.metadata['help'][1:]}.",
+            help=f"{about[:1].upper()}{about[1:]}.",
             panel=MODEL if field.name in SHAPE else TRAINING,
         )(with_config)
     return with_config

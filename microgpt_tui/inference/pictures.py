@@ -70,7 +70,8 @@ def tokens(state: InferenceState, width: int, _height: int) -> Picture:
         line.most(f" {made} ", width - line.width, theme.TEXT)
     if walk.ended:
         what = "known" if walk.text in state.docs else "new"
-        words = say(f"inference.pictures.ended.{what if walk.text else 'empty'}")
+        ending = "empty" if not walk.text else what if state.judged else "unjudged"
+        words = say(f"inference.pictures.ended.{ending}")
         line.most(words, width - line.width, theme.STRONG)
     elif walk.over:
         line.most(say("inference.pictures.full"), width - line.width, theme.STRONG)

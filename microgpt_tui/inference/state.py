@@ -35,7 +35,7 @@ class InferenceState:
     `branch` is the one of the run that they are of, None for the original.
     `names` are those of some training `steps`, the most wanted first, and under the key None those of the parameters
     as they are; `printed` are those that microgpt.py prints after its last step, None while they are not known;
-    `pending` says what is being worked out.
+    `pending` says what is being worked out; `judged`, whether it is told if a document of that kind was in the `docs`.
     """
 
     walk: SampleStepper
@@ -49,6 +49,7 @@ class InferenceState:
     printed: list[str] | None = None
     beam: list[Continuation] | None = None
     pending: str = ""
+    judged: bool = True
 
     @property
     def here(self) -> SampleStep:

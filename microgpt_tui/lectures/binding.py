@@ -132,6 +132,7 @@ class BoundPage:
     why: Template | None
     code: tuple[CodeLines, ...]
     sample: SamplePlace | None
+    sample_revealed: SamplePlace | None
     changes: tuple[Change, ...]
     shows_map: bool
 
@@ -155,10 +156,15 @@ class BoundPage:
         """The run that it is about: the original, or a branch of it. Raises LectureError."""
         return changed(original, self.changes, self.page.what_if[0]) if self.changes else original
 
-    def walk(self, session: Run) -> SampleStepper | None:
-        """The position of a sample that it shows, by the parameters of a run as they are. Raises LectureError."""
+    def sample_at(self, done: bool) -> SamplePlace | None:
+        """The position of a sample that it shows, or the one that it shows when it is `done`."""
+        return self.sample_revealed if done and self.sample_revealed else self.sample
+
+    def walk(self, session: Run, done: bool = False) -> SampleStepper | None:
+        """The sample at `sample_at`, by the parameters of a run as they are. Raises LectureError."""
         try:
-            return self.sample.walk(session) if self.sample is not None else None
+            sample = self.sample_at(done)
+            return sample.walk(session) if sample is not None else None
         except EngineError as error:
             raise self.page.inference[0].fault(str(error)) from error
 
@@ -230,7 +236,7 @@ class _Binder:
         return BoundPage(
             page=page,
             at=self._address(page.moment),
-            until=self._until(act),
+            until=self._until(act) if _revealed_settings(page) is None else None,
             focus=tuple(focus for source in page.focus if (focus := self._focus(source))),
             title=template(page.title),
             body=template(page.body),
@@ -244,6 +250,7 @@ class _Binder:
             why=template(page.why) if page.why else None,
             code=self._code(page),
             sample=self._sample(page),
+            sample_revealed=self._sample(page, revealed) if (revealed := _revealed_settings(page)) else None,
             changes=self._changes(page),
             shows_map=any(source.text == THE_FILE for source in page.code),
         )
@@ -255,10 +262,12 @@ class _Binder:
                 changes.append(parse(source.text, self.scope))
         return tuple(changes)
 
-    def _sample(self, page: Page) -> SamplePlace | None:
+    def _sample(self, page: Page, revealed: SourceText | None = None) -> SamplePlace | None:
+        """The position of a sample that a page shows, with the settings that are `revealed`."""
         if page.inference:
-            with self._reading(page.inference[0]):
-                return SamplePlace.read(source.text for source in page.inference)
+            with self._reading(revealed or page.inference[0]):
+                place = SamplePlace.read(source.text for source in page.inference)
+                return place.changed(revealed.text.split(",")) if revealed else place
         return None
 
     def _code(self, page: Page) -> tuple[CodeLines, ...]:
@@ -341,3 +350,9 @@ class _Binder:
                 return ExpectedAction(source, condition=condition)
             self._wrong(source, say("lectures.binding.no_truth", text=text, kind=condition.kind.value))
         return None
+
+
+def _revealed_settings(page: Page) -> SourceText | None:
+    """What is other in the sample of a page when its answer is revealed, in place of the moment."""
+    reveal = page.act.reveal if isinstance(page.act, Ask) and page.inference else None
+    return reveal if reveal is not None and SamplePlace.is_setting(reveal.text) else None

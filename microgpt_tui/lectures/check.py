@@ -82,6 +82,8 @@ def _run_through(pages: list[BoundPage], session: Run) -> list[LectureError]:
         run.seek(start)
         attempt(page.walk, run)
         end = attempt(page.ending, run, start) or start
+        if page.sample_revealed is not None:
+            attempt(page.walk, run, True)
         if page.then is not None:
             for quote in page.then.quotes:
                 attempt(quote.answer, run, end)

@@ -40,8 +40,8 @@ class SourceText:
 class Ask:
     """A question; the audience predicts. The `answer` is an expression: the right option's text, or its index from 0.
 
-    On revealing it, the run goes on to `reveal` if that is given. `hidden` says whether an audience's answers are
-    counted unseen until then.
+    On revealing it, the run goes on to `reveal` if that is given, or the sample that is shown gets these settings.
+    `hidden` says whether an audience's answers are counted unseen until then.
     """
 
     question: SourceText

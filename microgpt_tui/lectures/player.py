@@ -217,7 +217,7 @@ class LecturePlayer:
     def walk(self, session: Run) -> SampleStepper | None:
         """The position of a sample that the page shows, by the parameters of the run as they are; None if none."""
         try:
-            return self.bound.walk(session)
+            return self.bound.walk(session, self.done)
         except LectureError:
             return None  # checking tells it
 

@@ -21,6 +21,7 @@ from engine.expressions.expression import Answer
 from engine.expressions.scope import Kind
 from engine.expressions.watch import Watch
 from engine.interventions.syntax import Change, parse
+from engine.numerics import mean
 from engine.run.capabilities import branching, can_branch, sampling
 from engine.text import shortened, shortened_repr
 from microgpt_tui.drawing.cells import bar
@@ -36,7 +37,6 @@ LARGEST = 200  # a width or a precision; a page has 76 columns
 ELSEWHERE = re.compile(r"\s@\s+(?P<address>[^\"']+)$")
 CHANGED = re.compile(r"\sif\s+(?P<changes>.+)$")
 UNCHANGED = "original"
-RECENT = 50  # steps
 LONGEST_BAR = 24  # cells
 OF_NAMES = ("names", "names_in_data", "names_seen")
 CALL = re.compile(r"(?P<word>[a-z_]+)\s*(?:\((?P<inside>.*)\))?")
@@ -356,9 +356,9 @@ def _val_loss(session: Run) -> Answer:
 
 
 def _mean_loss(session: Run) -> Answer:
-    """The mean loss of the last steps that are done; None before the first."""
-    losses = session.view().losses[-RECENT:]
-    return sum(losses) / len(losses) if losses else None
+    """The mean loss of the last steps, up to this moment; None before the first."""
+    losses = session.view().recent_losses
+    return mean(losses) if losses else None
 
 
 COUNTS: dict[str, Evaluate] = {
@@ -369,6 +369,7 @@ COUNTS: dict[str, Evaluate] = {
     "scalars": lambda session: session.program.ticks(Phase.FORWARD),
     "scalars_reached": lambda session: _reached(session, parameters=False),
     "params_reached": lambda session: _reached(session, parameters=True),
-    "edges": lambda session: session.program.ticks(Phase.BACKWARD) - 1,  # the first sets the loss's own gradient
+    "gradient_terms": lambda session: session.program.ticks(Phase.BACKWARD),
+    "edges": lambda session: session.program.ticks(Phase.BACKWARD) - 1,  # the first term is the loss's own gradient
     "tokens": lambda session: " ".join(session.tokenizer.name(token) for token in session.program.tokens),
 }

@@ -14,6 +14,7 @@ from engine.immutable import immutable
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.markdown import literal, prose
+from microgpt_tui.drawing.wrapped_text import wrapped
 from microgpt_tui.lectures.binding import BoundPage
 from microgpt_tui.lectures.file_map import FileMap
 from microgpt_tui.lectures.outline import CodeLines
@@ -97,6 +98,7 @@ def render_page(bound: BoundPage, session: Run, before: Moment) -> RenderedPage:
     session.seek(start)
     bound.walk(session)  # whether there is such a sample
     end = bound.ending(session, start)
+    bound.walk(session, done=True)
     right = bound.right(session, list(options))
     then = filled(bound.then, end)
     return RenderedPage(title, body, start, end, figure, question, options, right, then, notes, why, bound.code)
@@ -156,45 +158,48 @@ def _marked(mark: str, text: str, width: int) -> list[Text]:
 def _question(page: RenderedPage, width: int) -> list[Text]:
     """The question, and its options as many on a line as fit; with bars, each on a line of its own."""
     lines = prose(f"**{page.question}**", width) if page.question else []
-    options = [_option(page, place, words) for place, words in enumerate(page.options)]
     poll = page.poll
+    counted = poll is not None and (page.done or not poll.hidden)
+    counts = [f" {count}" for count in poll.counts] if poll is not None and counted and not poll.bars else []
+    options = [_option(page, place, width, *counts[place : place + 1]) for place in range(len(page.options))]
     if poll is not None and lines and lines[-1].cell_len + 3 + cell_len(poll.answered) <= width:
         lines[-1] = Text.assemble(lines[-1], "   ", (poll.answered, theme.DIM))
     elif poll is not None:
         lines.append(Text(poll.answered, theme.DIM))
-    if poll is not None and poll.bars and (page.done or not poll.hidden):
+    if poll is not None and poll.bars and counted:
         return [*lines, *_bars(page, options, poll.counts, width)]
     line = Text()
-    for place, option in enumerate(options):
-        if poll is not None and (page.done or not poll.hidden):
-            option.append(f" {poll.counts[place]}", theme.STRONG)
-        if line.cell_len and line.cell_len + 3 + option.cell_len > width:
+    for first, *others in options:
+        if line.cell_len and line.cell_len + 3 + first.cell_len > width:
             lines.append(line)
             line = Text()
-        line.append("   " if line.cell_len else "").append_text(option)
+        line.append("   " if line.cell_len else "").append_text(first)
+        if others:
+            lines += [line, *others]
+            line = Text()
     return [*lines, line] if line.cell_len else lines
 
 
-def _bars(page: RenderedPage, options: list[Text], counts: tuple[int, ...], width: int) -> Iterator[Text]:
+def _bars(page: RenderedPage, options: list[list[Text]], counts: tuple[int, ...], width: int) -> Iterator[Text]:
     """Each option with a bar for how many have chosen it; below it where it is long."""
     total, most = sum(counts), max(counts)
     numbers = [f" {count} · {count / max(total, 1):.0%}" for count in counts]
     room = max(map(cell_len, numbers))
-    longest = max(option.cell_len for option in options)
-    beside = longest + 2 + LEAST_BAR + room <= width
+    longest = max(line.cell_len for option in options for line in option)
+    beside = longest + 2 + LEAST_BAR + room <= width and all(len(option) == 1 for option in options)
     lead = longest + 2 if beside else LONE_BAR
     for place, (option, count, number) in enumerate(zip(options, counts, numbers, strict=True)):
         style = theme.TEXT if not page.done else theme.TARGET if place == page.right else theme.DIM
         drawn = Text.assemble((bar(count, most, max(width - lead - room, 1)), style), (number, theme.STRONG))
         if beside:
-            yield Text.assemble(option, " " * (lead - option.cell_len), drawn)
+            yield Text.assemble(*option, " " * (lead - option[0].cell_len), drawn)
         else:
-            option.truncate(width, overflow="ellipsis")
-            yield option
+            yield from option
             yield Text.assemble(" " * lead, drawn)
 
 
-def _option(page: RenderedPage, place: int, words: str) -> Text:
+def _option(page: RenderedPage, place: int, width: int, count: str = "") -> list[Text]:
+    """An option with its letter, and how many have chosen it; on as many lines as it needs."""
     mark, style = f"{LETTERS[place]})", theme.TEXT
     if page.done and place == page.right:
         mark, style = f"{RIGHT} {mark}", theme.TARGET
@@ -202,4 +207,10 @@ def _option(page: RenderedPage, place: int, words: str) -> Text:
         mark, style = f"{WRONG} {mark}", theme.WARNING
     elif place == page.chosen:
         mark, style = f"▸ {mark}", theme.NEW
-    return Text.assemble((f"{mark} ", theme.DIM if style is theme.TEXT else style), (words, style))
+    lead, words = cell_len(mark) + 1, page.options[place]
+    room = max(width - lead - len(count), 1)
+    parts = wrapped(words, room) if cell_len(words) > room else (words,)
+    lines = [Text.assemble(" " * lead, (part, style)) for part in parts]
+    lines[0] = Text.assemble((f"{mark} ", theme.DIM if style is theme.TEXT else style), (parts[0], style))
+    lines[-1].append(count, theme.STRONG)
+    return lines

@@ -14,6 +14,7 @@ from engine.sampling.strategy import DecodingStrategy
 from microgpt_tui.texts.say import say
 
 PICTURES = ("bars", "draw", "attention")
+SETTINGS = ("position", "temperature", "prefix", "sequence", "show")
 USAGE = say("lectures.sample_place.usage")
 
 
@@ -33,10 +34,14 @@ class SamplePlace:
     @classmethod
     def read(cls, settings: Iterable[str]) -> SamplePlace:
         """Read settings such as position=2. Raises ConfigError."""
-        place = cls()
+        return cls().changed(settings)
+
+    def changed(self, settings: Iterable[str]) -> SamplePlace:
+        """This place with settings such as temperature=2. Raises ConfigError."""
+        place = self
         for setting in settings:
             name, _, value = (part.strip() for part in setting.partition("="))
-            if name not in ("position", "temperature", "prefix", "sequence", "show"):
+            if name not in SETTINGS:
                 raise ConfigError(say("lectures.sample_place.no_setting", setting=setting.strip(), usage=USAGE))
             try:
                 place = replace(place, **{name: type(getattr(place, name))(value)})
@@ -50,6 +55,11 @@ class SamplePlace:
             raise ConfigError(say("lectures.sample_place.below_zero"))
         DecodingStrategy(place.temperature)
         return place
+
+    @staticmethod
+    def is_setting(text: str) -> bool:
+        """Whether a text looks like a setting."""
+        return text.partition("=")[0].strip() in SETTINGS
 
     def walk(self, run: Run) -> SampleStepper:
         """The sample at this position, by the parameters as they are. Raises EngineError if it ends before."""

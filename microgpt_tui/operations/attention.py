@@ -198,12 +198,18 @@ class _Picture:
     def _value_column(self) -> int:
         return self._share_column + SHARE + 1 + self.bar + 3
 
+    def _rooms(self) -> tuple[int, int]:
+        """Lines that the mix and the arithmetic need, and lines for keys."""
+        below, left = 3 + (MOST_TERMS if self.kind != SHARES else 2), self.board.room
+        room = max(left - below, min(self.n, left - 4))
+        if left <= below:  # the arithmetic is cut in any case: keys come first
+            room = max(1, min(self.n, left - 1))
+        return below, room - (self.n > room > 1)  # a line says which keys are drawn
+
     def table(self) -> None:
         """A line a key, or several and a gap where there is room."""
         frame, board, head = self.frame, self.board, self.head
-        below = 3 + (MOST_TERMS if self.kind != SHARES else 2)
-        room = max(1, board.room - below, min(self.n, board.room - 4))
-        room -= self.n > room > 1  # a line says which keys are drawn
+        below, room = self._rooms()
         after = (
             MOST_TERMS + 5 + (self.n + 3 if self._heads_width else 0)
         )  # the most that stands below in any of the three

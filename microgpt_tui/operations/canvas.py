@@ -198,8 +198,10 @@ class Board:
             self.picture.line().most(words, self.width, theme.TEXT, frame.selected)
             return
         term = terms[-1]
-        line = self.picture.line().most(f"∂{name} ", self.width - 2 * FIGURE - 3, theme.NEW, frame.selected)
-        line.add(number(term.before), theme.TEXT).add(" → ", theme.DIM).add(number(term.after), theme.STRONG)
+        before, after = number(term.before), number(term.after)
+        room = self.width - cell_len(f"{before} → {after}")
+        line = self.picture.line().most(f"∂{name} ", room, theme.NEW, frame.selected)
+        line.add(before, theme.TEXT).add(" → ", theme.DIM).add(after, theme.STRONG)
         place = say("operations.canvas.term", place=len(terms), count=frame.explain.planned(frame.selected))
         self.more(f"   {place}")
         via = f" {say('operations.canvas.via')} "

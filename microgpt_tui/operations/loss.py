@@ -136,16 +136,13 @@ def mean(board: Board) -> None:
     n, value = len(losses), frame.value(out)
     cells = frame.grad(losses) if frame.backward else frame.data(losses)
     found = np.flatnonzero(losses == frame.selected)
-    chosen = int(found[0]) if len(found) else _added(frame, losses.tolist(), out)
+    chosen = int(found[0]) if len(found) else _added(frame, losses.tolist())
     has_positions = n == frame.program.n
     targets = [f"◎{frame.target(t)}" if has_positions and frame.target(t) else "" for t in range(n)]
     names = [f"{frame.numbered_token(t)} → " if targets[t] else f"{t} " for t in range(n)]
     label = max(cell_len(a + b) for a, b in zip(names, targets, strict=True)) + 3
-    below = 4 if frame.backward else 3
-    room = max(1, board.height - below - 1)
-    tall = max(1, min(MOST_TALL, room // n - 1))
-    gap = (tall + 1) * n - 1 <= room
-    first, last = window(n, room // (tall + gap), chosen)
+    below = 2 if frame.backward else 1
+    tall, gap, first, last = _layout(n, board.height - 1 - below, chosen or 0)
     width = max(1, board.width - label - NUMBER - 2)
     data = frame.data(losses)
     kind = frame.name_of(int(losses[0])) or "losses"
@@ -172,23 +169,33 @@ def mean(board: Board) -> None:
             _bar(line, "", width, marked, None)
     if (first, last) != (0, n):
         board.say(say("operations.loss.positions", first=first, last=last - 1, count=n))
-    if board.room > 3:
+    if board.room > below:
         board.picture.line()
     _mean_of(board, out, n)
     if frame.backward and frame.selected == out:
         board.latest()
     elif frame.backward:
-        grad = frame.gradient(int(losses[chosen]))
+        sent = int(losses[-1 if chosen is None else chosen])
+        grad = frame.gradient(sent)
         line = board.picture.line().add(f"{LEAVES} ▼ ", theme.PHASE_TEXT["backward"])
         line.add(f"∂{kind} = 1 / {n} · ∂{event.name} = ", theme.TEXT)
-        line.add(number(grad), theme.signed(grad or 0.0), int(losses[chosen]))
+        line.add(number(grad), theme.signed(grad or 0.0), sent)
 
 
-def _added(frame: Frame, losses: list[int], out: int) -> int:
-    """The loss that was added last to the sum; the last one, if all were."""
+def _layout(n: int, room: int, chosen: int) -> tuple[int, bool, int, int]:
+    """How many lines each of `n` bars has, whether a line parts them, and the first and the last that are shown.
+
+    There is room between them, and below them, only where all are shown.
+    """
+    tall = max(1, min(MOST_TALL, (room - 1) // n - 1))
+    first, last = (0, n) if n <= room else window(n, max(1, room - 1), chosen)
+    return tall, (tall + 1) * n <= room, first, last
+
+
+def _added(frame: Frame, losses: list[int]) -> int | None:
+    """The loss that was added last to the sum; None if all were."""
     terms = frame.explain.terms(frame.view.last_row) if frame.forward and frame.stepping_inside else []
-    del out
-    return losses.index(terms[-1]) if terms and terms[-1] in losses else len(losses) - 1
+    return losses.index(terms[-1]) if terms and terms[-1] in losses else None
 
 
 def _bar(line: Line, text: str, width: int, marked: int | None, target: int | None) -> None:

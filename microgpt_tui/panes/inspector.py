@@ -34,7 +34,8 @@ USUAL = 30  # characters of a line at 120 columns
 WIDEST = 64  # characters of a line: names and numbers stay near to each other
 FACTORS = 48  # characters of a line from which on products are written out
 TERMS = 5  # terms of a gradient that are listed before the rest is only counted
-TALL = 20  # lines from which on a gradient's terms are listed
+TALL = 20  # lines from which on the value below a gradient is written in full
+LEAST_PATH = 4  # lines
 
 
 class Inspector(Pane):
@@ -305,7 +306,7 @@ def _list_uses(picture: Picture, frame: Frame, uses: list[Use], width: int, room
 
 
 def _gradient(frame: Frame, row: int, width: int, height: int) -> Picture:
-    """The gradient so far, what was added to it last, and the strongest path from the loss."""
+    """The gradient so far, what was added to it last, its terms, and the strongest path from the loss."""
     picture, instead = Picture(), frame.no_gradient(row)
     if instead is not None:
         return _words(say("panes.inspector.no_gradient", instead=instead), width)
@@ -328,9 +329,9 @@ def _gradient(frame: Frame, row: int, width: int, height: int) -> Picture:
     ways = [(f"{words} ", name) for words in counts for name in names]
     by, name = next((way for way in ways if cell_len("".join(way)) <= width), ways[-1])
     picture.line().add(by, theme.DIM).most(name, width - cell_len(by), theme.TEXT, last.user)
-    _path(picture, frame, width, max(4, height - picture.height - 1))
-    if height >= TALL and len(terms) > 1:
-        picture.below(_all_terms(frame, row, width))
+    if len(terms) > 1 and (listed := _terms(frame, terms, width)).height + picture.height <= height:
+        picture.below(listed)
+    _path(picture, frame, width, max(LEAST_PATH, height - picture.height - 1))
     return picture
 
 
@@ -383,7 +384,12 @@ def _all_terms(frame: Frame, row: int, width: int) -> Picture:
     forms = [f"  {form}" for form in (forms if terms else [say("panes.inspector.start")])]
     words = first_fitting(width - line.width, *forms) or forms[-1]
     line.most(words, width - line.width, theme.DIM)
-    shown = terms[-TERMS:]
+    return picture.below(_terms(frame, terms, width))
+
+
+def _terms(frame: Frame, terms: Sequence[Term], width: int) -> Picture:
+    """The terms that were added to a gradient, latest last."""
+    picture, shown = Picture(), terms[-TERMS:]
     if len(terms) > len(shown):
         before = number(shown[0].before)
         earlier = say("panes.inspector.earlier_terms", count=len(terms) - len(shown), sum=before)

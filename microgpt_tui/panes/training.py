@@ -9,6 +9,7 @@ import numpy as np
 from rich.cells import cell_len
 from rich.style import Style
 
+from engine.numerics import mean
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import SameEvent
@@ -22,7 +23,6 @@ from microgpt_tui.panes.base import Pane, says
 from microgpt_tui.panes.gradients import known_norm
 from microgpt_tui.texts.say import say
 
-RECENT = 50  # steps that the mean is over
 LEAST_CURVE = 4  # lines
 WITH_NAMES = 12  # lines from which names that were sampled are shown
 WITH_REMARK = 8  # those from which there is a sentence on a step that is not as others
@@ -36,7 +36,7 @@ class Training(Pane):
     draggable = SameEvent
 
     def heading(self, frame: Frame) -> str:
-        losses = _seen(frame.view.losses, frame.view.loss, frame)
+        losses = frame.view.losses_so_far
         if not losses:
             return self.TITLE
         return f"{self.TITLE} ─ {say('panes.training.at_step', loss=plain(losses[-1]), step=len(losses) - 1)}"
@@ -45,7 +45,7 @@ class Training(Pane):
         view, step, done = frame.view, frame.moment.step, max(len(frame.view.losses), frame.moment.step)
         picture, figures = Picture(), _figures(frame, width, max(1 + (height > LEAST_CURVE), height // 4))
         norm = known_norm(frame.grad(np.arange(view.program.n_params, dtype=np.int32))) if _whole(frame) else None
-        losses, norms = _seen(view.losses, view.loss, frame), _norms(frame, norm)
+        losses, norms = view.losses_so_far, _norms(frame, norm)
         if not losses:
             text = say("panes.training.no_step_yet")
             return says(picture, text, width, height)
@@ -87,15 +87,10 @@ def _names(frame: Frame, width: int) -> Picture:
     return picture
 
 
-def _seen(known: list[float], now: float | None, frame: Frame) -> list[float]:
-    """What this moment knows of a figure of every step: the steps before, and this one if it is that far."""
-    return known[: frame.moment.step] + ([] if now is None else [now])
-
-
 def _norms(frame: Frame, now: float | None) -> list[float | None]:
-    """The gradient norms as `_seen`; None for steps of which the run has kept no gradients."""
-    found = _seen(frame.view.grad_norms, now, frame)
-    losses = _seen(frame.view.losses, frame.view.loss, frame)
+    """The gradient norms as `losses_so_far`; None for steps of which the run has kept no gradients."""
+    found = frame.view.grad_norms[: frame.moment.step] + ([] if now is None else [now])
+    losses = frame.view.losses_so_far
     lost = [math.isnan(norm) and i < len(losses) and math.isfinite(losses[i]) for i, norm in enumerate(found)]
     return [None if missing else norm for norm, missing in zip(found, lost, strict=True)]
 
@@ -108,11 +103,10 @@ def _whole(frame: Frame) -> bool:
 def _figures(frame: Frame, width: int, lines: int) -> Picture:
     """The numbers of the moment, as many as fit into so many lines."""
     view = frame.view
-    losses = _seen(view.losses, view.loss, frame)
+    losses, last = view.losses_so_far, view.recent_losses
     parts: list[Figure] = []
-    last = losses[-RECENT:]
     if len(last) > 1:
-        parts.append((say("panes.training.mean", count=len(last)), plain(_mean(last)), theme.STRONG))
+        parts.append((say("panes.training.mean", count=len(last)), plain(mean(last)), theme.STRONG))
     if view.learning_rate is not None:
         parts.append((say("panes.training.rate"), plain(view.learning_rate), theme.TEXT))
     norm = known_norm(frame.grad(np.arange(view.program.n_params, dtype=np.int32))) if _whole(frame) else None
@@ -146,10 +140,3 @@ def _held_out(frame: Frame) -> list[Figure]:
         parts.append((say("panes.training.perplexity"), plain(found[at].perplexity, 2), theme.TARGET))
     parts.append((say("panes.training.documents", trained=split[0], aside=split[1]), "", theme.TEXT))
     return parts
-
-
-def _mean(values: list[float]) -> float:
-    try:
-        return math.fsum(values) / len(values)
-    except (OverflowError, ValueError):  # infinities of both signs
-        return float("nan")

@@ -344,10 +344,10 @@ class LectureScreen(DebuggerScreen):
     def _show_sample(self, walk: SampleStepper | None) -> None:
         """Show a position of a sample in place of the panes; without one, the panes."""
         self.set_class(walk is not None, "-sampling")
-        sample = self.player.bound.sample
+        sample = self.player.bound.sample_at(self.player.done)
         if walk is not None and sample is not None:
             docs = frozenset(self.session.docs)
-            state = InferenceState(walk, self.session.step, sample.sequence, 0, docs)
+            state = InferenceState(walk, self.session.step, sample.sequence, 0, docs, judged=self.player.done)
             self.query_one(InferencePanel).show(state, sample.show)
 
     @on(RunController.Arrived)
@@ -377,6 +377,8 @@ class LectureScreen(DebuggerScreen):
             self._finish()
             if self.player.aim is not None:
                 self._bring(self.player.aim)
+            else:
+                self._show_sample(self.player.walk(self.session))
 
     # Keys.
 

@@ -13,6 +13,7 @@ import pytest
 from engine import Config
 from engine.language.catalog import read_part
 from engine.language.chosen import LANGUAGES
+from engine.model.config import help_on
 from microgpt_tui.cli import cli
 from tests.support.commands import ROOT, invoke
 
@@ -47,7 +48,7 @@ def test_hyperparameter_flags_are_the_fields_of_config(command: object) -> None:
         option = options[field.name]
         assert option.opts == ["--" + field.name.replace("_", "-")]
         assert option.default == field.default
-        assert field.metadata["help"][1:] in option.help
+        assert help_on(field.name)[1:] in option.help
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

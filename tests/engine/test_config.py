@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine import Config, ConfigError, Session
+from engine.model.config import help_on
 from tests.support.float_bits import DOCS, tiny
 
 
@@ -19,7 +20,7 @@ def test_defaults_are_the_originals() -> None:
             "val_fraction": 0.0, "val_every": 50,
     }  # fmt: skip
     assert Config().head_dim == 4
-    assert all(f.metadata["help"] for f in fields(Config))
+    assert all(help_on(field.name) for field in fields(Config))
 
 
 def test_a_config_cannot_be_changed() -> None:

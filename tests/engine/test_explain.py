@@ -79,7 +79,7 @@ def test_names_of_parts_and_of_intermediate_results() -> None:
     q = event(session, "q", layer=0)
     made = session.program.rows[q.first : q.last].tolist()
     names = [explainer.name(row) for row in made[:8]]
-    assert names[:4] == ["term 1 of q[0]", "first term of q[0]", "term 2 of q[0]", "first 2 terms of q[0]"]
+    assert names[:4] == ["term 1 of q[0]", "sum up to term 1 of q[0]", "term 2 of q[0]", "sum up to term 2 of q[0]"]
     assert names[-1] == "q[0]"
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from microgpt_tui.drawing.markdown import without_literals
 from microgpt_tui.lectures.binding import bind
 from microgpt_tui.lectures.check import check_lecture
 from microgpt_tui.lectures.parser import read_chapter
-from microgpt_tui.lectures.rendered_page import page_lines, render_page, render_pages
+from microgpt_tui.lectures.rendered_page import Poll, page_lines, render_page, render_pages
 from microgpt_tui.lectures.sample_place import SamplePlace
 from microgpt_tui.panes.registry import screen_names
 from tests.support.reference_model import PlainGPT, post_order
@@ -103,6 +106,9 @@ def run(tmp_path: Path) -> Session:
         ("moment: step 0\ninference: temperature=0\n---\n# T\n", 5, "temperature"),
         ("moment: step 0\ninference: prefix=x\n---\n# T\n", 5, "x"),
         ("moment: step 0\ninference: position=9\n---\n# T\n", 5, "this sample is over at position"),
+        ("moment: step 0\ninference: position=0\nask: Q\nreveal: temperature=0\n---\n# T\n", 7, "temperature"),
+        ("moment: step 0\ninference: position=0\nask: Q\nreveal: position=9\n---\n# T\n", 5, "this sample is over"),
+        ("moment: step 0\nask: Q\nreveal: temperature=1\n---\n# T\n", 6, "temperature=1"),
         ("---\n# T\n\n{drawn(place=2)}\n", 7, "is no setting of a sample"),
         ("---\n# T\n\n{names_seen(0)}\n", 7, "write names_seen(5, 0.5)"),
         ("moment: step 0\n---\n# T\n\n{loss if wte = much}\n", 8, "the value 'much'"),
@@ -255,11 +261,17 @@ def test_the_page_that_is_wanted_comes_first_and_pages_are_the_same_in_any_order
 def test_lines_keep_to_their_width_in_any_script(tmp_path: Path) -> None:
     session = run(tmp_path)
     words = "어텐션은 이미 만들어진 키만 봅니다 and so on " * 9
-    page = f"---\nask: {words}\noptions: [가나, 다라, 마바, 사아]\nanswer: '2'\n---\n# T\n\n{words}\n\n- {words}\n"
+    long = "eeny meeny miny moe " * 9
+    head = f"ask: {words}\noptions: [가나, 다라, 마바, 사아, {words}, {long}]\nanswer: '2'"
+    page = f"---\n{head}\n---\n# T\n\n{words}\n\n- {words}\n"
     bound_pages, _ = bind(read_chapter(write(tmp_path, page)), scope(session), screen_names())
     rendered = render_page(bound_pages[0], session, Moment())
-    for width in (20, 38, 76):
-        assert all(line.cell_len <= width for line in page_lines(rendered.revealed(), width))
+    polls = None, Poll((1, 12, 3, 4, 5, 6), "31 answers"), Poll((1, 12, 3, 4, 5, 6), "31 answers", bars=False)
+    for width, poll in itertools.product((20, 38, 76), polls):
+        lines = page_lines(replace(rendered.revealed(), poll=poll), width)
+        assert all(line.cell_len <= width for line in lines)
+        shown = "".join(line.plain for line in lines).replace(" ", "")
+        assert long.replace(" ", "") in shown  # an option is not cut
     assert any("✓ c) 마바" in line.plain for line in page_lines(rendered.revealed(), 76))
 
 
@@ -300,7 +312,7 @@ def test_bars_and_samples_are_quoted(tmp_path: Path) -> None:
 
 def test_counts_are_those_of_a_plain_graph(tmp_path: Path) -> None:
     session = run(tmp_path)
-    page = "---\nmoment: step 0\n---\n# T\n\n{scalars_reached:d} {params_reached:d} {edges:d}\n"
+    page = "---\nmoment: step 0\n---\n# T\n\n{scalars_reached:d} {params_reached:d} {edges:d} {gradient_terms:d}\n"
     assert mistakes(tmp_path, page) == []
     bound_pages, _ = bind(read_chapter(tmp_path / "one.md"), scope(session), screen_names())
     counts = without_literals(render_page(bound_pages[0], session, Moment()).body).split()
@@ -310,11 +322,12 @@ def test_counts_are_those_of_a_plain_graph(tmp_path: Path) -> None:
     made = [scalar for scalar in graph if scalar.below]
     known = params | {id(scalar) for scalar in made}
     edges = sum(id(lower) in known for scalar in made for lower in scalar.below)
-    assert list(map(int, counts)) == [len(made), sum(id(scalar) in params for scalar in graph), edges]
+    reached = sum(id(scalar) in params for scalar in graph)
+    assert list(map(int, counts)) == [len(made), reached, edges, 1 + edges]  # the first is the loss's own
 
 
 def test_losses_are_quoted_that_were_measured_before(tmp_path: Path) -> None:
-    text = "{val_docs:d} {val_loss:.17g} {mean_loss:.17g}"
+    text = "{val_docs:d} {val_loss:.17g} {mean_loss:.17g} {mean_loss @ step 55 forward loss:.17g}"
     (tmp_path / "docs.txt").write_text("anna\nbo\neve\nab\n", encoding="utf-8")
     file = tmp_path / "one.md"
     head = "config: n_embd=4, n_head=2, block_size=4, num_steps=60, val_fraction=0.25\ndata: docs.txt\n"
@@ -322,8 +335,10 @@ def test_losses_are_quoted_that_were_measured_before(tmp_path: Path) -> None:
     config = Config(n_embd=4, n_head=2, block_size=4, num_steps=60, val_fraction=0.25)
     session = Session(config, ["anna", "bo", "eve", "ab"])
     bound_pages, _ = bind(read_chapter(file), scope(session), screen_names())
-    kept, measured, mean = without_literals(render_page(bound_pages[0], session, Moment()).body).split()
+    kept, measured, before, mean = without_literals(render_page(bound_pages[0], session, Moment()).body).split()
     session.seek(Moment(55))
     assert int(kept) == len(session.val_docs) == 1
     assert float(measured) == session.view().validations[50].loss
-    assert float(mean) == sum(session.losses[5:55]) / 50
+    assert float(before) == math.fsum(session.losses[5:55]) / 50
+    session.seek(Moment(56))
+    assert float(mean) == math.fsum(session.losses[6:56]) / 50  # as the training pane has it

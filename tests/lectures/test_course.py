@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from itertools import pairwise
@@ -15,11 +16,14 @@ import pytest
 from engine import Config, Moment, Phase, Scope, Session, load_docs
 from engine.interventions.syntax import parse
 from engine.language.chosen import LANGUAGES
+from microgpt_tui.drawing.markdown import prose
+from microgpt_tui.lectures.binding import bind
 from microgpt_tui.lectures.check import check_lecture
 from microgpt_tui.lectures.file_map import map_mistakes
 from microgpt_tui.lectures.library import files, load_course
 from microgpt_tui.lectures.page import THE_FILE, Ask, Chapter, Page, Play, Train, Wait
 from microgpt_tui.lectures.quotes import QUOTED
+from microgpt_tui.lectures.rendered_page import render_page
 from microgpt_tui.panes.registry import screen_names
 
 NAMES = [
@@ -36,6 +40,8 @@ NAMES = [
     "change",
 ]
 
+FENCE = "```"
+BESIDE = 38  # columns that a page has in the smallest window where it stands beside the panes
 GLOSSARY = tomllib.loads((resources.files("microgpt_tui.texts") / "glossary.toml").read_text(encoding="utf-8"))
 
 
@@ -61,6 +67,27 @@ def test_every_moment_and_number_resolves_and_every_page_is_short(path: Path) ->
         path, path.parent.name, lambda config, docs: opened(config, tuple(docs)), screen_names()
     )
     assert [str(mistake) for mistake in mistakes] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_tables_and_bars_are_not_broken_beside_the_panes(language: str) -> None:
+    seen = 0
+    for chapter in load_course(language).chapters:
+        for page in chapter.pages:
+            texts = (page.body, page.then)
+            if not any(FENCE in text.text for text in texts if text is not None):
+                continue
+            session = opened(Config(), tuple(load_docs()))
+            (bound,), _ = bind(
+                replace(chapter, pages=(page,)), Scope(session.config, session.tokenizer), screen_names()
+            )
+            rendered = render_page(bound, session, Moment())
+            for text, width in ((rendered.body, BESIDE), (rendered.then, BESIDE - 2)):  # `then` stands behind a mark
+                whole, broken = ([line.plain for line in prose(text, room)] for room in (200, width))
+                tables = [line for line in whole if line.startswith("  ") and not line.lstrip().startswith("•")]
+                assert [line for line in tables if line not in broken] == []
+                seen += len(tables)
+    assert seen > 20
 
 
 @pytest.mark.parametrize("place", range(len(NAMES)))

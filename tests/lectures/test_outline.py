@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,14 @@ def test_without_a_copy_the_engines_lines_are_shown() -> None:
     assert code(ENGINE, "m_hat = ...", "gpt: x = rmsnorm(...) #2") == [
         "m_hat = m / fix1", 'x = name("attn_norm", rmsnorm(x), li)',
     ]  # fmt: skip
+
+
+def test_the_lines_in_place_of_a_statement_are_of_what_it_does() -> None:
+    assert code(ENGINE, "n_layer = ...", "num_steps = ...") == ["n_layer: int = 1", "num_steps: int = 1000"]
+    written = (f"{each.scope}: {each.written}" if each.scope else each.written for each in named_statements())
+    every = code(ENGINE, *written)
+    assert len(every) > 100
+    assert not [line for line in every if re.search(r"\bsay\(|# *(type|noqa)\b", line)]  # texts, words to tools
 
 
 def test_what_a_copy_calls_otherwise_is_found_by_the_tensor_that_it_makes(renamed: CodeFinder) -> None:

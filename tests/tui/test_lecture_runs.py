@@ -56,6 +56,48 @@ async def test_a_page_shows_a_position_of_a_sample_in_place_of_the_panes(tmp_pat
         assert session.step == 0
 
 
+ASKED = f"""\
+---
+chapter: Asked
+config: {CONFIG}
+moment: step 3
+inference: position=0, temperature=1, show=draw
+ask: And colder?
+options: ["{{drawn(temperature=1)}}!", "{{drawn(temperature=0.1)}}"]
+answer: drawn(temperature=0.1)
+reveal: temperature=0.1
+---
+# The draw
+"""
+
+
+async def test_a_sample_is_shown_with_other_settings_when_the_answer_is_revealed(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path, ASKED)) as pilot:
+        walks = [SamplePlace(temperature=heat).walk(lecture_screen(pilot).session) for heat in (1.0, 0.1)]
+        before, after = (walk.tokenizer.name(walk.here.token_id) for walk in walks)
+        for _ in range(2):
+            await until(pilot, lambda: "temperature 1.00" in text(pilot))
+            assert f"falls into {before}" in text(pilot)
+            await pilot.press("right")
+            await until(pilot, lambda: "temperature 0.10" in text(pilot))
+            assert f"falls into {after}" in text(pilot)
+            await pilot.press("left")
+
+
+async def test_where_a_sample_was_seen_is_told_with_the_answer(tmp_path: Path) -> None:
+    run = Session(Config(n_embd=4, n_head=2, block_size=4, num_steps=9), ["a", "b"])
+    walk = SamplePlace().walk(run)
+    while walk.next():
+        pass
+    asked = ASKED.replace("position=0", f"position={walk.here.pos}").replace("reveal: temperature=0.1\n", "")
+    asked = asked.replace("temperature=1, ", "")
+    async with lecture_app(lecture_of(tmp_path, asked), run=run) as pilot:
+        await until(pilot, lambda: "the end" in text(pilot))
+        assert "the end:" not in text(pilot)
+        await pilot.press("right")
+        await until(pilot, lambda: "the end:" in text(pilot))
+
+
 async def test_the_panes_are_there_while_one_explores_from_a_sample(tmp_path: Path) -> None:
     async with lecture_app(lecture_of(tmp_path, SAMPLES)) as pilot:
         await until(pilot, lambda: "The random number" in text(pilot))

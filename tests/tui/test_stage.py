@@ -204,3 +204,43 @@ def test_what_a_cut_map_says_of_itself_is_whole_or_left_out(width: int) -> None:
     assert said in ("", "0-9/24", f"0-9/24 × {across}", f"0-9/24×{across}")
     assert bool(said) == (width >= len("0-9/24"))
     assert picture.height == 11
+
+
+@pytest.mark.parametrize("phase", [Phase.FORWARD, Phase.BACKWARD])
+@pytest.mark.parametrize("height", range(4, 30))
+def test_the_losses_are_parted_by_blank_lines_only_where_all_are_shown(phase: Phase, height: int) -> None:
+    frame = frame_of(phase, "loss", None)
+    n, losses = frame.program.n, frame.operation.operands["losses"].ravel()
+    picture = draw(frame, 60, height)
+    targets = {spot.target for spot in picture.spots()}
+    shown = [t for t, row in enumerate(losses) if int(row) in targets]
+    assert shown == list(range(len(shown)))  # from position 0 on, as nothing else is chosen
+    assert picture.height <= height or len(shown) <= 1
+    if len(shown) < n:
+        assert len(shown) == max(1, height - 3 - (phase is Phase.BACKWARD))
+        assert all(line.strip() for line in picture.text().split("\n"))
+
+
+def test_a_chosen_loss_is_shown_where_not_all_have_room() -> None:
+    frame = frame_of(Phase.FORWARD, "loss", None)
+    last = int(frame.operation.operands["losses"].ravel()[-1])
+    chosen = at(frame.moment, row=last)
+    assert last in {spot.target for spot in draw(chosen, 60, 5).spots()}
+    assert last not in {spot.target for spot in draw(frame, 60, 5).spots()}
+
+
+@pytest.mark.parametrize("height", [12, 17, 40])
+def test_the_terms_of_a_gradient_stand_before_its_path(height: int) -> None:
+    frame = frame_of(Phase.BACKWARD, "attn_residual")
+    terms = frame.explain.gradient(frame.selected)
+    assert len(terms) > 1
+    text = Inspector("i").draw(frame, 64, height).text()
+    places = [text.index(f"{number(term.local)} · {number(term.grad)}") for term in terms]
+    assert max(places) < text.index("strongest path")
+
+
+def test_where_the_arithmetic_of_a_head_is_cut_in_any_case_all_keys_that_have_room_are_shown() -> None:
+    frame = frame_of(Phase.FORWARD, "attn_weights")
+    shares = [int(row) for row in frame.operation.rows.ravel()]
+    targets = {spot.target for spot in draw(frame, 60, 3 + len(shares)).spots()}
+    assert targets.issuperset(shares)
