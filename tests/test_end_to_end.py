@@ -59,14 +59,14 @@ def test_running_stopping_and_going_back() -> None:
         term.press("Space")
         term.wait(lambda screen: "steps a second" not in screen and "Number ─" in screen and "step 0/" not in screen)
         term.press(":step 40", "Enter")  # at once, as when it is pasted
-        term.wait("step 40/50000")
+        term.wait("step 40/50,000")
         term.press("Ba" + "doc == 'mignon'", "Enter")  # the first document, so there is one to go back to
         term.wait("hits 0")
         term.press("Escape")
         term.wait(lambda screen: "health checks" not in screen)
         term.press("C")
         term.wait("Stopped")
-        term.wait("step 0/50000")
+        term.wait("step 0/50,000")
         term.press("q")
         term.left(0)
 

@@ -98,7 +98,7 @@ def test_the_debugger_speaks_korean(asked: str) -> None:
             shown = term.wait("\n :")
             assert english(shown) == []
             term.press("Escape")
-            shown = term.wait("q 종료", straight)
+            shown = term.wait("q 나가기", straight)
             assert english(shown) == []
         term.press("q")
         term.left(0)

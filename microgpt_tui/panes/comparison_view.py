@@ -73,7 +73,8 @@ def _tensor(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, roo
     if rows.ndim == 2:
         cells = difference(frame, theirs, rows)
         title = say("panes.comparison_view.minus", what=what, ours=names[0], theirs=names[1])
-        picture.line().most(_title(title, cells), width, theme.DIM)
+        short = f"{'∂' * frame.backward}{event.name}: {say('panes.comparison_view.difference')}, {_at_most(cells)}"
+        picture.line().most(first_fitting(width, f"{title}, {_at_most(cells)}", short) or short, width, theme.DIM)
         return picture.below(_matrix(frame, cells, width, max(1, room - 1)))
     n = len(rows)
     size = heat_size_for(n, width - LABEL)
@@ -142,10 +143,6 @@ def _positions(frame: Frame, theirs: Frame, part: tuple[int, int, int], width: i
         line = picture.line().fit(f"{pos} {frame.token(pos)}", LABEL - 1, theme.NEW if pos == frame.pos else theme.DIM)
         heat_row(line.add(" "), maps[pos], size, frame.selected, scale)
     return picture
-
-
-def _title(words: str, cells: Cells) -> str:
-    return f"{words}, {_at_most(cells)}"
 
 
 def _at_most(*maps: Cells) -> str:

@@ -84,6 +84,7 @@ DIALOGS = [  # and screens, by the keys that open them
     "B a", "b B", "W", "g", "question_mark", "ctrl+p", "i", "i question_mark", "i N", "m", "m a apostrophe",
 ]  # fmt: skip
 PLACE = re.compile(r"@\w+=\d+(?:,\w+=\d+)*")  # as it is typed, in a name such as q[0]@pos=2
+CUT = re.compile(r"[가-힣]…")  # a word that is cut
 WORD = re.compile(r"(?<![…│A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_.]*(?![…│A-Za-z0-9_])")  # but for names that are cut
 PLACES = {"attention", "mlp", "attn"}
 OPERATIONS = {"m_hat", "v_hat", "exp", "log", "max", "relu", "ReLU", "rmsnorm", "total", "scale", "topo"}
@@ -118,4 +119,5 @@ def no_english(script, wanted, known):
         words = {part for word in WORD.findall(PLACE.sub("", text)) for part in word.split(".")}
         said |= {(where, word) for word in words - known if len(word) > 2}
         assert max(map(cell_len, text.splitlines())) <= width, where
+        assert not CUT.search(text), (where, [line for line in text.splitlines() if CUT.search(line)])
     assert not said

@@ -9,10 +9,13 @@ from functools import cache
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from engine import Config, Scope, Session
 from engine.autograd.kernels import LEAF
 from engine.interventions.syntax import parse
+from engine.language import chosen
+from engine.language.chosen import LANGUAGES
 from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.cli import why_report
 from microgpt_tui.debugger.frame import Choice, Context, Focus, Frame
@@ -26,6 +29,7 @@ from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.gradients import Gradients
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.why import Why
+from microgpt_tui.texts.say import say
 from tests.support.harness import DOCS, SMALL, at, session
 
 PANES = (Gradients, Adam, Training)
@@ -418,3 +422,16 @@ def test_documents_kept_aside_stand_on_the_curve_and_in_figures() -> None:
     shown = Training("p").draw(frame, 100, 16).text()
     assert f"kept aside, before step 2 {plain(found[2].loss)}" in shown
     assert shown.split("kept aside\n")[1].partition("mean of")[0].count("◆") == 2
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_step_below_a_curve_is_not_cut(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chosen, "_chosen", [language])
+    said = []
+    for width in range(20, 60):
+        for here in range(0, 1000, 37):
+            *_, line = curve("", [1.0] * 1000, width, 4, here, int).text().splitlines()
+            assert cell_len(line) <= width
+            said.append(re.sub(r"^ *0?|[▲ ]", "", line))
+            assert said[-1] in ("", say("drawing.curve.step", here=here).replace(" ", "")), line
+    assert any(said)
