@@ -16,6 +16,7 @@ MEANT = {
     "fetch": "the command and what it calls",
     "verify": "the command and what it calls",
     "adam": "a kernel and its form for numpy",
+    "clear_between": "a kernel and its form for numpy",
     "forward_whole": "a kernel and its form for numpy",
     "powers_agree": "a kernel and its form for numpy",
     "squares": "a kernel and its form for numpy",

@@ -23,23 +23,22 @@ MANY = 10_000  # numbers that the processor's cache holds
 
 
 def forward_whole(
-    op: npt.NDArray[np.int8], child: Rows, args: Rows, data: Floats, rows: Rows, at: int, last: int, starts: Rows,
-    terms: Rows, counts: Rows, ends: npt.NDArray[np.int8], begin: int, end: int, keep: bool,
+    op: npt.NDArray[np.int8], child: Rows, args: Rows, data: Floats, at: int, last: int, starts: Rows, terms: Rows,
+    counts: Rows, ends: npt.NDArray[np.int8], begin: int, end: int, keep: bool,
 ) -> int:  # fmt: skip
     """As `kernels.forward_whole`."""
-    arrays = [memoryview(array) for array in (op, child, args, data, rows)]  # type: ignore[arg-type]
+    arrays = [memoryview(array) for array in (op, child, args, data)]  # type: ignore[arg-type]
     dots = [memoryview(array) for array in (starts, terms, counts, ends)]  # type: ignore[arg-type]
     plain: Any = kernels
     large = (terms * counts)[begin:end] >= LARGE
-    large &= ends[rows[starts[begin:end]] + 1] == STRAIGHT
+    large &= ends[starts[begin:end] + 1] == STRAIGHT
     fault: int
     with np.errstate(all="ignore"):
         for i in (np.flatnonzero(large) + begin).tolist():
-            start, n, count = int(starts[i]), int(terms[i]), int(counts[i])
-            fault = plain.forward_whole(*arrays, at, start, *dots, begin, i, keep)
+            row, n, count = int(starts[i]), int(terms[i]), int(counts[i])
+            fault = plain.forward_whole(*arrays, at, row, *dots, begin, i, keep)
             if fault != FINE:
                 return fault
-            row = int(rows[start])
             a, b = int(child[2 * row]), int(child[2 * row + 1])
             made = data[row : row + 2 * n * count].reshape(count, n, 2)
             products = data[a : a + n * count].reshape(count, n) * data[b : b + n]
@@ -51,14 +50,21 @@ def forward_whole(
                 made[:, :, 1] = sums
             else:
                 made[:, -1, 1] = sums[:, -1]
-            at, begin = start + 2 * n * count, i + 1
+            at, begin = row + 2 * n * count, i + 1
     fault = plain.forward_whole(*arrays, at, last, *dots, begin, end, keep)
     return fault
 
 
+def clear_between(
+    grad: Floats, at: int, last: int, starts: Rows, terms: Rows, counts: Rows, blocks: int,  # noqa: ARG001
+) -> None:  # fmt: skip
+    """As `kernels.clear_between`, and those of dot products, too."""
+    grad[at:last] = 0.0
+
+
 def squares(grad: Floats, before: Floats, after: Floats, bounds: Rows, out: Floats) -> None:
     """As `kernels.squares`."""
-    n = int(bounds[-1])
+    n = int(bounds[len(out)])
     with np.errstate(all="ignore"):
         change = after[:n] - before[:n]
         for i, numbers in enumerate((grad[:n], change, before[:n])):
@@ -94,7 +100,7 @@ def powers_agree(count: int, square: float, root: float) -> int:
         places = np.arange(first, min(first + MANY, count))
         numbers = np.ldexp(1.0 + places * 0.6180339887498949 % 1.0, 10 - places % 70)
         for exponent, nearest, beyond in ((square, *_square(numbers)), (root, *_root(numbers))):
-            there = _are_sure(nearest, beyond, BAND) & ~_are_sure(nearest, beyond, 1.5 * BAND)
+            there = _are_sure(nearest, beyond, BAND) & ~_are_sure(nearest, beyond, 2.0 * BAND)
             if [kernels.power(x, exponent) for x in numbers[there].tolist()] != nearest[there].tolist():
                 return -1
             compared += int(np.count_nonzero(there))

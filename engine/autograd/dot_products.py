@@ -26,7 +26,7 @@ class Dots:
     """The dot products among the rows that are computed, in blocks: where each block begins, and how large it is.
 
     A block is a product of a matrix and a vector: `counts` dot products of `terms` terms each, one after the other. A
-    dot product that belongs to none is a block of its own. `starts` count in the order of computing. `ends` says of
+    dot product that belongs to none is a block of its own. `starts` are their first rows, ascending. `ends` says of
     each row of the tape whether it is a running sum of a dot product: 0 if not, else STRAIGHT or SCATTERED.
     """
 
@@ -50,7 +50,7 @@ def find_dots(op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, en
     for piece in pieces:
         for below in _below(child, inner, piece):
             used_later[below[below < piece.start]] = True
-    computed, found, is_end = 0, [], np.zeros(len(op), dtype=np.int8)
+    found, is_end = [], np.zeros(len(op), dtype=np.int8)
     for piece in pieces:
         uses = sum(_counts(below - piece.start, piece) for below in _below(child, inner, piece))
         number = _numbers_of_terms(op, child, live, zeros, piece, (uses == 1) & ~used_later[piece])
@@ -65,8 +65,7 @@ def find_dots(op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, en
         first = np.append(~_goes_on(child, products, starts, terms, straight), True)
         blocks = np.flatnonzero(first).astype(np.int32)
         if piece is not pieces[-1]:
-            found.append((computed + starts[blocks[:-1]], terms[blocks[:-1]], np.diff(blocks)))
-            computed += len(rows)
+            found.append((products[blocks[:-1]], terms[blocks[:-1]], np.diff(blocks)))
     starts, terms, counts = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Dots(starts, terms, counts, is_end)
 
@@ -193,6 +192,35 @@ def route(edges: Any, terms: Any, means: Any, upper: Any, lower: Any, shifts: An
                     begun = j + 1
             count = add_segment(out, count, begun, end, shifts[pos])
     return add_segment(out, count, first, last, 0)
+
+
+def grouped_route(means: Any, upper: Any, lower: Any, shifts: Any, targets: Any, out: Any) -> int:
+    """As `route`, of steps that are grouped: the mean's, then those of each position, each part as a whole."""
+    last = len(targets) - 1
+    count = add_segment(out, 0, means[last, 0], means[last, 1], 0)
+    for pos in range(last, -1, -1):
+        target = targets[pos]
+        count = add_segment(out, count, upper[target, 0], upper[target, 1], shifts[pos])
+        count = add_segment(out, count, lower[pos, 0], lower[pos, 1], 0)
+    return count
+
+
+def keeps_sums(child: Any, live: Any, rows: Any, groups: Any, start: int, latest: Any) -> bool:
+    """Whether the chain rule has the same bits if `rows` are sorted by group, the highest first, else in their order.
+
+    `groups` are those of the rows from `start` on; `latest` is scratch, as long as the tape, all zeros.
+    """
+    for row in rows:
+        group = groups[row - start]
+        for edge in range(2 * row, 2 * row + 2):
+            below = child[edge]
+            if below >= 0 and live[below]:
+                if 0 < latest[below] <= group:  # what added to this gradient before would come after
+                    return False
+                if below >= start and groups[below - start] > group:  # it would be handed on too early
+                    return False
+                latest[below] = group + 1
+    return True
 
 
 def add_segment(out: Any, count: int, first: int, last: int, shift: int) -> int:

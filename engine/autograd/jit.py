@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,11 @@ class Kernels:
     forward_whole: Callable[..., int]
     backward_whole: Callable[..., None]
     clear_between: Callable[..., None]
+    pass_step: Callable[..., int]
     fold: Callable[..., int]
     route: Callable[..., int]
+    grouped_route: Callable[..., int]
+    keeps_sums: Callable[..., bool]
     unfold: Callable[..., int]
     patch: Callable[..., None]
     powers_agree: Callable[..., int]
@@ -70,9 +74,12 @@ def plain_loops() -> Kernels:
 
 
 def _loops(prepare: Callable[[str, Callable[..., Any]], Any], compiled: bool) -> Kernels:
-    names = [each.name for each in fields(Kernels) if each.name not in ("compiled", "awaiting")]
+    names = [each.name for each in fields(Kernels) if each.name not in ("compiled", "awaiting", "pass_step")]
     found = {name: getattr(kernels, name, None) or getattr(dot_products, name) for name in names}
-    return Kernels(**{name: prepare(name, kernel) for name, kernel in found.items()}, compiled=compiled)
+    made = {name: prepare(name, kernel) for name, kernel in found.items()}
+    # The same code, that calls the kernels as they are made here.
+    pass_step = FunctionType(kernels.pass_step.__code__, vars(kernels) | made, kernels.pass_step.__name__)
+    return Kernels(**made, pass_step=_jitted(pass_step) if compiled else pass_step, compiled=compiled)
 
 
 def power_band(kernels_used: Kernels) -> float:

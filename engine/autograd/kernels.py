@@ -18,16 +18,18 @@ LEAF, ADD, MUL, POW, LOG, EXP, RELU, NEG_MAX = range(8)
 NOTHING = -1  # in the place of a child that an operation does not have
 EXP_LIMIT = math.log(1.7976931348623157e308)  # above it, math.exp raises OverflowError
 SQUARES_FIT = 1e150  # what is no larger has a finite square, whatever the rounding
-BAND = 2.0**-4
+BAND = 2.0**-5
 """How near to the middle between two doubles a square or a root may lie, in units in the last place, to be left to pow.
 
 x*x and sqrt(x) are the doubles nearest to the true results. pow errs by less than 1 unit in the last place, and so may
 return the next double, only where the true result lies near that middle (Ziv, "Fast evaluation of elementary
-mathematical functions with correctly rounded last bit", 1991). The largest error that was published of a C library's
-pow is 0.54 units, 0.04 more than the half that rounding alone costs.
+mathematical functions with correctly rounded last bit", 1991). What was published of the pow of glibc and musl (Arm
+Limited, 2018) is an error of at most 0.511 + 4.6e-5 * abs(log(result)) units: 0.544 at the ends of the range, and
+0.5142 between SURE_FROM and SURE_TO. The half of a unit is what rounding alone costs, and 0.0142 is less than half of
+the band.
 """
 HALF_UNIT = 2.0**-53 * (1.0 + 2.0**-52)  # x + HALF_UNIT * x is the next double after x (Rump 2009)
-SURE_FROM, SURE_TO = 1e-280, 1e280  # beyond them the residuals below would lose bits
+SURE_FROM, SURE_TO = 1e-30, 1e30  # beyond them all is left to pow
 SCATTERED, STRAIGHT = 1, 2  # dot products that read any rows, and those that read one row after the other
 FINE = -1  # returned where nothing went wrong; otherwise the row or index of the fault
 
@@ -92,7 +94,7 @@ def to_roots(x: Any, out: Any, root: float, band: float) -> None:
 def powers_agree(count: int, square: float, root: float) -> int:
     """How often x * x and sqrt(x) were compared with pow, of `count` numbers just outside the band; -1 if one differed.
 
-    Just outside is up to half the band further: where pow would differ first, if it erred by more than is assumed.
+    Just outside is up to twice as far from the middle: there pow would differ first, if it erred by more.
     """
     compared = 0
     part, scale = 0.0, 1.0
@@ -104,27 +106,26 @@ def powers_agree(count: int, square: float, root: float) -> int:
         x = (1.0 + part) * scale
         product = x * x
         beyond = residual(x, product)
-        if is_sure(product, beyond, BAND) and not is_sure(product, beyond, 1.5 * BAND):
+        if is_sure(product, beyond, BAND) and not is_sure(product, beyond, 2.0 * BAND):
             compared += 1
             if power(x, square) != product:
                 return -1
         nearest = math.sqrt(x)
         beyond = -residual(nearest, x) / (2.0 * nearest)
-        if is_sure(nearest, beyond, BAND) and not is_sure(nearest, beyond, 1.5 * BAND):
+        if is_sure(nearest, beyond, BAND) and not is_sure(nearest, beyond, 2.0 * BAND):
             compared += 1
             if power(x, root) != nearest:
                 return -1
     return compared
 
 
-def forward(op: Any, child: Any, args: Any, data: Any, rows: Any, first: int, last: int) -> int:
-    """Compute the scalars `rows[first:last]` into `data`, in order.
+def forward(op: Any, child: Any, args: Any, data: Any, first: int, last: int) -> int:
+    """Compute the scalars of the rows `first` to `last` into `data`, in order. Leaves among them stay as they are.
 
-    Returns FINE, or the index in `rows` of the scalar that Python could not have computed.
+    Returns FINE, or the row of the scalar that Python could not have computed.
     """
     base = exponent = before = NOTHING  # what the last power was made from
-    for k in range(first, last):
-        row = rows[k]
+    for row in range(first, last):
         kind = op[row]
         a = child[2 * row]
         b = child[2 * row + 1]
@@ -135,7 +136,7 @@ def forward(op: Any, child: Any, args: Any, data: Any, rows: Any, first: int, la
         elif kind == EXP:
             x = data[a]
             if x > EXP_LIMIT and not math.isinf(x):
-                return k
+                return row
             data[row] = math.exp(x)
         elif kind == RELU:
             data[row] = data[a] if data[a] > 0.0 else 0.0
@@ -145,14 +146,14 @@ def forward(op: Any, child: Any, args: Any, data: Any, rows: Any, first: int, la
             base, exponent, before = a, b, row
             x = data[a]
             if (x == 0.0 and data[b] < 0.0) or (x < 0.0 and data[b] != math.floor(data[b])):
-                return k
+                return row
             data[row] = power(x, data[b])
             # The original computes the local gradient at once, so what that would raise is raised here too.
             if not math.isinf(x) and (math.isinf(data[row]) or math.isinf(power(x, data[b] - 1.0))):
-                return k
+                return row
         elif kind == LOG:
             if data[a] <= 0.0:
-                return k
+                return row
             data[row] = math.log(data[a])
         elif kind == NEG_MAX:
             largest = data[args[a]]
@@ -202,25 +203,26 @@ def backward(
 
 
 def forward_whole(
-    op: Any, child: Any, args: Any, data: Any, rows: Any, at: int, last: int, starts: Any, terms: Any, counts: Any,
-    ends: Any, begin: int, end: int, keep: bool,
+    op: Any, child: Any, args: Any, data: Any, at: int, last: int, starts: Any, terms: Any, counts: Any, ends: Any,
+    begin: int, end: int, keep: bool,
 ) -> int:  # fmt: skip
-    """Compute the scalars `rows[at:last]` as `forward` does, but the dot products among them as runs.
+    """Compute the scalars of the rows `at` to `last` as `forward` does, but the dot products among them as runs.
 
     These are the blocks `begin` to `end`; `starts`, `terms`, `counts` and `ends` as in `dot_products.Dots`. Within a
     dot product, products and running sums are written only to `keep` them.
     """
-    for i in range(begin, end):
-        if at < starts[i]:
-            fault = forward(op, child, args, data, rows, at, starts[i])
+    for i in range(begin, end + 1):
+        until = starts[i] if i < end else last
+        if at < until:
+            fault = forward(op, child, args, data, at, until)
             if fault != FINE:
                 return fault
-        n = terms[i]
-        at = starts[i] + 2 * n * counts[i]
-        row = rows[starts[i]]
+        if i == end:
+            break
+        n, row = terms[i], until
+        at = row + 2 * n * counts[i]
         if keep:
-            for first in range(starts[i], at, 2 * n):
-                row = rows[first]
+            for _ in range(counts[i]):
                 total = 0.0
                 for _ in range(n):
                     product = data[child[2 * row]] * data[child[2 * row + 1]]
@@ -235,7 +237,7 @@ def forward_whole(
             for k in range(2 * row, 2 * (row + 2 * n), 4):
                 total = total + data[child[k]] * data[child[k + 1]]
             data[row + 2 * n - 1] = total
-    return forward(op, child, args, data, rows, at, last)
+    return FINE
 
 
 def straight_sums(data: Any, a: int, b: int, n: int, count: int, row: int) -> None:
@@ -270,9 +272,9 @@ def straight_sums(data: Any, a: int, b: int, n: int, count: int, row: int) -> No
         a += n
 
 
-def strongest(op: Any, child: Any, data: Any, edges: Any, unit: Any, local: Any, best: Any) -> None:
-    """Write to `local` the derivative that each of `edges` hands on by, and to `best` the strongest chain of each row:
-    the largest |product of derivatives| along any path from the row to where it all starts. `unit` is scratch.
+def strongest(op: Any, child: Any, data: Any, edges: Any, best: Any) -> None:
+    """Go on along `edges`, in the order of the backward phase, with the strongest chain of each row, in `best`:
+    the largest |product of derivatives| along any path from the row to where it all starts.
     """
     for k in range(len(edges)):
         edge = edges[k]
@@ -281,11 +283,13 @@ def strongest(op: Any, child: Any, data: Any, edges: Any, unit: Any, local: Any,
         else:
             row = edge >> 1
             below = child[edge]
-            unit[row] = 1.0
-            unit[below] = -0.0  # the one number to which adding anything, -0.0 too, gives just that
-            backward(op, child, data, unit, edges, k, k + 1)
-            local[k] = unit[below]
-            best[below] = max(best[below], abs(unit[below]) * best[row])
+            above, known = best[row], best[below]
+            best[row] = 1.0  # for a moment these two stand for gradients
+            best[below] = -0.0  # the one number to which adding anything, -0.0 too, gives just that
+            backward(op, child, data, best, edges, k, k + 1)
+            local = abs(best[below])
+            best[row] = above
+            best[below] = max(known, local * above)
 
 
 def backward_whole(
@@ -342,24 +346,49 @@ def backward_whole(
                 k += 1
 
 
-def clear_between(
-    grad: Any, n_params: int, rows: Any, last: int, starts: Any, terms: Any, counts: Any, blocks: int, mean: Any
-) -> None:
-    """Set to 0 the gradients of the parameters, of `rows[:last]` but for dot products, and of `mean`.
+def clear_between(grad: Any, at: int, last: int, starts: Any, terms: Any, counts: Any, blocks: int) -> None:
+    """Set to 0 the gradients of the rows `at` to `last` but for dot products.
 
-    Of dot products, `starts` and so on as in `forward_whole`, `backward_whole` has left none.
+    Of these, the first `blocks` of `starts` and so on as in `forward_whole`, `backward_whole` has left none.
     """
-    for row in range(n_params):
+    for i in range(blocks + 1):
+        until = starts[i] if i < blocks else last
+        for row in range(at, until):
+            grad[row] = 0.0
+        if i < blocks:
+            at = until + 2 * terms[i] * counts[i]
+
+
+def pass_step(
+    op: Any, child: Any, args: Any, data: Any, grad: Any, zero: int, first: int, last: int, mean: int, end: int,
+    starts: Any, terms: Any, counts: Any, ends: Any, blocks: int, edges: Any, edge_terms: Any, segments: Any, m: Any,
+    v: Any, lr: float, beta1: float, beta2: float, fix1: float, fix2: float, square: float, root: float, eps: float,
+    band: float, scratch: Any, before: Any, bounds: Any, sums: Any,
+) -> int:  # fmt: skip
+    """Take a whole training step, of which nothing is kept but parameters, moments and `sums`; all gradients are 0.
+
+    It calls other kernels, with their arguments: `forward_whole` for the rows `first` to `last`, `forward` for those
+    of the mean, `mean` to `end`, `backward_whole` for `segments`, `adam`, `squares` and `clear_between`. Parameters
+    were `before` as they are now. Returns FINE, or something else if there is a fault anywhere: then the step is not
+    finished. `zero` is 0; for one that stood here, numba would compile these kernels once more.
+    """
+    fault = forward_whole(op, child, args, data, first, last, starts, terms, counts, ends, zero, blocks, False)
+    if fault != FINE:
+        return fault
+    fault = forward(op, child, args, data, mean, end)
+    if fault != FINE:
+        return fault
+    backward_whole(op, child, data, grad, edges, edge_terms, segments, ends, False)
+    fault = adam(
+        data, grad, m, v, zero, len(m), lr, beta1, beta2, fix1, fix2, square, root, eps, band, scratch
+    )  # fmt: skip
+    if fault != FINE:
+        return fault
+    squares(grad, before, data, bounds, sums)
+    clear_between(grad, zero, last, starts, terms, counts, blocks)
+    for row in range(mean, end):
         grad[row] = 0.0
-    at = 0
-    for i in range(blocks):
-        for k in range(at, starts[i]):
-            grad[rows[k]] = 0.0
-        at = starts[i] + 2 * terms[i] * counts[i]
-    for k in range(at, last):
-        grad[rows[k]] = 0.0
-    for row in mean:
-        grad[row] = 0.0
+    return FINE
 
 
 def adam_step(
@@ -411,7 +440,7 @@ def adam(
 
 def squares(grad: Any, before: Any, after: Any, bounds: Any, out: Any) -> None:
     """Write to `out`, (n, 3), sums of squares of `grad`, of `after - before` and of `before`, within n bounds each."""
-    for i in range(len(bounds) - 1):
+    for i in range(len(out)):
         gradient = update = weight = 0.0
         for j in range(bounds[i], bounds[i + 1]):
             change = after[j] - before[j]

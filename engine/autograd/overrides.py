@@ -52,18 +52,15 @@ class Overrides:
         """Whether no gradient flows on from this row."""
         return bool(self._cut[row])
 
-    def groups(self, rows: Rows, first: int, last: int) -> Iterator[tuple[Rows, Rows, Floats]]:
-        """Indices in `rows`, which ascend, rows and values of those that are among `rows[first:last]`, in order.
+    def groups(self, first: int, last: int) -> Iterator[tuple[Rows, Floats]]:
+        """The rows that are set from `first` up to `last`, and their values, in order.
 
         Those of a group come together: they can be set when the last of them is computed.
         """
-        places = np.searchsorted(rows, self.rows)
-        found = np.flatnonzero((places >= first) & (places < last))
-        found = found[rows[places[found]] == self.rows[found]]
-        places, own, values = places[found], self.rows[found], self.values[found]
-        bounds = (np.flatnonzero(np.diff(self._groups[found])) + 1).tolist()
-        for a, b in pairwise([0, *bounds, len(found)]) if len(found) else ():
-            yield places[a:b], own[a:b], values[a:b]
+        begin, end = np.searchsorted(self.rows, np.array([first, last], dtype=np.int32)).tolist()
+        bounds = (np.flatnonzero(np.diff(self._groups[begin:end])) + 1 + begin).tolist()
+        for a, b in pairwise([begin, *bounds, end]) if begin < end else ():
+            yield self.rows[a:b], self.values[a:b]
 
     def flows(self, edges: Rows) -> npt.NDArray[np.bool_]:
         """Along which of these edges gradients flow."""

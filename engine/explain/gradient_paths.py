@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from engine.autograd.tape import Rows
 from engine.errors import WhyError
 from engine.explain.scalar import handed_on
 from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.recording import Floats
-from engine.timeline.events import PIECE, StepProgram, TapeProgram
+from engine.timeline.events import StepProgram, TapeProgram
 from engine.timeline.explainer import Explainer
 from engine.timeline.view import TapeView, View
 
@@ -95,26 +96,28 @@ class GradientPaths:
         """Fill `_best`: for each row the largest |product| of any path from it.
 
         What is switched off hands nothing on. An exponential that was set keeps the derivative that it was made with.
+        The backward phase goes by the parameters before the update, which stand in the workspace for as long.
         """
-        overrides, data = view.workspace.overrides, view.passed_values
+        workspace, overrides = view.workspace, view.workspace.overrides
         edges = view.program.edges if overrides is None else overrides.flowing(view.program.edges)
-        local, unit = np.empty(PIECE), np.zeros(len(view.recording))
-        first = 0
+        now = workspace.params.copy()
+        workspace.params[:] = self._params
+        try:
+            first = 0
+            for at in [] if overrides is None else overrides.own_slopes(edges):
+                self._go_on(view, edges[first:at])
+                row = int(edges[at]) >> 1
+                value, workspace.data[row] = float(workspace.data[row]), workspace.made(row)
+                self._go_on(view, edges[at : at + 1])
+                workspace.data[row] = value
+                first = at + 1
+            self._go_on(view, edges[first:])
+        finally:
+            workspace.params[:] = now
 
-        def go_on(values: Floats, last: int) -> None:
-            for at in range(first, last, PIECE):
-                part = edges[at : min(at + PIECE, last)]
-                view.workspace.loops.strongest(
-                    view.recording.op, view.program.child, values, part, unit, local, self._best
-                )
-
-        for at in [] if overrides is None else overrides.own_slopes(edges):
-            go_on(data, at)
-            row, own, first = int(edges[at]) >> 1, data.copy(), at
-            own[row] = view.workspace.made(row)
-            go_on(own, at + 1)
-            first = at + 1
-        go_on(data, len(edges))
+    def _go_on(self, view: TapeView, edges: Rows) -> None:
+        workspace = view.workspace
+        workspace.loops.strongest(view.recording.op, view.program.child, workspace.data, edges, self._best)
 
     def _edge(self, tick: int) -> Edge | None:
         """What hands its gradient on at a tick; None where that of the loss is set, and from what is switched off."""

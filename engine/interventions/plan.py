@@ -20,7 +20,7 @@ from engine.language.say import say
 from engine.model.config import Config
 from engine.model.recording import Floats, Recording, Span, Workspace
 from engine.text import quoted
-from engine.timeline.events import StepProgram
+from engine.timeline.events import Phase, StepProgram
 
 TEMPERATURE = 0.5  # of samples, unless it is changed
 OPERANDS = {"scores": "score_scale"}  # what is left out of an operation, by its kind; a residual is called as its sum
@@ -50,6 +50,8 @@ class InterventionPlan:
 
     def config(self, step: int) -> Config:
         """The hyperparameters that hold in a step."""
+        if not self.changes:
+            return self._recording.config
         rates = {c.name: c.value for c in self._rates(step) if c.name != "temperature"}
         return replace(self._recording.config, **rates) if rates else self._recording.config  # type: ignore[arg-type]
 
@@ -102,16 +104,17 @@ class InterventionPlan:
     def rows(self, change: SetScalar, program: StepProgram) -> list[int]:
         """The scalars that are set. Raises ChangeError if the document of the step has none such."""
         if change.name == SCALAR:
-            if change.index[0] >= len(program.rows):
+            n_rows = program.ticks(Phase.FORWARD)
+            if change.index[0] >= n_rows:
                 raise ChangeError(
                     say(
                         "interventions.plan.there_no_scalar_step",
                         index=change.index[0],
                         step=program.step,
-                        n_rows=len(program.rows),
+                        n_rows=n_rows,
                     )
                 )
-            return [int(program.rows[change.index[0]])]
+            return [program.row_of(change.index[0])]
         layer, head = (*change.place, None, None)[:2]
         rows = program.tensors.get((change.name, change.pos, layer, head))
         if rows is None:
@@ -133,6 +136,8 @@ class InterventionPlan:
 
     def _off(self, step: int) -> tuple[Ablation, ...]:
         """What is switched off in a step, as far as means are known."""
+        if not self.changes:
+            return ()
         off = (change for change in self.changes if isinstance(change, Ablation) and change.step <= step)
         return tuple(change for change in off if not change.mean_of or change in self._means)
 
@@ -195,11 +200,10 @@ def _mean(change: Ablation, workspace: Workspace, documents: list[list[int]]) ->
     for tokens in documents:
         n = min(r.config.block_size, len(tokens) - 1)
         workspace.read(0, tokens[:n], tokens[1 : n + 1])
-        rows = r.rows_of(n)
-        at = workspace.forward(rows, 0, len(rows))
+        at = workspace.forward((r.positions[0].first, r.positions[n - 1].last))
         if at != FINE:
             raise NumericFault(
-                step=change.step, doc="", pos=None, tensor=change.part, row=int(rows[at]),
+                step=change.step, doc="", pos=None, tensor=change.part, row=at,
                 reason=say("interventions.plan.mean_over_documents_cannot", mean_of=change.mean_of),
             )  # fmt: skip
         for span in r.positions[:n]:

@@ -3,11 +3,16 @@
 Addition of floats is not associative, so bits depend on it. It depends on the position and its target alone: the
 target's logit is reached first and takes everything below it along. So each position is sorted once below its last
 residual (the lower part), each target once above it (the upper part), and a document's route is made of these.
+
+For a phase that is run as a whole, steps of one operation are put together, as in the forward phase: that is faster.
+It is done only where each gradient still adds up in the same order, so it has the same bits.
 """
 
 from __future__ import annotations
 
 import copy
+import threading
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,6 +24,7 @@ from engine.immutable import immutable_by_identity
 from engine.language.say import say
 from engine.model.recording import Recording, Span
 
+UPPER, LOWER = 0, 1  # the parts of a position
 MOST_CACHED = 2**21  # steps of upper parts kept; with a large alphabet they are made anew
 
 
@@ -40,6 +46,7 @@ class GradientOrder:
 
     def __init__(self, recording: Recording, loops: Kernels) -> None:
         self._recording, self._loops = recording, loops
+        self._lock = threading.Lock()  # `beside` may be called in another thread than the rest
         block_size, width, vocab_size = recording.config.block_size, len(self._residual(0)), recording.vocab_size
         self._turn = np.zeros(len(recording), dtype=np.int8)
         self._shifts = np.array([2 * (self._top(p) - self._top(0)) for p in range(block_size)], dtype=np.int32)
@@ -49,15 +56,25 @@ class GradientOrder:
         self._means, self._mean_ticks = np.zeros((block_size, 2), dtype=np.int32), [0] * block_size
         self._upper, self._upper_ticks = np.zeros((vocab_size, 2), dtype=np.int32), [0] * vocab_size
         self._lower, self._lower_ticks = np.zeros((block_size, width + 1), dtype=np.int32), [0] * block_size
+        # Likewise of the grouped steps, of which each part is one piece.
+        self._grouped_means, self._grouped_lower = np.zeros((2, block_size, 2), dtype=np.int32)
+        self._grouped_upper = np.zeros((vocab_size, 2), dtype=np.int32)
+        self._receives = np.zeros((2, len(recording.matrices)), dtype=np.bool_)  # to which matrices each part hands on
+        self._can_group = True  # whether grouping changes no sum, of all that has been made
         self._forget()
 
     def beside(self) -> GradientOrder:
-        """Another one of the same recording, for another thread, that has all pieces which this one has made."""
-        other = copy.copy(self)
-        for name, own in vars(self).items():
-            if isinstance(own, np.ndarray | list) and name != "_turn":
-                setattr(other, name, own.copy())
-        other._turn = np.zeros(len(self._turn), dtype=np.int8)
+        """Another one of the same recording, for another thread, that has all pieces which this one has made.
+
+        The steps of these are not copied: when the other one has more, it moves to an array of its own.
+        """
+        with self._lock:
+            other = copy.copy(self)
+            for name, own in vars(self).items():
+                if isinstance(own, np.ndarray | list) and name not in ("_turn", "_steps"):
+                    setattr(other, name, own.copy())
+            other._steps = self._steps[:, : self._used]
+        other._turn, other._lock = np.zeros(len(self._turn), dtype=np.int8), threading.Lock()
         return other
 
     def _forget(self) -> None:
@@ -66,11 +83,22 @@ class GradientOrder:
         for ticks in (self._mean_ticks, self._upper_ticks, self._lower_ticks):
             ticks[:] = [0] * len(ticks)
 
-    def route(self, targets: list[int]) -> Route:
+    def route(self, targets: Sequence[int] | Rows) -> Route:
         """The way along which the loss of a document with these targets flows back."""
+        aims = np.asarray(targets, dtype=np.int32)
+        with self._lock:
+            ticks = self._make(aims.tolist())
+            count = self._loops.route(
+                *self._steps, self._means, self._upper, self._lower, self._shifts, aims, self._segments,
+            )  # fmt: skip
+            return Route(self._steps[0], self._steps[1], self._segments[:count].copy(), ticks)
+
+    def _make(self, targets: list[int]) -> int:
+        """Have all that a document with these targets needs. Returns how many edges its route has."""
         if self._cached > MOST_CACHED:
             self._forget()
         n, mean_ticks, upper_ticks, lower_ticks = len(targets), self._mean_ticks, self._upper_ticks, self._lower_ticks
+        self._recording.reach(n)
         if not mean_ticks[n - 1]:
             self._make_mean(n)
         ticks = mean_ticks[n - 1]
@@ -80,11 +108,19 @@ class GradientOrder:
             if not upper_ticks[target]:
                 self._make_upper(target)
             ticks += lower_ticks[pos] + upper_ticks[target]
-        count = self._loops.route(
-            *self._steps, self._means, self._upper, self._lower, self._shifts, np.array(targets, dtype=np.int32),
-            self._segments,
-        )  # fmt: skip
-        return Route(self._steps[0], self._steps[1], self._segments[:count].copy(), ticks)
+        return ticks
+
+    def grouped_route(self, targets: Sequence[int] | Rows) -> Route:
+        """As `route`, with the steps grouped, if that changes no sum; not for `edges`."""
+        aims = np.asarray(targets, dtype=np.int32)
+        with self._lock:
+            ticks = self._make(aims.tolist())
+            if self._can_group:
+                count = self._loops.grouped_route(
+                    self._grouped_means, self._grouped_upper, self._grouped_lower, self._shifts, aims, self._segments,
+                )  # fmt: skip
+                return Route(self._steps[0], self._steps[1], self._segments[:count].copy(), ticks)
+        return self.route(targets)
 
     def edges(self, route: Route, child: Rows) -> Rows:
         """The edges of a route one by one, (ticks,), as indices into `child`, as `kernels.backward` takes them."""
@@ -108,9 +144,33 @@ class GradientOrder:
         out = np.empty((2, 2 * len(rows)), dtype=np.int32)
         return out[:, : self._loops.fold(r.child, r.live, r.dots.ends, rows, *out)]
 
-    def _ticks_of(self, rows: Rows) -> int:
+    def _grouped(self, rows: Rows, below: Rows, pos: int, child: Rows, part: int) -> Rows:
+        """The steps from the rows of a part of a position, those of one operation together, the last one first.
+
+        They hand on to the rows `below`.
+        """
+        r, first, operations = self._recording, self._recording.positions[pos].first, self._operations(pos)
+        latest = np.zeros(len(r), dtype=np.int32)
+        self._can_group &= self._loops.keeps_sums(child, r.live, rows, operations, first, latest)
+        self._receives[part, np.searchsorted(r.bounds, below[below < r.n_params], side="right") - 1] = True
+        self._can_group &= not self._receives.all(axis=0).any()  # else the parts would have to take turns
+        return self._fold(rows[np.argsort(-operations[rows - first], kind="stable")])
+
+    def _operations(self, pos: int) -> Rows:
+        """A number of its operation for each row of a position; they ascend. A block of dot products is one."""
+        r, span = self._recording, self._recording.positions[pos]
+        numbers = np.repeat(np.arange(len(span.tensors), dtype=np.int32), [t.last - t.first for t in span.tensors])
+        blocks = np.arange(*(0, *r.dot_counts)[pos : pos + 2])
+        blocks = blocks[r.dots.counts[blocks] > 1]
+        firsts = r.dots.starts[blocks] - span.first
+        for first, size in zip(firsts, 2 * (r.dots.terms * r.dots.counts)[blocks], strict=True):
+            numbers[first : first + size] = numbers[first]
+        return numbers
+
+    def _receivers(self, rows: Rows) -> Rows:
+        """What the edges of these rows lead to, if it has gradients."""
         below = self._recording.child[np.concatenate([2 * rows, 2 * rows + 1])]
-        return int(np.count_nonzero((below >= 0) & self._recording.live[below]))
+        return below[(below >= 0) & self._recording.live[below]]  # type: ignore[no-any-return]
 
     def _top(self, pos: int) -> int:
         """The first row above the last residual."""
@@ -133,16 +193,22 @@ class GradientOrder:
         for i in range(1, n + 1):
             steps += [self._fold(rows[i : i + 1]), _step(n - i, BELOW)]
         self._means[n - 1] = self._append(np.concatenate(steps, axis=1))
-        self._mean_ticks[n - 1] = 1 + self._ticks_of(rows)
+        self._grouped_means[n - 1] = self._append(np.concatenate([steps[0], self._fold(rows)], axis=1))
+        self._mean_ticks[n - 1] = 1 + len(self._receivers(rows))
 
     def _make_lower(self, pos: int) -> None:
         """The steps below each element of the last residual that no earlier element has reached, a piece each."""
-        span = self._recording.positions[pos]
+        span, child, pieces = self._recording.positions[pos], self._recording.child, []
         for i, x in enumerate(self._residual(pos)):
-            rows = self._sort(int(x), span.first, span.first, span, self._recording.child)
+            rows = self._sort(int(x), span.first, span.first, span, child)
             self._lower[pos, i : i + 2] = self._append(self._fold(rows))
-            self._lower_ticks[pos] += self._ticks_of(rows)
+            pieces.append(rows)
         self._turn[span.first : span.last] = 0
+        rows = np.concatenate(pieces[::-1])
+        below = self._receivers(rows)
+        self._can_group &= not np.isin(below, self._residual(pos)).any()
+        self._lower_ticks[pos] = len(below)
+        self._grouped_lower[pos] = self._append(self._grouped(rows, below, pos, child, LOWER))
 
     def _make_upper(self, target: int) -> None:
         """The steps above the last residual, as at position 0, with the places of the pieces of the lower part."""
@@ -161,8 +227,11 @@ class GradientOrder:
         steps.append(self._fold(rows[first:]))
         begin, end = self._append(np.concatenate(steps, axis=1))
         self._upper[target] = begin, end
-        self._upper_ticks[target] = self._ticks_of(rows[rows >= top])
-        self._cached += end - begin
+        rows = rows[rows >= top]
+        below = self._receivers(rows)
+        self._upper_ticks[target] = len(below)
+        self._grouped_upper[target] = self._append(self._grouped(rows, below, 0, child, UPPER))
+        self._cached += self._used - begin
 
 
 def _step(edge: int, terms: int) -> Rows:

@@ -7,15 +7,12 @@ The graph of a position depends on nothing but the position, so one recording se
 from __future__ import annotations
 
 import bisect
-import ctypes
 import functools
+import gc
 import itertools
-import mmap
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -33,6 +30,7 @@ from engine.autograd.overrides import NONE, Overrides
 from engine.autograd.tape import Lines, Matrix, Rows, Tape, Tensor, Value
 from engine.errors import ConfigError, Stopped
 from engine.language.say import say
+from engine.memory import give_back, give_back_freed, take_large_arrays_apart
 from engine.model import gpt
 from engine.model.config import Config
 from engine.model.packed_graph import PackedGraph
@@ -230,33 +228,43 @@ class Recording:
     @functools.cached_property
     def dot_counts(self) -> tuple[int, ...]:
         """How many blocks of them begin before the end of each position."""
-        return tuple(np.searchsorted(self.dots.starts, self.row_counts).tolist())
+        ends = np.array([span.last for span in self.positions], dtype=np.int32)
+        return tuple(np.searchsorted(self.dots.starts, ends).tolist())
 
     def parts_of(self, n: int) -> tuple[slice, slice]:
         """The rows that a document of `n` positions has: parameters and positions, and the mean over these."""
         mean = self.losses[n - 1]
         return slice(0, self.positions[n - 1].last), slice(mean.first, mean.last)
 
-    def long_tables(self, document: Hashable) -> LongTables:
-        """What programs of the same document share: the same one for as long as somebody holds it."""
-        return self._long_tables.setdefault(document, LongTables())
-
     @functools.cached_property
-    def _long_tables(self) -> weakref.WeakValueDictionary[Hashable, LongTables]:
+    def long_tables(self) -> weakref.WeakValueDictionary[Hashable, LongTables]:
+        """What programs of the same document share, by that document, for as long as one of them holds it."""
         return weakref.WeakValueDictionary()
 
-    def rows_of(self, n: int) -> Rows:
-        """The rows that the first `n` positions make, in order."""
-        (rows,), count = self._longest_rows, self.row_counts[n - 1]
-        if len(rows) < count:
-            self.reach(n)
-            self._longest_rows[0] = rows = self.computed(*self.positions[:n])
-        return rows[:count]
-
     @functools.cached_property
-    def _longest_rows(self) -> list[Rows]:
-        """The rows of as many positions as were asked for so far: few documents are as long as the tape."""
-        return [np.empty(0, dtype=np.int32)]
+    def _inner_leaves(self) -> tuple[list[int], list[int]]:
+        """The constants among the rows of positions, and how many rows are computed before each; all others are."""
+        first, last = self.positions[0].first, self.positions[-1].last
+        leaves = sorted(row for row in self.constants[0].tolist() if first <= row < last)
+        return leaves, [leaf - first - i for i, leaf in enumerate(leaves)]
+
+    def count_before(self, row: int) -> int:
+        """How many of the rows of positions before this one, which is one of them, are computed."""
+        leaves, _ = self._inner_leaves
+        return row - self.positions[0].first - bisect.bisect_left(leaves, row)
+
+    def nth_row(self, n: int) -> int:
+        """The row of positions that is computed after `n` others."""
+        _, counts = self._inner_leaves
+        return self.positions[0].first + n + bisect.bisect_right(counts, n)
+
+    def rows_between(self, first: int, last: int) -> Rows:
+        """The rows of positions that are computed after `first` others, up to that after `last` others."""
+        if first >= last:
+            return np.empty(0, dtype=np.int32)
+        begin, end = self.nth_row(first), self.nth_row(last - 1) + 1
+        leaves = [leaf - begin for leaf in self._inner_leaves[0] if begin <= leaf < end]
+        return np.delete(np.arange(begin, end, dtype=np.int32), leaves)
 
     def used_until(self, row: int) -> int:
         """The row before which all are that a position makes from this one, of any document."""
@@ -315,11 +323,6 @@ class Recording:
     def __len__(self) -> int:
         return len(self.op)
 
-    def computed(self, *spans: Span) -> Rows:
-        """The rows of these spans, of positions that are reached, that have to be computed, in the model's order."""
-        rows = np.concatenate([np.arange(s.first, s.last, dtype=np.int32) for s in spans])
-        return rows[self.op[rows] != LEAF]  # type: ignore[no-any-return]
-
 
 class Workspace:
     """Numbers on a recording: `data` and `grad`, one double a row, and the children patched for the present tokens.
@@ -354,6 +357,9 @@ class Workspace:
         need, free = len(recording) * BYTES_A_TWIN, psutil.virtual_memory().available
         if need > free:
             raise ConfigError(say("model.recording.no_room", need=_size(need), free=_size(free)))
+        if recording.packed is not None:
+            gc.collect()  # what nobody else holds, but which holds itself, such as a dialog that showed another run
+            give_back_freed()
         return cls(recording, loops)
 
     @property
@@ -381,7 +387,7 @@ class Workspace:
         own, last = self.recording.start_of_graph(), self._last_reached
         own[: 2 * last] = self.child[: 2 * last]
         self.recording.graph_loan.end(self)
-        self.child, self._child = own, _unsigned(own)
+        self.child = own
 
     @property
     def _last_reached(self) -> int:
@@ -405,12 +411,12 @@ class Workspace:
         """The parameters, a view of `data`, (n_params,)."""
         return self.data[: self.recording.n_params]
 
-    def read(self, first: int, token_ids: list[int], targets: Sequence[int] = ()) -> None:
+    def read(self, first: int, token_ids: Sequence[int] | Rows, targets: Sequence[int] | Rows = ()) -> None:
         """Let the positions from `first` on read these tokens, and those from 0 on be judged by `targets`."""
         r = self.recording
         self._reach(first + len(token_ids))
         self._filled = max(self._filled, first + len(token_ids))
-        inputs, aims = np.array(token_ids, dtype=np.int32), np.array(targets, dtype=np.int32)
+        inputs, aims = np.asarray(token_ids, dtype=np.int32), np.asarray(targets, dtype=np.int32)
         table = r.matrices[r.token_matrix]
         self.loops.patch(self.child, r.config.n_embd, r.embed_rows, table, first, inputs, r.nll_rows, r.probs, aims)
 
@@ -423,11 +429,11 @@ class Workspace:
         if r.packed is None:
             return
         if not with_grad:
-            _give_back(self.grad)
+            give_back(self.grad)
         if n < self._filled:
             first, last = r.positions[n].first, r.positions[self._filled - 1].last
             for numbers in (self.data, self.grad):
-                _give_back(numbers[first:last])
+                give_back(numbers[first:last])
             rows, values = r.constants
             own = (rows >= first) & (rows < last)
             self.data[rows[own]] = values[own]
@@ -439,7 +445,6 @@ class Workspace:
         if not len(self.child):
             shared = not len(self.other_edges) and r.graph_loan.begin(self)
             self.child = r.child if shared else r.start_of_graph()
-            self._child = _unsigned(self.child)
         if self.child is r.child:
             r.reach(n)
         elif n > self._reached:
@@ -447,26 +452,33 @@ class Workspace:
         self._reached = max(self._reached, n)
         self._rewire()
 
-    def forward(self, rows: Rows, first: int, last: int) -> int:
-        """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
+    def forward(self, *ranges: tuple[int, int]) -> int:
+        """Compute the rows from each first one up to a last one; FINE, or the row at which Python's arithmetic would
+        raise.
+        """
         overrides = self.overrides if self.sets_scalars else None
-        for ticks, own, values in overrides.groups(rows, first, last) if overrides else ():
-            end = int(ticks[-1]) + 1
-            fault = self._forward(rows, first, end)
-            made = slice(len(own) if fault == FINE else int(np.searchsorted(ticks, fault)))
-            self._made[own[made]], self.data[own[made]] = self.data[own[made]], values[made]
+        for first, last in ranges:
+            at = first
+            for own, values in overrides.groups(first, last) if overrides else ():
+                end = int(own[-1]) + 1
+                fault = self._forward(at, end)
+                made = slice(len(own) if fault == FINE else int(np.searchsorted(own, fault)))
+                self._made[own[made]], self.data[own[made]] = self.data[own[made]], values[made]
+                if fault != FINE:
+                    return fault
+                at = end
+            fault = self._forward(at, last)
             if fault != FINE:
                 return fault
-            first = end
-        return self._forward(rows, first, last)
+        return FINE
 
     def made(self, row: int) -> float:
         """What a scalar was when it was made, before it was set to something else, if it was."""
         return float((self._made if self.overrides and row in self.overrides else self.data)[row])
 
-    def _forward(self, rows: Rows, first: int, last: int) -> int:
+    def _forward(self, first: int, last: int) -> int:
         r = self.recording
-        return self.loops.forward(r.op, self._child, r.args, self.data, _unsigned(rows), first, last)
+        return self.loops.forward(r.op, _unsigned(self.child), r.args, self.data, first, last)
 
     def forward_whole(self, n: int, keep: bool = True) -> int:
         """Compute all that `n` positions and their mean make, with the same bits and faults as `forward`.
@@ -474,17 +486,14 @@ class Workspace:
         Unless `keep`, what dot products are made of is left out, if no scalars are set.
         """
         r = self.recording
-        last, mean = r.row_counts[n - 1], r.mean_rows[n - 1]
+        first, last, mean = r.positions[0].first, r.positions[n - 1].last, r.losses[n - 1]
         if self.sets_scalars:
-            return self.forward(np.concatenate([r.rows_of(n), mean]), 0, last + len(mean))
+            return self.forward((first, last), (mean.first, mean.last))
         fault = self.loops.forward_whole(
-            r.op, self._child, r.args, self.data, _unsigned(r.rows_of(n)), 0, last, r.dots.starts, r.dots.terms,
-            r.dots.counts, r.dots.ends, 0, r.dot_counts[n - 1], keep,
+            r.op, _unsigned(self.child), r.args, self.data, first, last, r.dots.starts, r.dots.terms, r.dots.counts,
+            r.dots.ends, 0, r.dot_counts[n - 1], keep,
         )  # fmt: skip
-        if fault != FINE:
-            return fault
-        fault = self._forward(mean, 0, len(mean))
-        return last + fault if fault != FINE else FINE
+        return self._forward(mean.first, mean.last) if fault == FINE else fault
 
     def backward(self, edges: Rows, first: int, last: int) -> None:
         """Run the chain rule over `edges[first:last]`."""
@@ -503,7 +512,8 @@ class Workspace:
         self._backward(edges, first, len(edges))
 
     def _backward(self, edges: Rows, first: int, last: int) -> None:
-        self.loops.backward(self.recording.op, self._child, self.data, self.grad, edges, first, last, 0)
+        child = _unsigned(self.child)
+        self.loops.backward(self.recording.op, child, self.data, self.grad, edges, first, last, 0)
         self._clear_operands()
 
     def _clear_operands(self) -> None:
@@ -511,26 +521,40 @@ class Workspace:
         if self._overrides is not None:
             self.grad[self._overrides.operands] = 0.0
 
-    def backward_whole(self, edges: Rows, terms: Rows, segments: Rows, keep: bool = True) -> None:
+    def backward_whole(self, edges: Rows, terms: Rows, segments: Rows) -> None:
         """Run the chain rule over segments of a route, with the same bits as `backward` over its edges one by one.
 
-        Unless `keep`, dot products have no gradients afterwards. Not for a workspace that sets scalars.
+        Not for a workspace that sets scalars.
         """
         r = self.recording
-        self.loops.backward_whole(r.op, self._child, self.data, self.grad, edges, terms, segments, r.dots.ends, keep)
+        child = _unsigned(self.child)
+        self.loops.backward_whole(r.op, child, self.data, self.grad, edges, terms, segments, r.dots.ends, True)
         self._clear_operands()
 
-    def clear_grad(self, n: int, kept: bool = True) -> None:
-        """Set to 0 the gradients of all that a document of `n` positions has; of dot products, if they were kept."""
+    def pass_step(
+        self, n: int, way: tuple[Rows, Rows, Rows], moments: tuple[Floats, Floats], rates: tuple[float, ...],
+        scratch: Floats, before: Floats, sums: Floats,
+    ) -> float | None:  # fmt: skip
+        """Take a whole training step on `n` positions, of which nothing is kept but parameters, moments and figures.
+
+        `way` are edges, terms and segments for `backward_whole`, `rates` what Adam takes; `sums` are written as by
+        `kernels.squares`, with the parameters `before`. Returns the loss; None if there is a fault in the step, which
+        is not finished then. Not for a workspace that sets scalars.
+        """
         r = self.recording
-        if kept or not self.loops.compiled:  # plain loops over what is left out take longer than numpy over all
-            for part in r.parts_of(n):
-                self.grad[part] = 0.0
-        else:
-            self.loops.clear_between(
-                self.grad, r.n_params, _unsigned(r.rows_of(n)), r.row_counts[n - 1], r.dots.starts, r.dots.terms,
-                r.dots.counts, r.dot_counts[n - 1], _unsigned(r.mean_rows[n - 1]),
-            )  # fmt: skip
+        first, last, mean, dots = r.positions[0].first, r.positions[n - 1].last, r.losses[n - 1], r.dots
+        fault = self.loops.pass_step(
+            r.op, _unsigned(self.child), r.args, self.data, self.grad, 0, first, last, mean.first, mean.last,
+            dots.starts, dots.terms, dots.counts, dots.ends, r.dot_counts[n - 1], *way, *moments, *rates, scratch,
+            before, r.bounds, sums,
+        )  # fmt: skip
+        self._clear_operands()
+        return float(self.data[r.mean_rows[n - 1][-1]]) if fault == FINE else None
+
+    def clear_grad(self, n: int) -> None:
+        """Set to 0 the gradients of all that a document of `n` positions has."""
+        for part in self.recording.parts_of(n):
+            self.grad[part] = 0.0
 
     def copy_of(self, numbers: Floats, n: int) -> Floats:
         """A copy of `data` or `grad`, of all that a document of `n` positions has."""
@@ -592,7 +616,8 @@ def _rows_of_positions(n_layer: int, vocab_size: int, n_head: int, n_embd: int) 
     """How many rows the first and the second position of a model make, with its sample and its mean."""
     config = Config(n_layer=n_layer, n_head=n_head, n_embd=n_embd, block_size=2)
     r = _record(config, vocab_size)
-    return [len(r.computed(*spans)) for spans in zip(r.positions, r.losses, r.samplers, strict=True)]
+    groups = zip(r.positions, r.losses, r.samplers, strict=True)
+    return [sum(int(np.count_nonzero(r.op[span.first : span.last])) for span in spans) for spans in groups]
 
 
 def check_size(config: Config, vocab_size: int) -> None:
@@ -625,27 +650,6 @@ def _size(n: float) -> str:
     return f"{n:.3g} EB"
 
 
-def _give_back_large_arrays() -> None:
-    """From now on, take each array of a megabyte or more from the system by itself, and hand it back once free."""
-    _ask_libc("mallopt", -3, 2**20)  # M_MMAP_THRESHOLD
-    _ask_libc("mallopt", -1, 2**24)  # M_TRIM_THRESHOLD
-
-
-def _give_back(numbers: Floats) -> None:
-    """Let Linux have the memory of numbers that nobody reads any more; they are 0 afterwards, or what they were."""
-    if sys.platform == "linux":
-        page = mmap.PAGESIZE
-        first, last = -(-numbers.ctypes.data // page) * page, (numbers.ctypes.data + numbers.nbytes) // page * page
-        if first < last:
-            _ask_libc("madvise", ctypes.c_void_p(first), ctypes.c_size_t(last - first), mmap.MADV_DONTNEED)
-
-
-def _ask_libc(function: str, *numbers: int | ctypes.c_void_p | ctypes.c_size_t) -> None:
-    """Call a function of the C library; does nothing where that has none of this name."""
-    with suppress(Exception):
-        getattr(ctypes.CDLL(None), function)(*numbers)
-
-
 Progress = Callable[[float], bool]
 """Told the share that is done, 0 to 1; returning True asks the work to stop."""
 
@@ -658,9 +662,9 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
     check_size(config, vocab_size)
     if most_rows(config, vocab_size) < LARGE:
         return _record(config, vocab_size, progress)
-    _give_back_large_arrays()
+    take_large_arrays_apart()
     recording = _with_packed_graph(_record(config, vocab_size, progress))
-    _ask_libc("malloc_trim", 0)  # what recording has used meanwhile
+    give_back_freed()  # what recording has used meanwhile
     return recording
 
 

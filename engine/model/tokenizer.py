@@ -21,6 +21,10 @@ class Tokenizer:
         """`doc` as ids with BOS before and after; KeyError for a character outside the alphabet."""
         return [self.bos, *(self._ids[char] for char in doc), self.bos]
 
+    def first(self, doc: str, count: int) -> list[int]:
+        """The first `count` ids of a document, or all."""
+        return self.encode(doc[:count])[:count]
+
     def decode(self, ids: Iterable[int]) -> str:
         """The characters of `ids`, which must not hold BOS."""
         return "".join(self.uchars[i] for i in ids)

@@ -128,7 +128,8 @@ class GradientChecker:
         self.program, self.recording = run.program, run.recording
         self._scope = Scope(run.config, run.tokenizer, run.program.specs)
         self._workspace = run.workspace
-        self._relus = self.program.rows[self.recording.op[self.program.rows] == RELU]
+        rows = self.program.rows
+        self._relus = rows[self.recording.op[rows] == RELU]
         self._gates = self.program.child[2 * self._relus]
 
     def check(self, row: int, h: float | None = None) -> CheckedGradient:
@@ -186,12 +187,13 @@ class GradientChecker:
         """The loss, and which ReLU units are on, if this scalar is `x`. Only what is made after it is computed."""
         data, at = self._workspace.data, self._compute_with(row, x)
         if at != FINE:
-            name = self.name(int(self.program.rows[at]))
+            name = self.name(at)
             raise GradCheckError(say("run.gradcheck.out_of_range", moved=self.name(row), x=x, name=name))
         return float(data[self.program.loss_row]), data[self._gates] > 0
 
     def _compute_with(self, row: int, x: float) -> int:
-        """Let a scalar be `x`, and compute all that is made after it; FINE, or the tick at which that cannot be."""
-        w, rows = self._workspace, self.program.rows
-        w.data[row] = x
-        return w.forward(rows, int(rows.searchsorted(np.int32(row), side="right")), len(rows))
+        """Let a scalar be `x`, and compute all that is made after it; FINE, or the row at which that cannot be."""
+        program = self.program
+        self._workspace.data[row] = x
+        following = program.ranges_between(program.ticks_before(row + 1), program.ticks(Phase.FORWARD))
+        return self._workspace.forward(*following)

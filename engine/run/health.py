@@ -89,7 +89,7 @@ class Health:
         # Sums and products hand on what is not finite, so it reaches the loss, or a function that can hide it.
         if ended and math.isfinite(data[program.loss_row]) and _finite(data[self._gates_of(program)]):
             return None
-        rows = program.rows[:tick]
+        rows = program.rows_between(0, tick)
         bad = np.flatnonzero(~np.isfinite(data[rows]))
         if not len(bad):
             return None
@@ -110,7 +110,7 @@ class Health:
         for layer, rows in self._relus:
             units = rows[:n]
             if not view.workspace.data[units].any() and (ended or view.data(units).known.all()):
-                made = int(view.program.rows.searchsorted(units[-1, -1])) + 1
+                made = view.program.ticks_before(int(units[-1, -1])) + 1
                 sentence = say("run.health.dead", count=units.shape[1], layer=layer)
                 return Finding("dead-relu", Moment(view.moment.step, Phase.FORWARD, made), sentence)
         return None

@@ -21,6 +21,7 @@ from engine.expressions.scope import Scope
 from engine.interventions.plan import InterventionPlan, apart
 from engine.interventions.syntax import Change
 from engine.language.say import say
+from engine.memory import give_back_code
 from engine.model.backward_order import GradientOrder
 from engine.model.config import Config
 from engine.model.dataset import checksum, shuffle
@@ -49,6 +50,7 @@ def warm_up() -> None:
     tiny.run(until=1)
     for phase in PHASES:  # the loops that halt inside a phase
         tiny.seek(Moment(0, phase, 1))
+    give_back_code("llvmlite")  # numba's compiler, which has nothing more to do
 
 
 class Session:
@@ -91,7 +93,7 @@ class Session:
         self._altered = InterventionPlan(self.recording)
         self._generator_state = self.generator.getstate()
         self._passed = Passed(self.history.keyframes.most // 3)
-        self._program = self._program_of(0)
+        self._program: TapeProgram | None = None  # until it is wanted in a step: nothing of that is computed until then
         self._begin(0)
 
     # What a run looks like from outside.
@@ -118,6 +120,8 @@ class Session:
         """What the present step does."""
         if self._away is not None:
             self._come_back(self._away)
+        if self._program is None:
+            self._program = self._program_of(self.step)
         return self._program
 
     @cached_property
@@ -202,12 +206,12 @@ class Session:
         """
         while self.step < until:
             step = self.step
-            kept = not self._pass_step()
-            if kept:
+            loss = self._pass_step()
+            if loss is None:
                 for phase in PHASES:
                     self._advance(phase, self.program.ticks(phase))
-            loss = self._loss()
-            self.workspace.clear_grad(self.program.n, kept)
+                loss = self._loss()
+                self.workspace.clear_grad(self.program.n)
             if self._start is not None and not self.changes:  # else it holds what was set in its step
                 self._passed.ran(step, self._start)
             self._begin(step + 1)
@@ -234,7 +238,7 @@ class Session:
         for phase in PHASES[: moment.phase.place]:
             self._advance(phase, self.program.ticks(phase))
         self._advance(moment.phase, min(moment.tick, self.program.ticks(moment.phase)))
-        self._workspace.keep_only(self._program.n, with_grad=moment.phase is not Phase.FORWARD)
+        self._workspace.keep_only(self.program.n, with_grad=moment.phase is not Phase.FORWARD)
 
     def events(self, step: int | None = None) -> Iterator[EventValues]:
         """The events of one training step; without `step`, all that come from the present moment on, step after step.
@@ -303,7 +307,7 @@ class Session:
     def _unplaced_copy(self) -> Session:
         twin = copy.copy(self)
         twin.generator = random.Random()
-        twin._away = None
+        twin._away = twin._program = None
         twin._workspace = Workspace.beside(self.recording, self.loops)
         twin._order = self._order.beside()
         twin._m, twin._v = np.zeros_like(self._m), np.zeros_like(self._v)
@@ -359,7 +363,7 @@ class Session:
         """
         if self._away is None:
             start = self.start_of_step()
-            self._program.let_go()
+            self._let_program_go()
             self._workspace.let_go()
             self._start, self._passed, self._away = None, Passed(self.history.keyframes.most // 3), start
 
@@ -399,11 +403,17 @@ class Session:
             self.history.keyframes.add(step, self._keyframe())  # what runs share that differ from this step on
         if self._passed.wants(step):
             self._passed.add(step, self._copy())
-        self._altered.set_parameters(self.workspace.params, step)
-        if self._program.child is self.workspace.child:  # else it is that of the run of which this is a copy
-            self._program.let_go()
-        self._program = self._program_of(step)
+        if self.changes:
+            self._altered.set_parameters(self.workspace.params, step)
+        self._let_program_go()
+        if not len(self.workspace.child):  # let it read now, before another workspace takes the recording's own graph
+            self._program = self._program_of(step)
         self._prepare(step)
+
+    def _let_program_go(self) -> None:
+        if self._program is not None:
+            self._program.let_go()
+            self._program = None
 
     def _prepare(self, step: int) -> None:
         """Take what is taken as a step begins. After a fault in it, the run comes here again before it goes on."""
@@ -411,6 +421,8 @@ class Session:
         if self.changes:
             self._altered.take_means(step, self.loops, self.workspace.params, self._tokens_of)
             self.workspace.overrides = self._altered.overrides(self.program)
+        else:
+            self.workspace.overrides = None
         self._ready = True
         if self._validator and step % self.config.val_every == 0 and self.history.lacks_validation(step):
             found = self._validator.measure(self.workspace.params, self._altered.in_samples(step))
@@ -444,7 +456,8 @@ class Session:
     def _restore(self, step: int, start: Keyframe) -> None:
         self._put_back(start)
         self.generator.setstate(start.generator)
-        self.workspace.clear_grad(self.program.n)
+        if self._program is not None:
+            self.workspace.clear_grad(self._program.n)
         self._begin(step)
 
     def _rewind(self) -> None:
@@ -468,27 +481,38 @@ class Session:
         if phase is Phase.UPDATE and tick == self.program.ticks(phase):
             self._note()
 
-    def _pass_step(self) -> bool:
-        """Go from the start of the present step to its end, without keeping what dot products are made of.
+    def _pass_step(self) -> float | None:
+        """Go from the start of the present step to its end, without keeping anything that is made on the way.
 
-        Returns False, at a moment before the end, where that cannot be: the run stands within the step, scalars in it
-        are set, or a fault lies in it.
+        Returns the loss, or None, at a moment before the end, where that cannot be: the run stands within the step,
+        scalars in it are set, or a fault lies in it.
         """
-        if self._moment != Moment(self.step):
-            return False
+        here, w = self._moment, self.workspace
+        if here.tick or here.phase is not Phase.FORWARD:
+            return None
         if not self._ready:
-            self._prepare(self.step)
-        w, route = self.workspace, self.program.route
+            self._prepare(here.step)
         if w.sets_scalars:
-            return False
-        if w.forward_whole(self.program.n, keep=False) == FINE:
-            w.backward_whole(route.edges, route.terms, route.segments, keep=False)
-            if self._move(0, self.recording.n_params) == FINE:
-                self._note()
-                return True
-        w.clear_grad(self.program.n)
-        self._rewind()
-        return False
+            return None
+        doc = self.docs[here.step % len(self.docs)]
+        tokens = np.array(self.tokenizer.first(doc, self.config.block_size + 1), dtype=np.int32)
+        inputs, targets = tokens[:-1], tokens[1:]
+        w.read(0, inputs, targets)
+        route, start = self._order.grouped_route(targets), self._copy()
+        is_new = self.history.lacks(here.step)
+        sums = np.empty((len(self.recording.matrices) if is_new else 0, 3))
+        loss = w.pass_step(
+            len(inputs), (route.edges, route.terms, route.segments), (self._m, self._v),
+            (*self._adam_rates(), power_band(self.loops)), np.empty(2 * ADAM_BLOCK), start.params, sums,
+        )  # fmt: skip
+        if loss is None:
+            w.clear_grad(len(inputs))
+            self._put_back(start)
+        else:
+            self._start = start
+            if is_new:
+                self.history.note(loss, np.sqrt(sums, out=sums))
+        return loss
 
     def _note(self) -> None:
         """Keep the figures of the step that is just finished, if they are new."""
@@ -506,13 +530,14 @@ class Session:
     def _forward(self, first: int, last: int) -> None:
         program, w = self.program, self.workspace
         whole = first == 0 and last == program.ticks(Phase.FORWARD)
-        at = w.forward_whole(program.n) if whole else w.forward(program.rows, first, last)
-        if at != FINE:
-            self._moment = Moment(self.step, Phase.FORWARD, at)
-            raise self._fault(Moment(self.step, Phase.FORWARD, at + 1), int(program.rows[at]))
+        row = w.forward_whole(program.n) if whole else w.forward(*program.ranges_between(first, last))
+        if row != FINE:
+            tick = program.ticks_before(row)
+            self._moment = Moment(self.step, Phase.FORWARD, tick)
+            raise self._fault(Moment(self.step, Phase.FORWARD, tick + 1), row)
 
     def _backward(self, first: int, last: int) -> None:
-        route = self.program.route
+        route = self.program.grouped_route
         if first == 0 and last == route.ticks and not self.workspace.sets_scalars:
             self.workspace.backward_whole(route.edges, route.terms, route.segments)
         else:

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from engine.autograd.jit import Kernels
 from engine.autograd.kernels import FINE
 from engine.autograd.overrides import Overrides
-from engine.autograd.tape import Rows, Tensor
+from engine.autograd.tape import Tensor
 from engine.errors import ConfigError, EngineError
 from engine.language.say import say
-from engine.model.recording import Floats, Recording, Span, Workspace
+from engine.model.recording import Floats, Recording, Workspace
 from engine.model.tokenizer import Tokenizer
 from engine.sampling.strategy import DecodingStrategy, pick
 from engine.text import spelled
@@ -37,7 +37,6 @@ class Sampler:
         self.workspace.overrides = overrides
         self.workspace.params[:] = params
         self._ids: list[int] = []  # read by the positions so far
-        self._rows: list[tuple[Rows, Rows]] = []  # by position: up to the logits, and from there to the probabilities
 
     def beside(self) -> Sampler:
         """Another one with the same parameters, for another thread. Raises ConfigError if there is no memory for it."""
@@ -47,7 +46,6 @@ class Sampler:
     def let_go(self) -> None:
         """Give back the memory of all numbers, the parameters too: nothing more can be computed."""
         self._ids.clear()
-        self._rows.clear()
         self.workspace.let_go()
 
     def after(self, ids: Sequence[int], temperature: float) -> list[float]:
@@ -59,12 +57,14 @@ class Sampler:
         del self._ids[same:]
         for pos in range(len(self._ids), len(ids)):
             self.workspace.read(pos, [ids[pos]])
-            self._compute(self._rows_of(pos)[0], pos)
+            span = self.recording.positions[pos]
+            self._compute(span.first, span.probs.first, pos)  # up to the logits
             self._ids.append(ids[pos])
         pos = len(ids) - 1
         self.workspace.data[self.recording.reciprocal] = temperature**-1
-        self._compute(self._rows_of(pos)[1], pos)
-        probs: list[float] = self.workspace.data[self.recording.samplers[pos].tensors[-1].rows].tolist()
+        tail = self.recording.samplers[pos]
+        self._compute(tail.first, tail.last, pos)
+        probs: list[float] = self.workspace.data[tail.tensors[-1].rows].tolist()
         if not math.isfinite(sum(probs)):
             raise _no_probabilities(pos)
         return probs
@@ -72,22 +72,15 @@ class Sampler:
     def untempered(self, pos: int) -> Floats:
         """The softmax of a position's logits as they are, (vocab_size,), after the position was read."""
         tensor = self.recording.positions[pos].probs
-        self._compute(self.recording.computed(Span(tensor.first, tensor.last, ())), pos)
+        self._compute(tensor.first, tensor.last, pos)
         return self.values(tensor)
 
     def values(self, tensor: Tensor) -> Floats:
         """The numbers of a tensor of a position that was read, (n,)."""
         return self.workspace.data[tensor.rows]
 
-    def _rows_of(self, pos: int) -> tuple[Rows, Rows]:
-        while len(self._rows) <= pos:
-            span, tail = self.recording.positions[len(self._rows)], self.recording.samplers[len(self._rows)]
-            up_to_logits = Span(span.first, span.probs.first, ())
-            self._rows.append((self.recording.computed(up_to_logits), self.recording.computed(tail)))
-        return self._rows[pos]
-
-    def _compute(self, rows: Rows, pos: int) -> None:
-        if self.workspace.forward(rows, 0, len(rows)) != FINE:
+    def _compute(self, first: int, last: int, pos: int) -> None:
+        if self.workspace.forward((first, last)) != FINE:
             raise _no_probabilities(pos)
 
 

@@ -174,6 +174,14 @@ class StepProgram(Protocol):
     def rows(self) -> Rows:
         """The row that each forward tick makes, ascending."""
 
+    def rows_between(self, first: int, last: int) -> Rows:
+        """Those of the ticks after `first` up to `last`."""
+        return self.rows[first:last]
+
+    def row_of(self, tick: int) -> int:
+        """The one of a forward tick, counted from 0."""
+        return int(self.rows[tick])
+
     @property
     def loss_row(self) -> int:
         """The row of the document's loss."""
@@ -365,9 +373,9 @@ class TapeProgram(StepProgram):
         recording.reach(self.n)
         workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
-        self._other_edges = workspace.other_edges.tobytes()
+        self._document = tuple(self.inputs), tuple(self.targets), workspace.other_edges.tobytes()
         self._order = order
-        self._long: LongTables | None = None  # those of the document, once one is wanted
+        self._long: LongTables | None = None  # those of the document, if it was the first one to want any
         self.mean: Span = recording.losses[self.n - 1]
         self.mean_rows: Rows = recording.mean_rows[self.n - 1]
 
@@ -377,12 +385,17 @@ class TapeProgram(StepProgram):
         self.__dict__.pop("found", None)
 
     def _kept(self, name: str, find: Callable[[], T]) -> T:
-        """What is as long as the tape; programs of the same document share it."""
-        if self._long is None:
-            self._long = self.recording.long_tables((tuple(self.inputs), tuple(self.targets), self._other_edges))
-        found: T | None = self._long.get(name)
+        """What is as long as the tape; programs of the same document share it.
+
+        The first of them holds it. So it goes when the run that is shown leaves the step, not only when a run that is
+        compared with that follows.
+        """
+        tables = self.recording.long_tables.get(self._document) if self._long is None else self._long
+        if tables is None:
+            tables = self._long = self.recording.long_tables.setdefault(self._document, LongTables())
+        found: T | None = tables.get(name)
         if found is None:
-            found = self._long[name] = find()
+            found = tables[name] = find()
         return found
 
     @cached_property
@@ -397,12 +410,17 @@ class TapeProgram(StepProgram):
 
     def first_tokens(self, count: int) -> list[int]:
         """As many tokens of the document from its beginning, or all of them."""
-        return self.tokenizer.encode(self.doc[:count])[:count] if count < self.n_tokens else self.tokens
+        return self.tokenizer.first(self.doc, count)
 
     @cached_property
     def route(self) -> Route:
         """The way that the backward phase takes."""
         return self._order.route(self.targets)
+
+    @property
+    def grouped_route(self) -> Route:
+        """A way with the same sums that is faster to go from its beginning to its end."""
+        return self._order.grouped_route(self.targets)
 
     @property
     def parameters(self) -> Mapping[str, Rows]:
@@ -440,8 +458,36 @@ class TapeProgram(StepProgram):
 
     @property
     def rows(self) -> Rows:
-        """The row that each forward tick makes."""
-        return self._kept("rows", lambda: np.concatenate([self.recording.rows_of(self.n), self.mean_rows]))
+        """The row that each forward tick makes. They are not kept: almost all follow one another."""
+        return self.rows_between(0, self.ticks(Phase.FORWARD))
+
+    def rows_between(self, first: int, last: int) -> Rows:
+        """Those of the ticks after `first` up to `last`."""
+        count = self.position_ticks
+        own = self.recording.rows_between(first, min(last, count))
+        return np.concatenate([own, self.mean_rows[max(first - count, 0) : max(last - count, 0)]])
+
+    def row_of(self, tick: int) -> int:
+        """The one of a forward tick, counted from 0."""
+        count = self.position_ticks
+        return self.recording.nth_row(tick) if tick < count else int(self.mean_rows[tick - count])
+
+    def tick_of(self, row: int) -> int | None:
+        """The forward tick that makes a row, counted from 0; None if this document does not make it."""
+        tick = self.ticks_before(row)
+        return tick if tick < self.ticks(Phase.FORWARD) and self.row_of(tick) == row else None
+
+    def ticks_before(self, row: int) -> int:
+        """How many forward ticks make rows before this one."""
+        if row >= self.mean.first:
+            return self.position_ticks + int(np.searchsorted(self.mean_rows, row))
+        return min(max(self.recording.count_before(row), 0), self.position_ticks)
+
+    def ranges_between(self, first: int, last: int) -> list[tuple[int, int]]:
+        """The ranges of rows in which the ticks after `first` up to `last` make all that is computed."""
+        count = self.position_ticks
+        parts = (first, min(last, count)), (max(first, count), last)
+        return [(self.row_of(begin), self.row_of(end - 1) + 1) for begin, end in parts if begin < end]
 
     @property
     def edges(self) -> Rows:
@@ -529,8 +575,7 @@ class TapeProgram(StepProgram):
     @cached_property
     def _forward(self) -> list[Event]:
         tensors = [t for span in (*self.recording.positions[: self.n], self.mean) for t in span.tensors]
-        lasts = np.array([t.last for t in tensors], dtype=np.int32)  # another type would copy all rows
-        ends = np.searchsorted(self.rows, lasts).tolist()
+        ends = [self.ticks_before(tensor.last) for tensor in tensors]
         return [
             self._event(i, Phase.FORWARD, tensor, first, last)
             for i, (tensor, first, last) in enumerate(zip(tensors, [0, *ends], ends, strict=False))

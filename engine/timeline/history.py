@@ -37,7 +37,7 @@ def matrix_norms(loops: Kernels, bounds: Rows, grad: Floats, before: Floats, aft
 
 def whole_norm(norms: Floats) -> float:
     """The norm of all gradients, from those of every matrix."""
-    return math.sqrt(sum_in_order(norm * norm for norm in norms.tolist()))
+    return math.sqrt(sum_in_order((norms * norms).tolist()))
 
 
 class FigureTable:

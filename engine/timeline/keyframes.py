@@ -70,7 +70,7 @@ class Passed:
     def ran(self, step: int, start: Keyframe) -> None:
         """Keep what a step that was just run started from, and forget what came `LATEST` before it."""
         self._latest.pop(step, None)
-        self._latest[step] = start
+        self._latest[step] = self.frames.get(step, start)  # once in memory
         if len(self._latest) > LATEST:
             del self._latest[next(iter(self._latest))]
 

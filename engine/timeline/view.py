@@ -90,7 +90,7 @@ class View(Protocol):
         """The scalar that the last tick made, handed a gradient to, or moved; the first to come at tick 0."""
         tick = max(self.moment.tick - 1, 0)
         if self.moment.phase is Phase.FORWARD:
-            return int(self.program.rows[tick])
+            return self.program.row_of(tick)
         return self.program.receiver_of(tick + 1) if self.moment.phase is Phase.BACKWARD else tick
 
     def explainer(self) -> Explainer:
@@ -381,7 +381,7 @@ class TapeView(View):
     def _frontier(self) -> int:
         """The row that the forward phase has made last; -1 before the first."""
         tick = self.moment.tick
-        return int(self.program.rows[tick - 1]) if tick else -1
+        return self.program.row_of(tick - 1) if tick else -1
 
     def used(self, rows: Rows) -> Mask:
         """Which scalars this document has; it may have fewer positions than the tape."""
@@ -445,7 +445,7 @@ class TapeView(View):
     def contributed(self, event: Event, rows: Rows) -> Reading:
         """What a forward event's products have added so far to these gradients: the other factor times the gradient."""
         program, r = self.program, self.recording
-        first, last = program.rows[event.first], program.rows[event.last - 1]
+        first, last = program.row_of(event.first), program.row_of(event.last - 1)
         received, _ = self._touched
         ticks = received[first : last + 1]  # of what is made here: nothing is handed on before
         edges = program.edges[int(ticks[ticks > 0].min(initial=NEVER)) : self.backward_ticks]

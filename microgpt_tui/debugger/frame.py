@@ -509,7 +509,7 @@ class Frame:
         shown = int(self.around.filled * rows.size)
         if shown >= rows.size or not self.forward or self.stepping_inside:
             return None
-        return int(rows[shown - 1]) + 1 if shown else int(self.program.rows[self.event.first])
+        return int(rows[shown - 1]) + 1 if shown else self.program.row_of(self.event.first)
 
     @cached_property
     def _changed(self) -> npt.NDArray[np.bool_]:

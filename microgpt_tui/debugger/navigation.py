@@ -272,9 +272,8 @@ def made_at(program: StepProgram, moment: Moment, row: int) -> Moment | None:
         if moment.phase is Phase.UPDATE and row < moment.tick:
             return Moment(moment.step, Phase.UPDATE, row + 1)
         return Moment(moment.step - 1, Phase.UPDATE, row + 1) if moment.step else None
-    at = int(program.rows.searchsorted(row))
-    made = at < len(program.rows) and int(program.rows[at]) == row
-    return Moment(moment.step, Phase.FORWARD, at + 1) if made else None
+    tick = program.tick_of(row)
+    return None if tick is None else Moment(moment.step, Phase.FORWARD, tick + 1)
 
 
 def first_moment(program: StepProgram, step: int) -> Moment:

@@ -111,13 +111,14 @@ class Scalar:
             return np.asarray(np.flatnonzero(np.isin(program.receivers, rows)) + 1)
         if phase is Phase.UPDATE:
             return rows + 1 if self.parameter else rows[:0]
-        return rows[:0] if self.parameter else np.asarray(program.rows.searchsorted(rows) + 1)
+        made = [] if self.parameter else [program.tick_of(row) for row in rows.tolist()]
+        return np.array([tick + 1 for tick in made if tick is not None], dtype=np.int32)
 
     @staticmethod
     def _row(program: StepProgram, phase: Phase, tick: int) -> int:
         if phase is Phase.BACKWARD:
             return program.receiver_of(tick)
-        return int(program.rows[tick - 1]) if phase is Phase.FORWARD else tick - 1
+        return program.row_of(tick - 1) if phase is Phase.FORWARD else tick - 1
 
 
 def _number(text: str, tokens: Mapping[str, int]) -> int:

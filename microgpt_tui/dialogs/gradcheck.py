@@ -226,7 +226,8 @@ def neighbour(view: View, row: int, dx: int, dy: int) -> int:
     _, rows = matrix_or_tensor(view, row)
     place = np.argwhere(rows == row)
     if not len(place):
-        following = view.program.rows[view.live(view.program.rows)]
+        made = view.program.rows
+        following = made[view.live(made)]
         at = int(following.searchsorted(row)) + dx + dy
         return int(following[min(max(at, 0), len(following) - 1)])
     moved = place[0] + ([dy, dx] if rows.ndim == 2 else [dx + dy])

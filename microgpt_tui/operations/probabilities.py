@@ -293,5 +293,5 @@ def gets_share_less_target(frame: Frame, softmax: Softmax) -> bool:
     means = [e for e in forward if e.kind == "mean"]
     if len(losses) != 1 or len(means) != 1 or not np.array_equal(losses[0].operands["probs"], softmax.shares):
         return False
-    made = [frame.program.rows[e.first : e.last] for e in (event, losses[0], means[0])]
+    made = [frame.program.rows_between(e.first, e.last) for e in (event, losses[0], means[0])]
     return not any(np.isin(rows, frame.view.overridden).any() for rows in made)

@@ -65,8 +65,11 @@ def _gradients(board: Board, logits: Rows, probs: Rows) -> None:
 
 def _is_set(frame: Frame, probs: Rows) -> bool:
     """Whether a number of this softmax is set in the branch, so that its gradients are others than usual."""
-    made = frame.program.event_of(int(probs[0]))
-    return made is not None and bool(np.isin(frame.program.rows[made.first : made.last], frame.view.overridden).any())
+    event = frame.program.event_of(int(probs[0]))
+    if event is None:
+        return False
+    made = frame.program.rows_between(event.first, event.last)
+    return bool(np.isin(made, frame.view.overridden).any())
 
 
 def _bars(board: Board, what: str, rows: Rows, cells: Cells, footer: int) -> None:

@@ -7,8 +7,8 @@ First what a key costs, as in screen.py: from the key to the painted frame, in t
 keys are pressed one after the other as a person would; each line says how long the event loop answered nothing at most,
 which is what feels like hanging, and when all that the key began was done.
 
-At last a long session with the program as it is started, in a process of its own: after each kind of action, the memory
-that the process holds, and the most that it has held until then.
+At last a long session with the program as it is started, in a process of its own: for each kind of action, the memory
+that the process holds after it, and the most that it has held while it went on. Only Linux tells the latter.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import psutil
 from screen import SIZE, Debugger, Empty, Opening, painted, report
@@ -68,7 +70,12 @@ SESSION = (  # what is done, and the keys for it; a colon leads to the line that
     ("the comparison closed", "d escape"),
     ("a number set", "e :0.5 escape n"),
     ("far back in the branch", ":300"),
-    ("the comparison in the backward phase", "d n n f n"),
+    ("the comparison in the update", "d n n n"),
+    ("the comparison closed again", "d"),
+    ("the branch in the backward phase", "F F f n n n"),
+    ("the comparison in the backward phase", "d n n n ] ] ["),
+    ("the comparison at the end of that phase", "f F"),
+    ("the comparison in the next step", "f f n n"),
     ("inference", "d escape i n n"),
     ("the original again", "escape E up enter n n"),
     ("a lecture over the debugger", "l enter space space space space"),
@@ -84,6 +91,16 @@ def memory() -> str:
 def peak() -> float:
     """The most memory in MB that the process has held until now; Linux counts in 1,024 bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def since_reset() -> float:
+    """The most memory in MB that the process has held since this was called last; nan on other systems than Linux."""
+    most = float("nan")
+    with suppress(OSError):
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        most = next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM:"))
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # from now on
+    return most
 
 
 def timed(what: str, act: Callable[[], object]) -> None:
@@ -222,7 +239,7 @@ async def settled(app: Opening) -> None:
 
 async def long_session(config: Config) -> None:
     """What the program holds in memory through a long session."""
-    app, process, most = Opening(Start(config, load_docs())), psutil.Process(), 0.0
+    app, process, after, within = Opening(Start(config, load_docs())), psutil.Process(), 0.0, 0.0
     async with app.run_test(size=SIZE) as pilot:
         while app.debugger is None:
             await asyncio.sleep(BEAT)
@@ -236,10 +253,10 @@ async def long_session(config: Config) -> None:
                     await pilot.pause()
                 await settled(app)
                 await pilot.pause()
-            held = process.memory_info().rss / 1e6
-            most = max(most, held)
-            print(f"{what:44} {held:8.0f} MB    for a moment until here {peak():.0f} MB", flush=True)
-    print(f"{'a long session, the most after an action':44} {most:8.0f} MB    at most 650 MB")
+            held, most = process.memory_info().rss / 1e6, since_reset()
+            after, within = max(after, held), max(within, most)
+            print(f"{what:44} {held:8.0f} MB    meanwhile at most {most:.0f} MB", flush=True)
+    print(f"{'a long session, the most after an action':44} {after:8.0f} MB    meanwhile {within:.0f}, at most 650 MB")
 
 
 def main() -> None:

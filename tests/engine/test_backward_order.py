@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 
 from engine import Config, Moment, NumericFault, Session
+from engine.autograd.jit import loops, plain_loops
 from engine.autograd.kernels import LEAF, NEG_MAX
+from engine.autograd.tape import Tape
+from engine.model.backward_order import GradientOrder, Route
 from engine.timeline.events import StepProgram
 from tests.engine.test_plain_oracle import configurations, documents
+from tests.support.changed_model import Change
 from tests.support.float_bits import DOCS, tiny
 
 
@@ -71,3 +79,92 @@ def test_a_copy_for_another_thread_has_its_own_pieces() -> None:
         assert twin.program.edges.tolist()[1:] == naive_edges(twin.program)
         session.seek(Moment(7 - step))
         assert session.program.edges.tolist()[1:] == naive_edges(session.program)
+
+
+def test_a_copy_made_in_the_midst_of_a_piece_is_whole(monkeypatch: Any) -> None:
+    session = Session(tiny(n_layer=2), DOCS)
+    order, copies, before = session._order, list[GradientOrder](), GradientOrder._append
+
+    def append(self: GradientOrder, steps: Any) -> tuple[int, int]:
+        thread = threading.Thread(target=lambda: copies.append(order.beside()), daemon=True)
+        if self is order and len(threads) < 20:
+            threads.append(thread)
+            thread.start()
+            while thread.is_alive() and not self._lock.locked():
+                pass  # until it has made the copy, or waits for the piece
+        return before(self, steps)
+
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(GradientOrder, "_append", append)
+    expected = session.program.edges.tolist()
+    for thread in threads:
+        thread.join()
+    assert len(copies) == len(threads) > 10
+    for copied in copies:
+        route = copied.route(session.program.targets)
+        assert copied.edges(route, session.program.child).tolist() == expected
+
+
+def test_a_copy_shares_the_steps_until_it_has_more() -> None:
+    session = Session(tiny(n_layer=2), DOCS)
+    session.run(until=2)
+    order, twin = session._order, session._order.beside()
+    assert np.shares_memory(order._steps, twin._steps)
+    before = order._steps[:, : order._used].tolist()
+    twin.route([0])
+    assert not np.shares_memory(order._steps, twin._steps)
+    assert order._steps[:, : order._used].tolist() == before
+
+
+def steps(route: Route) -> list[tuple[int, int]]:
+    """The edges and the numbers of terms of a route, in order."""
+    edges, terms = route.edges.tolist(), route.terms.tolist()
+    return [(edges[k] + shift, terms[k]) for first, last, shift in route.segments.tolist() for k in range(first, last)]
+
+
+def test_grouped_steps_are_fewer_and_hand_on_along_the_same_edges() -> None:
+    program = Session(tiny(n_layer=2), DOCS).program
+    grouped, single = steps(program.grouped_route), steps(program.route)
+    assert len(grouped) < 0.8 * len(single)
+    assert sum(terms for _, terms in grouped) == sum(terms for _, terms in single)
+    assert {edge for edge, terms in grouped if not terms} == {edge for edge, terms in single if not terms}
+
+
+def test_steps_are_not_grouped_where_both_parts_of_a_position_add_to_a_matrix(change: Change) -> None:
+    change(('w["lm_head"]', 'w["wte"]'))
+    program = Session(tiny(n_layer=2), DOCS).program
+    assert steps(program.grouped_route) == steps(program.route)
+
+
+def additions(child: list[int], rows: list[int]) -> tuple[dict[int, list[int]], bool]:
+    """The edges that add to each gradient, in order, and whether no gradient is added to once it was handed on."""
+    found, handed_on, fine = defaultdict[int, list[int]](list), set[int](), True
+    for row in rows:
+        handed_on.add(row)
+        for edge in (2 * row, 2 * row + 1):
+            found[child[edge]].append(edge)
+            fine &= child[edge] not in handed_on
+    return dict(found), fine
+
+
+@pytest.mark.parametrize("kind", [loops, plain_loops])
+def test_grouping_is_refused_where_a_sum_would_change(kind: Any) -> None:
+    dice, answers = np.random.default_rng(5), []
+    for _ in range(400):
+        tape = Tape()
+        values = tape.leaves(2)
+        for _ in range(6):
+            a, b = dice.integers(len(values), size=2)
+            values.append(values[a] + values[b])
+        child, n = np.frombuffer(tape.child, dtype=np.int32), len(tape)
+        rows = np.arange(n - 1, 1, -1, dtype=np.int32)
+        groups = np.sort(dice.integers(3, size=n - 2)).astype(np.int32)
+        swapped = dice.integers(n - 2, size=2)
+        groups[swapped] = groups[swapped[::-1]]
+        grouped = rows[np.argsort(-groups[rows - 2], kind="stable")]
+        found, fine = additions(child.tolist(), grouped.tolist())
+        expected = fine and found == additions(child.tolist(), rows.tolist())[0]
+        keeps = kind().keeps_sums(child, np.ones(n, dtype=np.bool_), rows, groups, 2, np.zeros(n, dtype=np.int32))
+        assert keeps == expected
+        answers.append(expected)
+    assert 100 < sum(answers) < 300

@@ -19,6 +19,7 @@ from engine.autograd.dot_products import Dots, Mask, find_dots
 from engine.autograd.jit import ROOT, SQUARE, Kernels, loops, plain_loops, power_band
 from engine.autograd.kernels import ADD, BAND, FINE, HALF_UNIT, LEAF, SCATTERED, STRAIGHT, adam_step
 from engine.autograd.tape import Tape, Value
+from engine.model.backward_order import Route
 from engine.model.recording import Floats, Recording, record
 from tests.engine.test_plain_oracle import configurations, documents
 from tests.support.float_bits import DOCS, end, in_order, shown, tiny, words
@@ -30,34 +31,46 @@ ODD = [0.0, -0.0, 5e-324, 1e-160, 1.0, -1.0, 1e154, -1e160, 1e308, math.inf, -ma
 def check_phases(session: Session) -> None:
     """Run forward and backward of the present step scalar by scalar and whole, from the same blank arrays.
 
-    Whole, once with all that dot products are made of, and once without.
+    Whole, with all that dot products are made of, and without; with steps in the original's order, and grouped.
     """
-    w, program, route = session.workspace, session.program, session.program.route
-    computed = session.recording.op != LEAF
+    w, r, program = session.workspace, session.recording, session.program
+    route, grouped, computed = program.route, program.grouped_route, r.op != LEAF
+    ranges = program.ranges_between(0, program.ticks(Phase.FORWARD))
     found = []
-    for keep in (None, True, False):
+    for keep, way in ((None, route), (True, route), (True, grouped), (False, route), (False, grouped)):
         w.data[computed], w.grad[:] = -7.0, 0.0  # so that a row that is not written again would differ
-        fault = w.forward(program.rows, 0, len(program.rows)) if keep is None else w.forward_whole(program.n, keep)
+        fault = w.forward(*ranges) if keep is None else w.forward_whole(program.n, keep)
         if fault == FINE and keep is None:
             w.backward(program.edges, 0, len(program.edges))
         elif fault == FINE:
-            w.backward_whole(route.edges, route.terms, route.segments, bool(keep))
+            go_back(session, way, bool(keep))
         found.append((fault, w.data.copy(), w.grad.copy()))
-    scalars, kept, left_out = found
-    assert (kept[0], words(kept[1]), words(kept[2])) == (scalars[0], words(scalars[1]), words(scalars[2]))
-    inner, last = within(session.recording)
+    shown_bits = [(fault, words(data), words(grad)) for fault, data, grad in found]
+    assert shown_bits[0] == shown_bits[1] == shown_bits[2]
+    assert shown_bits[3] == shown_bits[4]
+    scalars, left_out = found[0], found[3]
+    inner, last = within(r)
     assert left_out[0] == scalars[0]
     assert words(left_out[1][~inner]) == words(scalars[1][~inner])
     assert (left_out[1][inner] == -7.0).all()
     if scalars[0] == FINE:
         others = ~(inner | last)
         assert words(left_out[2][others]) == words(scalars[2][others])
-        w.clear_grad(program.n, kept=False)
+        dots, (positions, mean) = (r.dots.starts, r.dots.terms, r.dots.counts), r.parts_of(program.n)
+        w.loops.clear_between(w.grad, 0, positions.stop, *dots, r.dot_counts[program.n - 1])
+        w.grad[mean] = 0.0
         used = np.ones(len(w.grad), dtype=np.bool_)
-        used[session.recording.constants[0]] = False  # no gradient is ever asked of them
+        used[r.constants[0]] = False  # no gradient is ever asked of them
         assert words(w.grad[used]) == words(np.zeros(used.sum()))
     assert route.ticks == len(program.edges) == program.ticks(Phase.BACKWARD)
     w.grad[:] = 0.0
+
+
+def go_back(session: Session, way: Route, keep: bool) -> None:
+    """Run the backward phase whole, along this way."""
+    w, r = session.workspace, session.recording
+    child, steps = w.child.view(np.uint32), (way.edges, way.terms, way.segments)
+    w.loops.backward_whole(r.op, child, w.data, w.grad, *steps, r.dots.ends, keep)
 
 
 def within(r: Recording) -> tuple[Mask, Mask]:
@@ -65,7 +78,7 @@ def within(r: Recording) -> tuple[Mask, Mask]:
     inner, last = np.zeros((2, len(r)), dtype=np.bool_)
     dots = r.dots
     for start, terms, count in zip(dots.starts.tolist(), dots.terms.tolist(), dots.counts.tolist(), strict=True):
-        rows = r.rows_of(r.config.block_size)[start : start + 2 * terms * count].reshape(count, 2 * terms)
+        rows = np.arange(start, start + 2 * terms * count).reshape(count, 2 * terms)
         inner[rows[:, :-1]] = last[rows[:, -1]] = True
     return inner, last
 
@@ -112,15 +125,15 @@ def test_a_softmax_takes_one_power_of_its_total_in_each_phase(
     keep: bool | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = Session(tiny(n_layer=2), DOCS, kernels=plain_loops())
-    w, program, route = session.workspace, session.program, session.program.route
+    w, program = session.workspace, session.program
     powers: list[float] = []
     monkeypatch.setattr(kernels, "power", lambda x, y: powers.append(y) or x**y)
     if keep is None:
-        w.forward(program.rows, 0, len(program.rows))
+        w.forward(*program.ranges_between(0, program.ticks(Phase.FORWARD)))
         w.backward(program.edges, 0, len(program.edges))
     else:
         w.forward_whole(program.n, keep)
-        w.backward_whole(route.edges, route.terms, route.segments, keep)
+        go_back(session, program.route, keep)
     softmaxes = program.n * (2 * session.config.n_head + 1)
     assert powers.count(-1.0) == softmaxes
     assert powers.count(-2.0) == 2 * softmaxes  # forward too: what the local gradient would raise is raised there
@@ -255,10 +268,10 @@ def test_every_dot_product_of_the_model_is_found() -> None:
         attention = heads * ([width] * t + [t] * width)
         layer = norm + 3 * c * [c] + attention + c * [c] + norm + 4 * c * [c] + c * [4 * c]
         expected += norm + 2 * layer + r.vocab_size * [c]
-    dots, rows = r.dots, r.rows_of(config.block_size)
+    dots = r.dots
     assert np.repeat(dots.terms, dots.counts).tolist() == expected
     assert (dots.ends > 0).sum() >= (dots.terms * dots.counts).sum()  # samplers have some as well
-    assert (r.op[rows[dots.starts + 2 * dots.terms * dots.counts - 1]] == ADD).all()
+    assert (r.op[dots.starts + 2 * dots.terms * dots.counts - 1] == ADD).all()
     assert set(dots.counts.tolist()) == {1, c, 3 * c, 4 * c, r.vocab_size}  # 3 c: q, k and v of one vector
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 
 import numpy as np
@@ -92,6 +93,29 @@ def test_forward_ticks_make_the_scalars_of_their_event_last() -> None:
         made = program.rows[event.first : event.last]
         assert set(event.rows.tolist()) <= set(made.tolist())
         assert made[-1] == event.rows[-1]
+
+
+def test_rows_and_ticks_follow_from_each_other() -> None:
+    """Nothing keeps a list of rows: almost all of them follow one another, but constants lie between."""
+    session = Session(tiny(n_layer=2, block_size=5), ["abcab", "b", "ca"])
+    recording = session.recording
+    for step in range(3):
+        program = session.programs()(step)
+        parts = [np.arange(len(recording))[part] for part in recording.parts_of(program.n)]
+        rows = [row for row in np.concatenate(parts).tolist() if recording.op[row] != LEAF]
+        inside = range(rows[0], recording.positions[program.n - 1].last)
+        assert len(rows) < len(inside) + len(program.mean_rows)
+        assert program.rows.tolist() == rows == [program.row_of(tick) for tick in range(len(rows))]
+        ticks = {row: tick for tick, row in enumerate(rows)}
+        for row in range(len(recording)):
+            assert program.tick_of(row) == ticks.get(row)
+            assert program.ticks_before(row) == bisect.bisect_left(rows, row)
+        leaves = [ticks[row + 1] for row in inside if recording.op[row] == LEAF and row + 1 in ticks]
+        cuts = sorted({0, 1, *leaves, *(tick - 1 for tick in leaves), program.position_ticks, len(rows) - 1, len(rows)})
+        for first, last in itertools.combinations_with_replacement(cuts, 2):
+            assert program.rows_between(first, last).tolist() == rows[first:last]
+            computed = [row for a, b in program.ranges_between(first, last) for row in range(a, b)]
+            assert [row for row in computed if recording.op[row] != LEAF] == rows[first:last]
 
 
 @pytest.mark.parametrize("step", [0, 1, 2])

@@ -6,6 +6,7 @@ import itertools
 import mmap
 import sys
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from engine import Config, Moment, NumericFault, Phase, Session, load_docs
 from engine.autograd.overrides import Overrides
 from engine.checkpoint.checkpoint import snapshot
 from engine.interventions.syntax import all_parts, parse
+from engine.memory import _code_of, give_back, give_back_code
 from engine.model.backward_order import GradientOrder
-from engine.model.recording import Workspace, _give_back, record
+from engine.model.recording import Workspace, record
 from engine.run.capabilities import branching, can_repeat, on_tape, sampling, savable
 from engine.run.health import Health
 from engine.timeline.events import PHASES
@@ -45,7 +47,7 @@ def test_a_program_holds_nothing_long_once_its_run_stands_in_another_step() -> N
     session.seek(Moment(2, Phase.BACKWARD, 7))
     program = session.program
     program.events(Phase.BACKWARD)
-    held = [weakref.ref(array) for array in (program.rows, program.edges, *program.touched)]
+    held = [weakref.ref(array) for array in (program.edges, *program.touched)]
     session.seek(Moment(3))
     assert [ref() for ref in held] == [None] * len(held)
     assert program.child is session.workspace.child
@@ -68,12 +70,14 @@ def test_programs_of_one_document_share_what_is_long() -> None:
     other = session.replay_copy()
     other.seek(Moment(1, Phase.BACKWARD, 7))
     assert same.program.doc == session.program.doc != other.program.doc
-    for name in ("rows", "edges", "touched"):
+    for name in ("edges", "touched"):
         assert getattr(same.program, name) is getattr(session.program, name)
     assert other.program.touched[0].tolist() != session.program.touched[0].tolist()
-    edges = weakref.ref(session.program.edges)
+    edges, before = weakref.ref(session.program.edges), session.program.edges.tolist()
     session.seek(Moment(3))
-    assert edges() is same.program.edges
+    assert edges() is None  # the first one held them
+    assert same.program.edges.tolist() == before
+    edges = weakref.ref(same.program.edges)
     same.seek(Moment(3))
     assert edges() is None
 
@@ -108,6 +112,19 @@ def test_a_run_that_was_put_away_is_the_same_when_it_is_looked_at_again(phase: P
         session.seek(moment)
         session.seek(Moment(4, phase, 3))
         assert state(session)[:-2] == ahead[:-2]
+
+
+@pytest.mark.parametrize("texts", [(), ("residual@step=1",)])
+def test_a_run_that_was_put_away_holds_no_graph_and_no_numbers(texts: tuple[str, ...]) -> None:
+    session = Session(tiny(), DOCS)
+    branch = session.branch([parse(text, session.scope) for text in texts])
+    branch.seek(Moment(1, Phase.BACKWARD, 7))
+    workspace = branch.workspace
+    assert workspace.child is not session.recording.child
+    held = {name: weakref.ref(its) for name, its in vars(workspace).items() if isinstance(its, np.ndarray) and len(its)}
+    assert held.keys() >= {"child", "data", "grad"}
+    branch.put_away()
+    assert {name for name, ref in held.items() if ref() is not None} == set()
 
 
 def test_other_operands_never_stand_in_the_graph_that_runs_share() -> None:
@@ -175,7 +192,7 @@ def pack_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     Memory is given back to the last number, as that of whole pages is.
     """
     monkeypatch.setattr("engine.model.recording.LARGE", 0)
-    monkeypatch.setattr("engine.model.recording._give_back", lambda numbers: numbers.fill(0.0))
+    monkeypatch.setattr("engine.model.recording.give_back", lambda numbers: numbers.fill(0.0))
     monkeypatch.setattr("engine.run.session.record", record)
     assert Session(tiny(), DOCS).recording.packed is not None
 
@@ -265,8 +282,26 @@ def test_a_run_of_a_packed_graph_keeps_no_numbers_of_positions_beyond_its_docume
 def test_memory_of_whole_pages_is_given_back_and_no_other() -> None:
     numbers = np.ones(2**16)
     part = numbers[1000:-1000]
-    _give_back(part)
+    give_back(part)
     page = mmap.PAGESIZE // numbers.itemsize
     assert np.count_nonzero(part) < 2 * page
     assert numbers[:1000].all()
     assert numbers[-1000:].all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep the memory")
+def test_code_that_was_given_back_is_there_again_when_it_runs() -> None:
+    numba = pytest.importorskip("numba")
+
+    def resident() -> int:
+        """The bytes of LLVM's code that the process holds."""
+        regions = Path("/proc/self/smaps").read_text().split("VmFlags")
+        own = [each for each in regions if "llvmlite" in each and "r-xp" in each]
+        return sum(int(line.split()[1]) for each in own for line in each.splitlines() if line.startswith("Rss:"))
+
+    numba.njit(lambda x: x + 1)(1)
+    assert list(_code_of("llvmlite"))
+    before = resident()
+    give_back_code("llvmlite")
+    assert resident() < before / 4
+    assert numba.njit(lambda x: x + 2)(1) == 3

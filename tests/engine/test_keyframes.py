@@ -226,3 +226,13 @@ def test_a_copy_in_a_thread_is_right_while_keyframes_are_thinned_out(most: int) 
     thread.join()
     assert found
     assert all(each == truth for each in found)
+
+
+def test_a_start_that_is_kept_for_two_reasons_is_kept_once() -> None:
+    session = Session(CONFIG, DOCS)
+    session.run(until=30)
+    session.seek(Moment(29))
+    session.seek(Moment(26))  # from step 20 on
+    frames, latest = session._passed.frames, session._passed._latest
+    assert frames.keys() & latest.keys() == {24, 25}
+    assert all(frames[step] is latest[step] for step in (24, 25))

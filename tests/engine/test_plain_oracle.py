@@ -93,7 +93,7 @@ def test_gradients_are_slopes(seed: int) -> None:
         for shift in (h, -h):
             before = workspace.data[row]
             workspace.data[row] += shift
-            workspace.forward(program.rows, 0, len(program.rows))
+            workspace.forward(*program.ranges_between(0, program.ticks(Phase.FORWARD)))
             losses.append(workspace.data[program.loss_row])
             workspace.data[row] = before
         assert (losses[0] - losses[1]) / (2 * h) == pytest.approx(workspace.grad[row], abs=1e-7), row

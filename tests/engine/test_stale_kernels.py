@@ -21,7 +21,7 @@ forward = jit.loops().forward
 op = np.array([kernels.LEAF, kernels.LEAF, kernels.ADD, kernels.MUL], dtype=np.int8)
 child = np.array([-1, -1, -1, -1, 0, 1, 0, 1], dtype=np.int32)
 data = np.array([3.0, 5.0, 0.0, 0.0])
-forward(op, child, np.zeros(0, dtype=np.int32), data, np.array([2, 3], dtype=np.int32), 0, 2)
+forward(op, child, np.zeros(0, dtype=np.int32), data, 2, 4)
 print(*data[2:], sum(forward.stats.cache_hits.values()))
 """
 

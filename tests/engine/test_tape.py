@@ -44,7 +44,7 @@ def evaluate(formula: Callable[[Any, Any], Any], numbers: tuple[float, float]) -
     data[list(tape.numbers)] = list(tape.numbers.values())
     loops = jit.plain_loops()
     made = np.flatnonzero(op != LEAF).astype(np.int32)
-    assert loops.forward(op, child, args, data, made, 0, len(made)) == FINE
+    assert loops.forward(op, child, args, data, 0, len(op)) == FINE
     turn, stack, order = np.zeros(len(op), dtype=np.int8), made.copy(), made.copy()
     count = loops.post_order(op, child, root.row, 0, 0, turn, stack, order)
     parents = order[:count][::-1]
