@@ -65,7 +65,7 @@ async def test_space_runs_and_pauses_on_the_event_that_was_shown() -> None:
         assert session.step > 50
         assert session.program.event_at(session.moment).name == name
         assert not screen(pilot).has_class("-live")
-        assert f"step {session.step}" in text(pilot)
+        assert f"step {session.step:,}" in text(pilot)
     plain = run()
     plain.seek(session.moment)
     assert same(session, plain)

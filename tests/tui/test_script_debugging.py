@@ -399,7 +399,7 @@ async def test_a_script_that_runs_for_ever_can_be_halted(script: Callable[..., P
         await until(pilot, lambda: not screen(pilot).motion.busy)
         await pilot.pause()
         assert run.moment.step > 0
-        assert f"step {run.moment.step}" in text(pilot).splitlines()[0]
+        assert f"step {run.moment.step:,}" in text(pilot).splitlines()[0]
 
 
 async def test_an_unseeded_script_is_told_once(
