@@ -200,7 +200,7 @@ class LectureScreen(DebuggerScreen):
         """What the audience gets of the lecture besides the screen; nothing of its pages before the address."""
         shown: Changes = {"blank": self.blank, "panes": self._panes_in_question(), "page": None, "question": None}
         audience = self._audience
-        if audience is None or not audience.address_shown:
+        if audience is None or not audience.address_shown or not self.whole:
             return shown
         question = question_of(self.player)
         audience.ask(question)

@@ -49,7 +49,7 @@ BUDGETS = {  # what a figure should be, on a quiet machine
     "recording 4 layers of 64, block_size 32": "budget 0.22 of every call recorded",
     "training on end, a step": "budget 0.5 of a step that keeps all scalars and calls pow for all powers",
     "Python between kernels, a step": "budget 0.03",
-    "times as fast as the script": "budget over 750 on a quiet machine",
+    "times as fast as the script": "budget over 700 on a quiet machine",
     "a step without numba": "budget 0.65 of one in plain Python alone",
     "1,000 steps by the command, whole process": "budget 1.3",
     "help, whole process": "budget 0.25",

@@ -385,6 +385,15 @@ async def test_the_audience_may_look_while_a_chapter_comes_up(tmp_path: Path) ->
         assert [pane.id for pane in shown.query(Pane) if pane.frame is None] == []
 
 
+async def test_the_audience_may_look_while_a_chapter_is_taken_apart(tmp_path: Path) -> None:
+    with stand_in() as server:
+        async with lecture_with_stand_in(tmp_path, server, PAGES) as pilot:
+            shown = lecture_screen(pilot)
+            assert shown.for_audience()["page"] is not None
+            await shown.query("*").remove()
+            assert shown.for_audience()["page"] is None
+
+
 async def push(app: ThemedApp, screen: LectureScreen) -> None:
     await app.push_screen(screen)
 
