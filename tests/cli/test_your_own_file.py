@@ -65,7 +65,8 @@ def test_the_page_quotes_what_its_commands_print(programs: Path) -> None:
 
 def test_the_picture_of_the_check_shows_what_the_page_quotes() -> None:
     picture = html.unescape((ROOT / "docs" / "pictures" / "check.svg").read_text(encoding="utf-8"))
-    drawn = " ".join(re.findall(r">([^<]+)</text>", picture))
+    texts = re.findall(r'<text x="(\d+)" y="([\d.]+)"[^>]*>([^<]+)</text>', picture)
+    drawn = " ".join(text for _, _, text in sorted(texts, key=lambda each: (float(each[1]), int(each[0]))))
     page = PAGE.read_text(encoding="utf-8")
     (quoted,) = re.findall(r"(\$ microgpt-tui check gelu_wrong.py\n.*?)```", page, re.DOTALL)
     assert drawn.split() == quoted.split()
