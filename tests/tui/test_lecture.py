@@ -566,18 +566,23 @@ async def test_the_panes_in_question_are_seen_and_called_by_their_names(tmp_path
         assert not lecture_screen(pilot).query_one("#stage", Pane).title.startswith("Stage")
 
 
-async def test_on_a_long_way_a_page_says_so_and_shows_no_other_moment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def held_up(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Let each way to another step wait for this event."""
     monkeypatch.setattr(RunController, "near", lambda self, moment: moment.step == self.session.step)
-    go_on = threading.Event()
-    seek = RunController._go
+    go_on, seek = threading.Event(), RunController._go
 
     def slow(self: RunController, *args: Any) -> Any:
         assert go_on.wait(PATIENCE)
         return seek(self, *args)
 
     monkeypatch.setattr(RunController, "_go", slow)
+    return go_on
+
+
+async def test_on_a_long_way_a_page_says_so_and_shows_no_other_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = held_up(monkeypatch)
     async with lecture_app(lecture_of(tmp_path, FAR)) as pilot:
         shown = lecture_screen(pilot)
         assert "Stage: q" in text(pilot)
@@ -613,14 +618,7 @@ moment: step 0
 async def test_one_press_too_many_does_not_leave_before_the_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RunController, "near", lambda self, moment: moment.step == self.session.step)
-    go_on, seek = threading.Event(), RunController._go
-
-    def slow(self: RunController, *args: Any) -> Any:
-        assert go_on.wait(PATIENCE)
-        return seek(self, *args)
-
-    monkeypatch.setattr(RunController, "_go", slow)
+    go_on = held_up(monkeypatch)
     async with lecture_app(lecture_of(tmp_path, REVEALS_FAR)) as pilot:
         shown = lecture_screen(pilot)
         await pilot.press("right", "right", "pagedown", "space")
