@@ -306,8 +306,8 @@ class MicrogptApp(ThemedApp):
         def done(sentence: str | None) -> None:
             call_later(self, self._warn, sentence)
 
-        self._compilation = Compilation(plain, compiled_mark(), done)
-        self._compilation.start()
+        self._compilation = Compilation(plain, compiled_mark())
+        self._compilation.start(done)
 
     def _warn(self, sentence: str | None) -> None:
         if sentence and not in_browser():  # in a browser the user cannot repair this computer

@@ -119,7 +119,7 @@ def _warn_of_cache(what: str, folder: str, error: BaseException) -> None:
 def take_warning() -> str | None:
     """What went wrong while the kernels were made ready, in a sentence for the user; None if nothing did.
 
-    Gives each sentence once. To be called after every kernel has run, as in `engine.run.session.warm_up`.
+    Gives each sentence once. To be called after every kernel has run, as in `engine.run.compilation.warm_up`.
     """
     sentences = [_WARNINGS.pop(what, None) for what in ("numba", "written", "read")]
     return next((sentence for sentence in sentences if sentence), None)

@@ -1,4 +1,4 @@
-"""`Compilation`: compiles the loops in a process of its own, while a run goes on with plain ones.
+"""`Compilation`: compiles the loops in a process of its own; until then a run can go on with plain ones.
 
 As a program, `python -m engine.run.compilation`, it compiles them into numba's cache, and ends when its standard input
 does: with the process that began it.
@@ -18,37 +18,43 @@ import engine
 from engine.atomic_write import write_whole
 from engine.autograd import dot_products, kernels
 from engine.autograd.jit import Kernels, can_compile, loops, take_warning
-from engine.run.session import warm_up
+from engine.memory import give_back_code
+from engine.model.config import Config
+from engine.run.session import Session
+from engine.timeline.events import PHASES, Moment, Phase
 
 ROOT = Path(engine.__file__).resolve().parent.parent
 
 
 class Compilation:
-    """Lets plain loops become the compiled ones, with the same bits, as soon as these are there.
+    """Lets plain loops become the compiled ones, with the same bits.
 
     `mark` is a file that says which loops numba's cache holds. Where it does not say these, a process of its own
-    compiles them first, so that this one stays free. `done` is called in a thread, with a sentence for the user if
-    anything went wrong.
+    compiles them first: this one stays free, and never holds the memory that compiling takes.
     """
 
-    def __init__(self, plain: Kernels, mark: Path, done: Callable[[str | None], None]) -> None:
-        self._plain, self._mark, self._done = plain, mark, done
+    def __init__(self, plain: Kernels, mark: Path) -> None:
+        self._plain, self._mark = plain, mark
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = threading.Event()
 
-    def start(self) -> None:
-        """Begin, in a thread; does nothing where loops cannot be compiled or are compiled already."""
+    def start(self, done: Callable[[str | None], None]) -> None:
+        """Begin, in a thread; does nothing where loops cannot be compiled or are compiled already.
+
+        `done` is called in that thread unless it was stopped, with a sentence for the user if anything went wrong.
+        """
+
+        def run() -> None:
+            self.finish()
+            if not self._stopped.is_set():
+                done(take_warning())
+
         if not self._plain.compiled and can_compile():
             self._plain.awaiting = True
-            threading.Thread(target=self._run, daemon=True, name="compilation").start()
+            threading.Thread(target=run, daemon=True, name="compilation").start()
 
-    def stop(self) -> None:
-        """End the process, if there is one. The plain loops stay as they are."""
-        self._stopped.set()
-        if self._process is not None:
-            self._process.kill()
-
-    def _run(self) -> None:
+    def finish(self) -> None:
+        """Compile; return when the plain loops are the compiled ones, or when it was stopped."""
         if not is_compiled(self._mark):
             self._compile_beside()
         if self._stopped.is_set():
@@ -57,7 +63,12 @@ class Compilation:
         self._plain.become(loops())  # which are plain ones, too, where numba cannot be loaded
         if self._plain.compiled:
             mark_compiled(self._mark)
-        self._done(take_warning())
+
+    def stop(self) -> None:
+        """End the process, if there is one. The plain loops stay as they are."""
+        self._stopped.set()
+        if self._process is not None:
+            self._process.kill()
 
     def _compile_beside(self) -> None:
         """If this process does not come to its end, this one compiles, and says what went wrong."""
@@ -75,6 +86,22 @@ class Compilation:
                 process.kill()
             with process:  # its input, which it watches, stays open for as long
                 process.wait()
+
+
+def warm_up() -> None:
+    """Compile every loop, or fetch it from its cache, on a model of almost nothing."""
+    from engine.explain.gradient_paths import GradientPaths  # here, since the first frame needs none of it
+
+    tiny = Session(Config(n_layer=1, n_embd=1, n_head=1, block_size=1, num_steps=3), ["a"])
+    tiny.run(until=1)
+    for phase in PHASES:  # the loops that halt inside a phase, and those that do one whole
+        tiny.seek(Moment(1, phase, 1))
+        tiny.seek(Moment(1))
+    tiny.seek(Moment(1, Phase.UPDATE, 1))
+    tiny.run(until=2)
+    tiny.seek(Moment(1, Phase.UPDATE, 1))
+    GradientPaths(tiny.view())
+    give_back_code("llvmlite")  # numba's compiler, which has nothing more to do
 
 
 def is_compiled(mark: Path) -> bool:

@@ -21,7 +21,6 @@ from engine.expressions.scope import Scope
 from engine.interventions.plan import InterventionPlan, apart
 from engine.interventions.syntax import Change
 from engine.language.say import say
-from engine.memory import give_back_code
 from engine.model.backward_order import GradientOrder
 from engine.model.config import Config
 from engine.model.dataset import checksum, shuffle
@@ -42,15 +41,6 @@ INIT_STD = 0.08
 DOCS_A_RECORDING = 1_000_000  # about as many documents are shuffled in the time that a small model's recording takes
 SECONDS_A_SCALAR = {True: 10e-9, False: 1e-6}  # that a training step takes for each of the tape; whether compiled
 ADAM_BLOCK = 256  # parameters that one pass of `kernels.adam` takes at once
-
-
-def warm_up() -> None:
-    """Compile every loop, or fetch it from its cache, on a model of almost nothing."""
-    tiny = Session(Config(n_layer=1, n_embd=1, n_head=1, block_size=1, num_steps=1), ["a"])
-    tiny.run(until=1)
-    for phase in PHASES:  # the loops that halt inside a phase
-        tiny.seek(Moment(0, phase, 1))
-    give_back_code("llvmlite")  # numba's compiler, which has nothing more to do
 
 
 class Session:

@@ -28,12 +28,11 @@ PACE = 400_000  # scalars that a usual computer records in a second
 def compile_loops() -> None:
     """Compile the loops or load them from their cache, with progress."""
     from engine.autograd.jit import can_compile, take_warning
-    from engine.run import session
-    from engine.run.compilation import mark_compiled
+    from engine.run.compilation import mark_compiled, warm_up
     from microgpt_tui.storage.paths import compiled_mark
 
     with Waiting(say("cli.session.compiling")):
-        session.warm_up()
+        warm_up()
     if can_compile():
         mark_compiled(compiled_mark())
     warning = take_warning()

@@ -18,12 +18,13 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from engine import DataError, EngineError, NumericFault, Run, Session, Stopped
-from engine.autograd.jit import Kernels, can_compile, loops, loops_at_hand, take_warning
-from engine.run.session import warm_up
+from engine.autograd.jit import Kernels, can_compile, loops_at_hand, take_warning
+from engine.run.compilation import Compilation
 from microgpt_tui.debugger.keys import Key, bindings
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
+from microgpt_tui.storage.paths import compiled_mark
 from microgpt_tui.storage.startup import ScriptStart, Start
 from microgpt_tui.texts.say import say
 from microgpt_tui.widgets.textual_fixes import AbstractMeta
@@ -95,11 +96,15 @@ class LoadingScreen(Screen[None], metaclass=AbstractMeta):
             self.run_worker(self._open, thread=True)
 
     def on_unmount(self) -> None:
-        self._stopped = True
+        self.halt()
 
     def action_stop(self) -> None:
-        self._stopped = True
+        self.halt()
         self.post_message(self.Cancelled())
+
+    def halt(self) -> None:
+        """Let the work end as soon as it can."""
+        self._stopped = True
 
     def _open(self) -> None:
         try:
@@ -144,6 +149,13 @@ class OpeningScreen(LoadingScreen):
     def __init__(self, start: Start, at_once: bool = False) -> None:
         super().__init__(at_once)
         self.start = start
+        self._compilation: Compilation | None = None
+
+    def halt(self) -> None:
+        """Let the work end as soon as it can, and the process that compiles loops."""
+        super().halt()
+        if self._compilation is not None:
+            self._compilation.stop()
 
     def open_run(self) -> LoadingScreen.Ready:
         """The run at its moment, or at a fault before it. Raises EngineError, Stopped."""
@@ -157,9 +169,11 @@ class OpeningScreen(LoadingScreen):
             target = start.moment(session.program)
             steps = max(target.step - session.step, 0) + 1
             if not session.loops.compiled and can_compile() and session.seconds_a_step() * steps > PATIENCE:
-                self._report(say("screens.loading.getting_loops_ready_compiled"), 0.0, at_once=True)
-                warm_up()
-                session.loops.become(loops())
+                self._compilation = Compilation(session.loops, compiled_mark())
+                doing = say("screens.loading.getting_loops_ready_compiled")
+                self._report(doing, 0.0, at_once=True)
+                self._compilation.finish()
+                self._report(doing, 1.0)
             session.seek(target, on_step=partial(self._trained, target.step))
             if start.address is not None:
                 session.seek(start.address.moment(session.program))

@@ -18,7 +18,7 @@ from pathlib import Path
 from screen import SIZE, Debugger, painted, report
 
 from engine import Config, Moment, Phase, Session, load_docs
-from engine.run.session import warm_up
+from engine.run.compilation import warm_up
 from microgpt_tui.screens.debugger import DebuggerScreen
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

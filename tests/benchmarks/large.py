@@ -7,8 +7,9 @@ First what a key costs, as in screen.py: from the key to the painted frame, in t
 keys are pressed one after the other as a person would; each line says how long the event loop answered nothing at most,
 which is what feels like hanging, and when all that the key began was done.
 
-At last a long session with the program as it is started, in a process of its own: for each kind of action, the memory
-that the process holds after it, and the most that it has held while it went on. Only Linux tells the latter.
+At last a long session with the program as it is started for the first time, in a process of its own: for each
+kind of action, the memory that the process holds after it, and the most that it has held while it went on. Only Linux
+tells the latter.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from textual.widgets import Static
 
 from engine import Config, Moment, Phase, Session, load_docs
 from engine.model.recording import BYTES_A_ROW
-from engine.run.session import warm_up
+from engine.run.compilation import warm_up
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.storage.startup import Start
@@ -50,7 +51,7 @@ KEYS = """
 """.split()  # noqa: SIM905 - read as they are pressed
 
 
-SESSION = (  # what is done, and the keys for it; a colon leads to the line that is typed up to the next blank
+SESSION = (  # what is done, and its keys; up to the next blank a line is typed, in a dialog that is open after =
     ("a long sample, before any training", "i " + "n " * 40),
     ("inference left", "escape"),
     ("walking forward", "n n n n n n s s s t t o"),
@@ -68,7 +69,7 @@ SESSION = (  # what is done, and the keys for it; a colon leads to the line that
     ("a head switched off", "x enter n n ] n"),
     ("a comparison", "d n n"),
     ("the comparison closed", "d escape"),
-    ("a number set", "e :0.5 escape n"),
+    ("a number set", "e =0.5 escape n"),
     ("far back in the branch", ":300"),
     ("the comparison in the update", "d n n n"),
     ("the comparison closed again", "d"),
@@ -76,7 +77,11 @@ SESSION = (  # what is done, and the keys for it; a colon leads to the line that
     ("the comparison in the backward phase", "d n n n ] ] ["),
     ("the comparison at the end of that phase", "f F"),
     ("the comparison in the next step", "f f n n"),
-    ("inference", "d escape i n n"),
+    ("the comparison closed in the next step", "d"),
+    ("the longest document, of 12 positions", ":706 F f f n n n"),
+    ("the comparison in its backward phase", "d n n n"),
+    ("a sample of 32 positions", "d escape i e =" + "ab" * 15 + "a n n n end"),
+    ("inference", "home n n"),
     ("the original again", "escape E up enter n n"),
     ("a lecture over the debugger", "l enter space space space space"),
     ("the lecture left", "q"),
@@ -245,9 +250,7 @@ async def long_session(config: Config) -> None:
             await asyncio.sleep(BEAT)
         for what, keys in (("opened", ""), *SESSION):
             for word in keys.split():
-                typed = [*word, "enter"] if word.startswith(":") else [word]
-                if word.startswith(":0"):  # a value, in a dialog that is open
-                    typed = typed[1:]
+                typed = [*word.removeprefix("="), "enter"] if word.startswith((":", "=")) else [word]
                 for key in typed:
                     await pilot.press(NAMED.get(key, key))
                     await pilot.pause()
@@ -264,12 +267,12 @@ def main() -> None:
     words = sys.argv[2:6] if only_session else sys.argv[1:5]
     numbers = tuple(int(word) for word in words) or MODEL
     layers, width, block, heads = numbers
-    warm_up()
+    config = Config(n_layer=layers, n_embd=width, block_size=block, n_head=heads)
     if only_session:
-        config = Config(n_layer=layers, n_embd=width, block_size=block, n_head=heads)
         asyncio.run(long_session(config))
         return
-    session = make(Config(n_layer=layers, n_embd=width, block_size=block, n_head=heads))
+    warm_up()
+    session = make(config)
     engine(session)
     session.seek(first_moment(session.program, STEPS))
     asyncio.run(frames(session))
@@ -277,8 +280,8 @@ def main() -> None:
         gc.collect()  # the app before
         asyncio.run(keys(session, size))
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"XDG_STATE_HOME": folder}
-        subprocess.run([sys.executable, __file__, "session", *map(str, numbers)], check=True, env=environment)
+        own = dict.fromkeys(("XDG_STATE_HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"), folder)
+        subprocess.run([sys.executable, __file__, "session", *map(str, numbers)], check=True, env=os.environ | own)
 
 
 if __name__ == "__main__":

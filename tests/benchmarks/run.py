@@ -35,7 +35,8 @@ from engine.autograd.jit import Kernels, loops, plain_loops  # noqa: E402
 from engine.autograd.kernels import BAND  # noqa: E402
 from engine.autograd.tape import OperationRows  # noqa: E402
 from engine.model.recording import record  # noqa: E402
-from engine.run.session import ADAM_BLOCK, warm_up  # noqa: E402
+from engine.run.compilation import warm_up  # noqa: E402
+from engine.run.session import ADAM_BLOCK  # noqa: E402
 
 STEPS = 20  # steps that the script and the engine take, in turns
 AGAIN = 5  # how often the script takes all of them

@@ -45,13 +45,63 @@ def test_plain_loops_become_compiled_ones_and_the_mark_says_so(tmp_path: Path, m
     mark = tmp_path / "new" / "mark"
     for _ in range(2):
         plain, done = plain_loops(), threading.Event()
-        Compilation(plain, mark, lambda _, done=done: done.set()).start()
+        Compilation(plain, mark).start(lambda _, done=done: done.set())
         assert done.wait(90)
         assert plain.compiled
         assert not plain.awaiting
         assert plain.forward is loops().forward
         assert is_compiled(mark)
     assert processes == [1]  # the second time the mark says that they are kept
+
+
+def test_one_that_was_stopped_leaves_the_plain_loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, told = plain_loops(), list[str | None]()
+    compilation = Compilation(plain, tmp_path / "mark")
+    monkeypatch.setattr(compilation, "_compile_beside", compilation.stop)
+    compilation.finish()
+    compilation.start(told.append)
+    threads = [thread for thread in threading.enumerate() if thread.name == "compilation"]
+    for thread in threads:
+        thread.join()
+    assert (plain.compiled, told, is_compiled(tmp_path / "mark")) == (False, [], False)
+
+
+ALL_LOOPS = """
+from dataclasses import fields
+from engine import Config, Moment, Phase, Session
+from engine.autograd.jit import loops
+from engine.explain.gradient_paths import GradientPaths
+from engine.run.compilation import warm_up
+
+def signatures():
+    found = [getattr(loops(), field.name) for field in fields(loops())]
+    return [len(loop.signatures) for loop in found if hasattr(loop, "signatures")]
+
+warm_up()
+ready = signatures()
+session = Session(Config(n_layer=1, n_embd=4, n_head=2, block_size=4), ["abc", "ba", "cab", "b"])
+for step in (3, 7, 5):
+    for phase in Phase:
+        for tick in (1, 10, 10**9):
+            session.seek(Moment(step, phase, tick))
+            session.replay_copy().seek(session.moment)
+        if phase is not Phase.FORWARD:
+            GradientPaths(session.view())
+session.branch([]).run(9)
+session.sample(2)
+list(session.events(6))
+print(ready == signatures(), any(ready))
+"""
+
+
+@pytest.mark.skipif(not jit.can_compile(), reason="numba is not installed")
+def test_after_warming_up_nothing_is_left_to_compile() -> None:
+    """What is compiled later takes memory that the program has given back by then, and time in the middle of a key."""
+    told = subprocess.run(
+        [sys.executable, "-c", ALL_LOOPS], env=os.environ | COMPILED | {"PYTHONPATH": str(ROOT)},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert told.stdout == "True True\n"
 
 
 def test_a_run_says_that_it_waits_for_compiled_loops() -> None:
@@ -66,7 +116,7 @@ def test_a_run_says_that_it_waits_for_compiled_loops() -> None:
 def test_nothing_is_compiled_where_numba_is_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     plain = plain_loops()
-    Compilation(plain, tmp_path / "mark", lambda _: None).start()
+    Compilation(plain, tmp_path / "mark").start(lambda _: None)
     assert not plain.awaiting
     assert not any(thread.name == "compilation" for thread in threading.enumerate())
 
@@ -90,7 +140,7 @@ def test_changed_loops_are_compiled_again(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.skipif(not jit.can_compile(), reason="numba is not installed")
 def test_the_process_that_compiles_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compilation = Compilation(plain_loops(), tmp_path / "mark", lambda _: None)
+    compilation = Compilation(plain_loops(), tmp_path / "mark")
     monkeypatch.setattr("engine.run.compilation.warm_up", lambda: None)
     compilation._stopped.set()  # before it has begun: it is killed at once
     compilation._compile_beside()
@@ -105,7 +155,7 @@ def test_the_process_that_compiles_ends_with_the_one_that_began_it(tmp_path: Pat
         "import sys, pathlib, time\n"
         "from engine.autograd.jit import plain_loops\n"
         "from engine.run.compilation import Compilation\n"
-        f"Compilation(plain_loops(), pathlib.Path({str(tmp_path / 'mark')!r}), print).start()\n"
+        f"Compilation(plain_loops(), pathlib.Path({str(tmp_path / 'mark')!r})).start(print)\n"
         "time.sleep(600)\n"
     )
     environment = os.environ | COMPILED | {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
