@@ -233,25 +233,41 @@ def add_segment(out: Any, count: int, first: int, last: int, shift: int) -> int:
     return count + 1
 
 
-def unfold(child: Any, edges: Any, terms: Any, segments: Any, out: Any) -> int:
-    """Write the edges of these segments to `out`, one by one, as `kernels.backward` takes them. Returns how many."""
-    at = 0
+def unfold(child: Any, edges: Any, terms: Any, segments: Any, first: int, last: int, out: Any) -> int:
+    """Write the edges of these segments to `out`, one by one, as `kernels.backward` takes them.
+
+    All of a step are written; it begins with the step of the edge after `first`, and ends with that of the one before
+    `last`. Returns how many edges come before.
+    """
+    at = begun = 0
     for segment in range(len(segments)):
         for k in range(segments[segment, 0], segments[segment, 1]):
             edge = edges[k] + segments[segment, 2]
+            count = 1
+            if terms[k] > 0:
+                lowest = (
+                    edge - 4 * terms[k] + 4
+                )  # below the first sum of a dot product there is nothing but its product
+                count = 4 * terms[k] - (child[lowest] == (lowest >> 1) - 1)
+            if at + count <= first:
+                at += count
+                begun = at
+                continue
             if terms[k] == 0:
-                out[at] = edge
+                out[at - begun] = edge
                 at += 1
             for added in range(edge, edge - 4 * terms[k], -4):  # the first edge of each running sum
-                out[at] = added
+                out[at - begun] = added
                 at += 1
                 if child[added] != (added >> 1) - 1:
-                    out[at] = added + 1
+                    out[at - begun] = added + 1
                     at += 1
-                out[at] = added - 2
-                out[at + 1] = added - 1
+                out[at - begun] = added - 2
+                out[at - begun + 1] = added - 1
                 at += 2
-    return at
+            if at >= last:
+                return begun
+    return begun
 
 
 def patch(

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from engine.autograd.kernels import EXP
 from engine.autograd.tape import Rows
 
-PIECE = 2**18  # edges that are looked at at once: what numpy makes on the way stays small
 NONE: Rows = np.empty(0, dtype=np.int32)
 Floats = npt.NDArray[np.float64]
 
@@ -38,6 +37,7 @@ class Overrides:
         # Seeds of the backward phase are negative edges, and so are looked up in the second half.
         self._cut = np.zeros(2 * len(op), dtype=np.bool_)
         self._cut[list(cut)] = True
+        self.cuts_any = bool(cut)  # whether it cuts any row
         self._set = frozenset(self.rows.tolist())
         # An exponential is its own slope, so what it was when it was made is needed later on.
         own = [row for row in self.rows.tolist() if op[row] == EXP and row not in cut]
@@ -64,10 +64,7 @@ class Overrides:
 
     def flows(self, edges: Rows) -> npt.NDArray[np.bool_]:
         """Along which of these edges gradients flow."""
-        flows = np.empty(len(edges), dtype=np.bool_)
-        for at in range(0, len(edges), PIECE):
-            piece = slice(at, at + PIECE)
-            np.logical_not(self._cut[edges[piece] >> 1], out=flows[piece])
+        flows: npt.NDArray[np.bool_] = ~self._cut[edges >> 1]
         return flows
 
     def flowing(self, edges: Rows) -> Rows:

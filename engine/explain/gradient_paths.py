@@ -20,7 +20,7 @@ from engine.explain.scalar import handed_on
 from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.recording import Floats
-from engine.timeline.events import StepProgram, TapeProgram
+from engine.timeline.events import Phase, StepProgram, TapeProgram, pieces
 from engine.timeline.explainer import Explainer
 from engine.timeline.view import TapeView, View
 
@@ -98,22 +98,29 @@ class GradientPaths:
         What is switched off hands nothing on. An exponential that was set keeps the derivative that it was made with.
         The backward phase goes by the parameters before the update, which stand in the workspace for as long.
         """
-        workspace, overrides = view.workspace, view.workspace.overrides
-        edges = view.program.edges if overrides is None else overrides.flowing(view.program.edges)
-        now = workspace.params.copy()
-        workspace.params[:] = self._params
+        params = view.workspace.params
+        now = params.copy()
+        params[:] = self._params
         try:
-            first = 0
-            for at in [] if overrides is None else overrides.own_slopes(edges):
-                self._go_on(view, edges[first:at])
+            for piece in pieces(0, view.program.ticks(Phase.BACKWARD)):
+                self._go_along(view, *piece)
+        finally:
+            params[:] = now
+
+    def _go_along(self, view: TapeView, first: int, last: int) -> None:
+        """Fill it for what the ticks after `first` up to `last` go along."""
+        workspace, overrides = view.workspace, view.workspace.overrides
+        edges, done = view.program.edges_between(first, last), 0
+        if overrides is not None:
+            edges = overrides.flowing(edges)
+            for at in overrides.own_slopes(edges):
+                self._go_on(view, edges[done:at])
                 row = int(edges[at]) >> 1
                 value, workspace.data[row] = float(workspace.data[row]), workspace.made(row)
                 self._go_on(view, edges[at : at + 1])
                 workspace.data[row] = value
-                first = at + 1
-            self._go_on(view, edges[first:])
-        finally:
-            workspace.params[:] = now
+                done = at + 1
+        self._go_on(view, edges[done:])
 
     def _go_on(self, view: TapeView, edges: Rows) -> None:
         workspace = view.workspace
@@ -129,7 +136,7 @@ class GradientPaths:
         overrides = self._workspace.overrides
         if overrides is not None and overrides.cuts(source):
             return None
-        return Edge(tick, source, handed_on(self._workspace, self._params, int(self._tape.edges[tick - 1]), 1.0))
+        return Edge(tick, source, handed_on(self._workspace, self._params, self._tape.edge_of(tick), 1.0))
 
     def strongest(self, row: int, count: int) -> list[GradientPath]:
         """At most `count` paths of a scalar, the largest |product| first; none whose product is 0."""

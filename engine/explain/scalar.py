@@ -248,7 +248,7 @@ class TapeExplainer(Explainer):
             return []
         total, terms = 0.0, []
         for tick in program.ticks_into(row):
-            edge = int(program.edges[tick - 1])
+            edge = program.edge_of(tick)
             if tick > done or self._is_cut(edge >> 1):
                 continue
             before, grad = total, float(self.view.workspace.grad[edge >> 1])
@@ -286,7 +286,7 @@ class TapeExplainer(Explainer):
         ticks, overrides = self.program.ticks_into(row), self.view.workspace.overrides
         if overrides is None:
             return len(ticks)
-        return len(overrides.flowing(self.program.edges[np.array(ticks, dtype=np.intp) - 1]))
+        return len(overrides.flowing(np.array([self.program.edge_of(tick) for tick in ticks], dtype=np.int32)))
 
 
 def power_name(base: str, exponent: float) -> str:

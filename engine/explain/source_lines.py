@@ -48,11 +48,11 @@ def lines_now(view: TapeView) -> SourceLine:
 def _kernel_lines(view: TapeView, phase: Phase, tick: int) -> SourceLine:
     program, w = view.program, view.workspace
     if phase is Phase.BACKWARD:
-        edge = int(program.edges[tick - 1])
+        edge = program.edge_of(tick)
         row = edge >> 1 if edge >= 0 else -1 - edge
         small = {row: float(w.grad[row]), program.receiver_of(tick): 0.0}
         data = memoryview(w.data)  # type: ignore[arg-type]  # Python's own floats overflow silently
-        ran = _watch(kernels.backward, view.recording.op, w.child, data, small, program.edges, tick - 1, tick)
+        ran = _watch(kernels.backward, view.recording.op, w.child, data, small, [edge], 0, 1)
         del ran[-1]  # it returns, which adds to no gradient
     else:
         row = tick - 1

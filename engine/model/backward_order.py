@@ -49,6 +49,7 @@ class GradientOrder:
         self._lock = threading.Lock()  # `beside` may be called in another thread than the rest
         block_size, width, vocab_size = recording.config.block_size, len(self._residual(0)), recording.vocab_size
         self._turn = np.zeros(len(recording), dtype=np.int8)
+        self._room = 2 * 4 * int(recording.dots.terms.max(initial=1))  # for the rest of two steps, four edges a term
         self._shifts = np.array([2 * (self._top(p) - self._top(0)) for p in range(block_size)], dtype=np.int32)
         segments_a_position = 2 * width + 2
         self._segments = np.empty((block_size * segments_a_position + 1, 3), dtype=np.int32)
@@ -122,11 +123,11 @@ class GradientOrder:
                 return Route(self._steps[0], self._steps[1], self._segments[:count].copy(), ticks)
         return self.route(targets)
 
-    def edges(self, route: Route, child: Rows) -> Rows:
-        """The edges of a route one by one, (ticks,), as indices into `child`, as `kernels.backward` takes them."""
-        out = np.empty(route.ticks, dtype=np.int32)
-        self._loops.unfold(child, route.edges, route.terms, route.segments, out)
-        return out
+    def edges(self, route: Route, child: Rows, first: int, last: int) -> Rows:
+        """Those of a route, one by one, from the one after `first` up to `last`, as `kernels.backward` takes them."""
+        out = np.empty(last - first + self._room, dtype=np.int32)
+        begun = self._loops.unfold(child, route.edges, route.terms, route.segments, first, last, out)
+        return out[first - begun : last - begun]
 
     def _append(self, steps: Rows) -> tuple[int, int]:
         """Keep these steps; says where they begin and end. Routes hold the array that they were made for."""

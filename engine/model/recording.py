@@ -495,13 +495,12 @@ class Workspace:
         )  # fmt: skip
         return self._forward(mean.first, mean.last) if fault == FINE else fault
 
-    def backward(self, edges: Rows, first: int, last: int) -> None:
-        """Run the chain rule over `edges[first:last]`."""
+    def backward(self, edges: Rows) -> None:
+        """Run the chain rule over these edges."""
         if self.overrides is None or not self.sets_scalars:
-            self._backward(edges, first, last)
+            self._backward(edges, 0, len(edges))
             return
-        edges = self.overrides.flowing(edges[first:last])
-        first = 0
+        edges, first = self.overrides.flowing(edges), 0
         for at in self.overrides.own_slopes(edges):
             row = int(edges[at]) >> 1
             self._backward(edges, first, at)

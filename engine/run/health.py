@@ -14,7 +14,7 @@ from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.recording import Floats, Recording
 from engine.model.tensors import TensorSpec
-from engine.timeline.events import PHASES, Moment, Phase, TapeProgram
+from engine.timeline.events import PHASES, Moment, Phase, TapeProgram, pieces
 from engine.timeline.view import TapeView
 
 CHECKS = {
@@ -162,8 +162,9 @@ def _bad_gradient(view: TapeView, tick: int, ended: bool) -> Finding | None:
     # What is not finite is handed on by every edge, times 0 too, so in the end some parameter has it.
     if ended and _finite(grad[: view.recording.n_params]):
         return None
-    reached = grad[view.program.receivers_between(0, tick)]
-    if np.isfinite(reached).all() or not np.isfinite(data[view.program.rows]).all():  # the forward phase has shown it
+    if all(np.isfinite(grad[view.program.receivers_between(*piece)]).all() for piece in pieces(0, tick)):
+        return None
+    if not np.isfinite(data[view.program.rows]).all():  # the forward phase has shown it
         return None
     first = _first_bad_tick(view, tick)
     row = view.program.receiver_of(first)
@@ -173,13 +174,15 @@ def _bad_gradient(view: TapeView, tick: int, ended: bool) -> Finding | None:
 
 def _first_bad_tick(view: TapeView, last: int) -> int:
     """The first backward tick up to `last` after which some gradient is not finite, by bisection: it stays so."""
-    w, edges = view.workspace, view.program.edges
+    w = view.workspace
     good, bad = 0, last
     before, grad = np.zeros_like(w.grad), np.empty_like(w.grad)
     while bad - good > 1:
         middle = (good + bad) // 2
         grad[:] = before
-        w.loops.backward(w.recording.op, w.child, w.data, grad, edges, good, middle)
+        for piece in pieces(good, middle):
+            edges = view.program.edges_between(*piece)
+            w.loops.backward(w.recording.op, w.child, w.data, grad, edges, 0, len(edges))
         if np.isfinite(grad).all():
             good, before, grad = middle, grad, before
         else:

@@ -29,7 +29,7 @@ from engine.model.tokenizer import Tokenizer
 from engine.run.capabilities import BranchingRun, RepeatableRun, SamplingRun, SlowedRun
 from engine.sampling.sampler import Sampler, sample
 from engine.sampling.strategy import DecodingStrategy
-from engine.timeline.events import PHASES, Event, EventValues, Moment, Phase, TapeProgram
+from engine.timeline.events import PHASES, Event, EventValues, Moment, Phase, TapeProgram, pieces
 from engine.timeline.history import FigureTable, History, matrix_norms
 from engine.timeline.keyframes import Keyframe, Keyframes, Passed, most_kept
 from engine.timeline.run import OnStep
@@ -531,7 +531,8 @@ class Session:
         if first == 0 and last == route.ticks and not self.workspace.sets_scalars:
             self.workspace.backward_whole(route.edges, route.terms, route.segments)
         else:
-            self.workspace.backward(self.program.edges, first, last)
+            for piece in pieces(first, last):
+                self.workspace.backward(self.program.edges_between(*piece))
 
     def _adam(self, first: int, last: int) -> None:
         at = self._move(first, last)

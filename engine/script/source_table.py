@@ -154,7 +154,7 @@ class OwnLines:
         return self._shown(self.table.scalars.get(scalar_key(view, made.name, view.last_row), ()))
 
     def _term(self, view: TapeView, tick: int) -> SourceLine | None:
-        edge = int(view.program.edges[tick - 1])
+        edge = view.program.edge_of(tick)
         if edge < 0:
             return self._shown(self.table.seed)
         places = self.table.terms.get((int(view.recording.op[edge >> 1]), edge & 1), ())

@@ -18,6 +18,7 @@ import numpy as np
 
 from engine.autograd.dot_products import Mask
 from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX, POW
+from engine.autograd.overrides import Overrides
 from engine.autograd.tape import Rows, Tensor
 from engine.immutable import immutable, immutable_by_identity
 from engine.model.backward_order import GradientOrder, Route
@@ -254,10 +255,18 @@ class StepProgram(Protocol):
         first, last = (int(ticks[row]) for ticks in self.touched)
         if not first:
             return []
-        pieces = ((at, min(at + PIECE, last)) for at in range(first - 1, last, PIECE))
         # A number of another type would copy the rows.
-        found = [at + 1 + np.flatnonzero(self.receivers_between(at, end) == np.int32(row)) for at, end in pieces]
+        found = [
+            at + 1 + np.flatnonzero(self.receivers_between(at, end) == np.int32(row))
+            for at, end in pieces(first - 1, last)
+        ]
         return np.concatenate(found).tolist()  # type: ignore[no-any-return]
+
+    def ticks_into_any(self, rows: Rows) -> Rows:
+        """The backward ticks, counted from 1, that add to the gradients of these rows, in order."""
+        parts = pieces(0, self._n_receivers)
+        found = [at + 1 + np.flatnonzero(np.isin(self.receivers_between(at, end), rows)) for at, end in parts]
+        return np.concatenate(found)
 
     @cached_property
     def _ticks_into_parameters(self) -> tuple[Rows, Rows]:
@@ -269,16 +278,17 @@ class StepProgram(Protocol):
         order = np.argsort(rows, kind="stable")
         return ticks[order], rows[order]
 
-    def _into_parameters(self) -> tuple[Rows, Rows]:
-        """The backward ticks that add to gradients of parameters, ascending; and these."""
+    def _into_parameters(self, flows: Callable[[int, int], Mask] | None = None) -> tuple[Rows, Rows]:
+        """The backward ticks that add to gradients of parameters, ascending; and these. `flows` as `first_and_last`."""
         ticks, none = self._n_receivers, np.empty(0, dtype=np.int32)
         found = [(none, none)]
-        for at in range(0, ticks, PIECE):
-            receivers = self.receivers_between(at, min(at + PIECE, ticks))
-            places = np.flatnonzero(receivers < self.n_params).astype(np.int32)
+        for at, end in pieces(0, ticks):
+            receivers = self.receivers_between(at, end)
+            into = receivers < self.n_params
+            places = np.flatnonzero(into if flows is None else into & flows(at, end)).astype(np.int32)
             found.append((places + np.int32(at + 1), receivers[places]))
-        into, rows = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        return into, rows
+        all_ticks, rows = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return all_ticks, rows
 
     @cached_property
     def contributions(self) -> Rows:
@@ -330,28 +340,37 @@ class StepProgram(Protocol):
         return {}  # filled by `ends`, a phase at a time
 
 
-PIECE = 2**18  # ticks that are looked at at once: what numpy makes on the way stays small
+PIECE = 2**17  # ticks that are looked at at once: what numpy makes on the way stays small
+NO_PIECE: tuple[int, Rows] = (-1, np.empty(0, dtype=np.int32))  # after which tick edges begin, and they
+
+
+def pieces(first: int, last: int) -> list[tuple[int, int]]:
+    """The ticks after `first` up to `last` in parts that are looked at at once: where each begins and ends."""
+    ends = [*range(first // PIECE * PIECE + PIECE, last, PIECE), last] if first < last else []
+    return list(zip([first, *ends], ends, strict=False))
 
 
 def first_and_last(
-    receivers: Callable[[int, int], Rows], ticks: int, n_rows: int, flows: Mask | None = None
+    receivers: Callable[[int, int], Rows], ticks: int, n_rows: int, flows: Callable[[int, int], Mask] | None = None
 ) -> tuple[Rows, Rows]:
     """For every row, the first and the last backward tick, counted from 1, whose receiver it is; 0 if there is none.
 
-    `receivers` as `StepProgram.receivers_between`. With `flows`, (ticks,), only of the ticks that it marks.
+    `receivers` as `StepProgram.receivers_between`. With `flows`, only of those of the same ticks that it marks.
     """
     first, last = np.zeros((2, n_rows), dtype=np.int32)
-    pieces = [(at, min(at + PIECE, ticks)) for at in range(0, ticks, PIECE)]
 
     def its(begin: int, end: int) -> tuple[Rows, Rows]:
         rows = receivers(begin, end)
         own = np.arange(begin + 1, begin + 1 + len(rows), dtype=np.int32)
-        return (rows, own) if flows is None else (rows[flows[begin:end]], own[flows[begin:end]])
+        if flows is not None:
+            marked = flows(begin, end)
+            rows, own = rows[marked], own[marked]
+        return rows, own
 
-    for piece in pieces:
+    for piece in pieces(0, ticks):
         rows, own = its(*piece)
         last[rows] = own
-    for piece in reversed(pieces):
+    for piece in reversed(pieces(0, ticks)):
         rows, own = its(*piece)
         first[rows[::-1]] = own[::-1]
     return first, last
@@ -376,6 +395,7 @@ class TapeProgram(StepProgram):
         self._document = tuple(self.inputs), tuple(self.targets), workspace.other_edges.tobytes()
         self._order = order
         self._long: LongTables | None = None  # those of the document, if it was the first one to want any
+        self._piece = NO_PIECE  # the edges that were last looked at
         self.mean: Span = recording.losses[self.n - 1]
         self.mean_rows: Rows = recording.mean_rows[self.n - 1]
 
@@ -491,13 +511,44 @@ class TapeProgram(StepProgram):
 
     @property
     def edges(self) -> Rows:
-        """The edge of the graph that each backward tick goes along, as an index into `child`; -1 - row sets a seed."""
-        return self._kept("edges", lambda: self._order.edges(self.route, self.child))
+        """The edge of the graph that each backward tick goes along, as an index into `child`; -1 - row sets a seed.
+
+        They are not kept: the route has them.
+        """
+        return self.edges_between(0, self.route.ticks)
+
+    def edges_between(self, first: int, last: int) -> Rows:
+        """Those of the ticks after `first` up to `last`."""
+        begin = first // PIECE * PIECE
+        if last > begin + PIECE:
+            return self._order.edges(self.route, self.child, first, last)
+        if self._piece[0] != begin:
+            self._piece = NO_PIECE  # before there is another one
+            self._piece = begin, self._order.edges(self.route, self.child, begin, min(begin + PIECE, self.route.ticks))
+        return self._piece[1][first - begin : last - begin]
+
+    def edge_of(self, tick: int) -> int:
+        """The one of a backward tick, counted from 1."""
+        return int(self.edges_between(tick - 1, tick)[0])
 
     @property
     def touched(self) -> tuple[Rows, Rows]:
         """For every row, the first and the last backward tick that adds to its gradient; 0 if none does."""
         return self._kept("touched", lambda: first_and_last(self.receivers_between, self.route.ticks, self.n_rows))
+
+    def touched_flowing(self, overrides: Overrides | None) -> tuple[Rows, Rows]:
+        """As `touched`, of those ticks alone that hand something on: not those of what the overrides switch off."""
+        if overrides is None or not overrides.cuts_any:
+            return self.touched
+        if "touched" not in self.found:
+            flows = self._flows(overrides)
+            self.found["touched"] = first_and_last(self.receivers_between, self.route.ticks, self.n_rows, flows)
+        its: tuple[Rows, Rows] = self.found["touched"]
+        return its
+
+    def _flows(self, overrides: Overrides) -> Callable[[int, int], Mask]:
+        """Says along which edges gradients flow, of those of the ticks after a first one up to a last one."""
+        return lambda first, last: overrides.flows(self.edges_between(first, last))
 
     @property
     def _ticks_into_parameters(self) -> tuple[Rows, Rows]:
@@ -512,7 +563,7 @@ class TapeProgram(StepProgram):
     @property
     def receivers(self) -> Rows:
         """The row whose gradient each backward tick adds to. They are not kept: the graph and `edges` have them."""
-        return self.receivers_between(0, len(self.edges))
+        return self.receivers_between(0, self.route.ticks)
 
     @property
     def _n_receivers(self) -> int:
@@ -520,16 +571,16 @@ class TapeProgram(StepProgram):
 
     def receivers_between(self, first: int, last: int) -> Rows:
         """Those of the ticks after `first` up to `last`."""
-        edges = self.edges[first:last]
+        edges = self.edges_between(first, last)
         return np.where(edges >= 0, self.child[edges], -1 - edges)
 
     def ticks_into(self, row: int) -> list[int]:
         """The backward ticks, counted from 1, that add to the gradient of a row, in order; the seed is not one."""
-        return [tick for tick in super().ticks_into(row) if self.edges[tick - 1] >= 0]
+        return [tick for tick in super().ticks_into(row) if self.edge_of(tick) >= 0]
 
     def source_of(self, tick: int) -> int | None:
         """The row that hands its gradient on at a backward tick."""
-        edge = int(self.edges[tick - 1])
+        edge = self.edge_of(tick)
         return None if edge < 0 else edge >> 1
 
     def children(self, row: int) -> list[int]:
@@ -547,11 +598,14 @@ class TapeProgram(StepProgram):
         """(matrices, positions): the first backward tick at which a position adds to a matrix's gradient, 0 if none."""
         return self.contributions_of(*self._into_parameters())
 
-    def contributions_flowing(self, flows: Mask) -> Rows:
-        """As `contributions`, of those ticks alone that `flows`, (ticks,), marks."""
-        ticks, rows = self._into_parameters()
-        marked = flows[ticks - 1]
-        return self.contributions_of(ticks[marked], rows[marked])
+    def contributions_flowing(self, overrides: Overrides | None) -> Rows:
+        """As `contributions`, of those ticks alone that hand something on, as in `touched_flowing`."""
+        if overrides is None or not overrides.cuts_any:
+            return self.contributions
+        if "contributions" not in self.found:
+            self.found["contributions"] = self.contributions_of(*self._into_parameters(self._flows(overrides)))
+        its: Rows = self.found["contributions"]
+        return its
 
     def contributions_of(self, ticks: Rows, receivers: Rows) -> Rows:
         """As `contributions`, of some of the ticks alone, ascending, that add to these parameters."""
@@ -562,7 +616,8 @@ class TapeProgram(StepProgram):
             piece = slice(max(0, end - PIECE), end)
             its = ticks[piece][::-1]
             matrix = np.searchsorted(matrices, receivers[piece][::-1], side="right") - 1
-            pos = np.searchsorted(positions, self.edges[its - 1] >> 1, side="right") - 1
+            edges = self.edges_between(int(its[-1]) - 1, int(its[0]))[its - its[-1]]
+            pos = np.searchsorted(positions, edges >> 1, side="right") - 1
             first[matrix, pos] = its  # the last one that is written is the first tick
         return first
 

@@ -19,7 +19,7 @@ from engine.immutable import immutable_by_identity
 from engine.language.say import say
 from engine.model.config import Config
 from engine.model.recording import Floats, Workspace
-from engine.timeline.events import Event, Moment, Phase, StepProgram, TapeProgram, first_and_last
+from engine.timeline.events import Event, Moment, Phase, StepProgram, TapeProgram, pieces
 from engine.timeline.explainer import Explainer, SourceLine
 from engine.timeline.history import History, Norms, matrix_norms, whole_norm
 from engine.timeline.keyframes import Keyframe
@@ -439,20 +439,12 @@ class TapeView(View):
         return super().arrived(rows) & self.live(rows)
 
     def _contributions(self) -> Rows:
-        overrides = self.workspace.overrides
-        flows = None if overrides is None else overrides.flows(self.program.edges)
-        if flows is None or flows.all():
-            return self.program.contributions
-        return self.program.contributions_flowing(flows)
+        return self.program.contributions_flowing(self.workspace.overrides)
 
-    @cached_property
+    @property
     def _touched(self) -> tuple[Rows, Rows]:
         """As `StepProgram.touched`, but only of ticks that hand something on: not those of what is switched off."""
-        program, overrides = self.program, self.workspace.overrides
-        flows = None if overrides is None else overrides.flows(program.edges)
-        if flows is None or flows.all():
-            return program.touched
-        return first_and_last(program.receivers_between, len(flows), program.n_rows, flows)
+        return self.program.touched_flowing(self.workspace.overrides)
 
     def contributed(self, event: Event, rows: Rows) -> Reading:
         """What a forward event's products have added so far to these gradients: the other factor times the gradient."""
@@ -460,9 +452,9 @@ class TapeView(View):
         first, last = program.row_of(event.first), program.row_of(event.last - 1)
         received, _ = self._touched
         ticks = received[first : last + 1]  # of what is made here: nothing is handed on before
-        edges = program.edges[int(ticks[ticks > 0].min(initial=NEVER)) : self.backward_ticks]
-        user = edges >> 1
-        own = edges[(user >= first) & (user <= last)]
+        start = int(ticks[ticks > 0].min(initial=self.backward_ticks))
+        found = (program.edges_between(*piece) for piece in pieces(start, self.backward_ticks))
+        own = np.concatenate([np.empty(0, np.int32), *(e[(e >= 2 * first) & (e <= 2 * last + 1)] for e in found)])
         own = own[r.op[own >> 1] == MUL]
         values, known = np.zeros(len(r)), np.zeros(len(r), dtype=np.bool_)
         values[program.child[own]] = self.passed(program.child[own ^ 1]) * self.workspace.grad[own >> 1]

@@ -108,7 +108,7 @@ class Scalar:
     def _ticks(self, program: StepProgram, phase: Phase, rows: Rows) -> Rows:
         """The ticks of a phase that do something to it."""
         if phase is Phase.BACKWARD:
-            return np.asarray(np.flatnonzero(np.isin(program.receivers, rows)) + 1)
+            return program.ticks_into_any(rows)
         if phase is Phase.UPDATE:
             return rows + 1 if self.parameter else rows[:0]
         made = [] if self.parameter else [program.tick_of(row) for row in rows.tolist()]

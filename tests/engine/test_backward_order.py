@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -11,12 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from engine import Config, Moment, NumericFault, Session
-from engine.autograd.jit import loops, plain_loops
+from engine import Config, Moment, NumericFault, Phase, Session
+from engine.autograd.jit import Kernels, loops, plain_loops
 from engine.autograd.kernels import LEAF, NEG_MAX
 from engine.autograd.tape import Tape
 from engine.model.backward_order import GradientOrder, Route
-from engine.timeline.events import StepProgram
+from engine.timeline.events import StepProgram, pieces
 from tests.engine.test_plain_oracle import configurations, documents
 from tests.support.changed_model import Change
 from tests.support.float_bits import DOCS, tiny
@@ -62,6 +63,21 @@ def test_the_order_is_that_of_a_depth_first_search(config: dict[str, Any], docs:
             break
 
 
+@pytest.mark.parametrize("kind", [loops, plain_loops])
+def test_edges_that_are_unfolded_in_parts_are_those_of_the_whole(kind: Callable[[], Kernels], monkeypatch: Any) -> None:
+    session = Session(tiny(n_layer=2), DOCS, kernels=kind())
+    program = session.program
+    whole, ticks = naive_edges(program), program.ticks(Phase.BACKWARD)
+    whole = [-1 - program.loss_row, *whole]
+    monkeypatch.setattr("engine.timeline.events.PIECE", 50)
+    assert [each for part in pieces(0, ticks) for each in program.edges_between(*part).tolist()] == whole
+    for first in (*range(0, 130), ticks - 3, ticks):
+        for last in range(first, min(first + 120, ticks + 1), 7):
+            assert program.edges_between(first, last).tolist() == whole[first:last]
+            assert [end for _, end in pieces(first, last)][-1:] == [last][: last - first]
+    assert [program.edge_of(tick) for tick in range(1, ticks + 1)] == whole
+
+
 def test_the_order_is_right_when_few_parts_are_cached(monkeypatch: Any) -> None:
     monkeypatch.setattr("engine.model.backward_order.MOST_CACHED", 50)
     session = Session(tiny(n_layer=2), DOCS)
@@ -97,13 +113,13 @@ def test_a_copy_made_in_the_midst_of_a_piece_is_whole(monkeypatch: Any) -> None:
     threads: list[threading.Thread] = []
     monkeypatch.setattr(GradientOrder, "_append", append)
     route = order.route(session.program.targets)  # not those of the program, which may have been found by another run
-    expected = order.edges(route, session.program.child).tolist()
+    expected = order.edges(route, session.program.child, 0, route.ticks).tolist()
     for thread in threads:
         thread.join()
     assert len(copies) == len(threads) > 10
     for copied in copies:
         route = copied.route(session.program.targets)
-        assert copied.edges(route, session.program.child).tolist() == expected
+        assert copied.edges(route, session.program.child, 0, route.ticks).tolist() == expected
 
 
 def test_a_copy_shares_the_steps_until_it_has_more() -> None:

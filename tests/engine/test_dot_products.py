@@ -41,7 +41,7 @@ def check_phases(session: Session) -> None:
         w.data[computed], w.grad[:] = -7.0, 0.0  # so that a row that is not written again would differ
         fault = w.forward(*ranges) if keep is None else w.forward_whole(program.n, keep)
         if fault == FINE and keep is None:
-            w.backward(program.edges, 0, len(program.edges))
+            w.backward(program.edges)
         elif fault == FINE:
             go_back(session, way, bool(keep))
         found.append((fault, w.data.copy(), w.grad.copy()))
@@ -130,7 +130,7 @@ def test_a_softmax_takes_one_power_of_its_total_in_each_phase(
     monkeypatch.setattr(kernels, "power", lambda x, y: powers.append(y) or x**y)
     if keep is None:
         w.forward(*program.ranges_between(0, program.ticks(Phase.FORWARD)))
-        w.backward(program.edges, 0, len(program.edges))
+        w.backward(program.edges)
     else:
         w.forward_whole(program.n, keep)
         go_back(session, program.route, keep)

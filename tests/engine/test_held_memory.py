@@ -47,7 +47,7 @@ def test_a_program_holds_nothing_long_once_its_run_stands_in_another_step() -> N
     session.seek(Moment(2, Phase.BACKWARD, 7))
     program = session.program
     program.events(Phase.BACKWARD)
-    held = [weakref.ref(array) for array in (program.edges, *program.touched)]
+    held = [weakref.ref(array) for array in program.touched]
     session.seek(Moment(3))
     assert [ref() for ref in held] == [None] * len(held)
     assert program.child is session.workspace.child
@@ -56,10 +56,10 @@ def test_a_program_holds_nothing_long_once_its_run_stands_in_another_step() -> N
 def test_moving_a_copy_takes_nothing_from_the_program_of_the_run() -> None:
     session = Session(tiny(), DOCS)
     session.seek(Moment(2, Phase.BACKWARD, 7))
-    edges = session.program.edges
+    touched = session.program.touched
     session.replay_copy().seek(Moment(5))
     session.step_copy().seek(Moment(2, Phase.UPDATE, 1))
-    assert session.program.edges is edges
+    assert session.program.touched is touched
 
 
 def test_programs_of_one_document_share_what_is_long() -> None:
@@ -70,16 +70,15 @@ def test_programs_of_one_document_share_what_is_long() -> None:
     other = session.replay_copy()
     other.seek(Moment(1, Phase.BACKWARD, 7))
     assert same.program.doc == session.program.doc != other.program.doc
-    for name in ("edges", "touched"):
-        assert getattr(same.program, name) is getattr(session.program, name)
-    assert other.program.touched[0].tolist() != session.program.touched[0].tolist()
-    edges, before = weakref.ref(session.program.edges), session.program.edges.tolist()
+    assert session.program.touched is same.program.touched
+    first, before = weakref.ref(session.program.touched[0]), session.program.touched[0].tolist()
+    assert other.program.touched[0].tolist() != before
     session.seek(Moment(3))
-    assert edges() is None  # the first one held them
-    assert same.program.edges.tolist() == before
-    edges = weakref.ref(same.program.edges)
+    assert first() is None  # the first one held them
+    assert same.program.touched[0].tolist() == before
+    first = weakref.ref(same.program.touched[0])
     same.seek(Moment(3))
-    assert edges() is None
+    assert first() is None
 
 
 @pytest.mark.parametrize("phase", PHASES)
