@@ -465,7 +465,7 @@ class ScriptProgram(StepProgram):
 
     @cached_property
     def _backward(self) -> list[Event]:
-        _, last = self.touched
+        last = self.last_ticks
         made = [*self._forward, *self._of_parameters(Phase.BACKWARD)]
         whole = sorted((int(last[event.rows].max(initial=0)), i, event) for i, event in enumerate(made))
         events: list[Event] = []

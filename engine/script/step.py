@@ -41,7 +41,8 @@ class RecordedStep:
         for phase in Phase:
             program.events(phase)
         self.gradients.prepare()
-        program.users, program.touched, program.contributions, self.norms, self.updates.quantities  # noqa: B018
+        program.users, program.first_ticks, program.last_ticks, program.contributions  # noqa: B018
+        self.norms, self.updates.quantities  # noqa: B018
 
     @property
     def nbytes(self) -> int:

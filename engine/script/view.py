@@ -170,7 +170,7 @@ class ScriptView(View):
 
     def live(self, rows: Rows) -> Mask:
         """Where gradients flow to: parameters, what is computed, and plain numbers that the script gives a gradient."""
-        first, _ = self._touched
+        first = self._first_ticks
         return np.asarray((rows < self.program.n_params) | self.program.computed[rows] | (first[rows] > 0))
 
     def grad(self, rows: Rows) -> Reading:

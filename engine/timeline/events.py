@@ -242,17 +242,21 @@ class StepProgram(Protocol):
         return [int(rows.flat[0]) for _, rows in parameters], parameters
 
     @cached_property
-    def touched(self) -> tuple[Rows, Rows]:
-        """For every row, the first and the last backward tick that adds to its gradient; 0 if none does."""
-        return first_and_last(self.receivers_between, self._n_receivers, self.n_rows)
+    def first_ticks(self) -> Rows:
+        """For every row, the first backward tick that adds to its gradient; 0 if none does."""
+        return first_ticks(self.receivers_between, self._n_receivers, self.n_rows)
+
+    @cached_property
+    def last_ticks(self) -> Rows:
+        """As `first_ticks`, the last one."""
+        return last_ticks(self.receivers_between, self._n_receivers, self.n_rows)
 
     def ticks_into(self, row: int) -> list[int]:
         """The backward ticks, counted from 1, that add to the gradient of a row, in order."""
         if row < self.n_params:
-            ticks, rows = self._ticks_into_parameters
-            begin, end = np.searchsorted(rows, np.array([row, row + 1], dtype=np.int32))
-            return ticks[begin:end].tolist()  # type: ignore[no-any-return]
-        first, last = (int(ticks[row]) for ticks in self.touched)
+            ticks, starts = self._ticks_into_parameters
+            return ticks[starts[row] : starts[row + 1]].tolist()  # type: ignore[no-any-return]
+        first, last = int(self.first_ticks[row]), int(self.last_ticks[row])
         if not first:
             return []
         # A number of another type would copy the rows.
@@ -270,16 +274,17 @@ class StepProgram(Protocol):
 
     @cached_property
     def _ticks_into_parameters(self) -> tuple[Rows, Rows]:
-        """The backward ticks that add to gradients of parameters, sorted by these; and the parameters."""
+        """The backward ticks that add to gradients of parameters, sorted by these; and where those of each begin."""
         return self._find_ticks_into_parameters()
 
     def _find_ticks_into_parameters(self) -> tuple[Rows, Rows]:
         ticks, rows = self._into_parameters()
-        order = np.argsort(rows, kind="stable")
-        return ticks[order], rows[order]
+        starts = np.zeros(self.n_params + 1, dtype=np.int32)
+        np.cumsum(np.bincount(rows, minlength=self.n_params), out=starts[1:])
+        return ticks[np.argsort(rows, kind="stable")], starts
 
-    def _into_parameters(self, flows: Callable[[int, int], Mask] | None = None) -> tuple[Rows, Rows]:
-        """The backward ticks that add to gradients of parameters, ascending; and these. `flows` as `first_and_last`."""
+    def _into_parameters(self, flows: Flows | None = None) -> tuple[Rows, Rows]:
+        """The backward ticks that add to gradients of parameters, ascending; and these. `flows` as in `first_ticks`."""
         ticks, none = self._n_receivers, np.empty(0, dtype=np.int32)
         found = [(none, none)]
         for at, end in pieces(0, ticks):
@@ -350,30 +355,37 @@ def pieces(first: int, last: int) -> list[tuple[int, int]]:
     return list(zip([first, *ends], ends, strict=False))
 
 
-def first_and_last(
-    receivers: Callable[[int, int], Rows], ticks: int, n_rows: int, flows: Callable[[int, int], Mask] | None = None
-) -> tuple[Rows, Rows]:
-    """For every row, the first and the last backward tick, counted from 1, whose receiver it is; 0 if there is none.
+Receivers = Callable[[int, int], Rows]
+"""What the ticks of the backward phase after a first one up to a last one add to."""
+Flows = Callable[[int, int], Mask]
+"""Which of these ticks hand something on."""
 
-    `receivers` as `StepProgram.receivers_between`. With `flows`, only of those of the same ticks that it marks.
-    """
-    first, last = np.zeros((2, n_rows), dtype=np.int32)
 
-    def its(begin: int, end: int) -> tuple[Rows, Rows]:
-        rows = receivers(begin, end)
-        own = np.arange(begin + 1, begin + 1 + len(rows), dtype=np.int32)
-        if flows is not None:
-            marked = flows(begin, end)
-            rows, own = rows[marked], own[marked]
-        return rows, own
-
-    for piece in pieces(0, ticks):
-        rows, own = its(*piece)
-        last[rows] = own
+def first_ticks(receivers: Receivers, ticks: int, n_rows: int, flows: Flows | None = None) -> Rows:
+    """For every row the first of the backward ticks, counted from 1, that add to its gradient; 0 if there is none."""
+    first = np.zeros(n_rows, dtype=np.int32)
     for piece in reversed(pieces(0, ticks)):
-        rows, own = its(*piece)
+        rows, own = _flowing(receivers, flows, *piece)
         first[rows[::-1]] = own[::-1]
-    return first, last
+    return first
+
+
+def last_ticks(receivers: Receivers, ticks: int, n_rows: int, flows: Flows | None = None) -> Rows:
+    """As `first_ticks`, the last ones."""
+    last = np.zeros(n_rows, dtype=np.int32)
+    for piece in pieces(0, ticks):
+        rows, own = _flowing(receivers, flows, *piece)
+        last[rows] = own
+    return last
+
+
+def _flowing(receivers: Receivers, flows: Flows | None, first: int, last: int) -> tuple[Rows, Rows]:
+    """What the ticks of a piece add to, and these ticks."""
+    rows, own = receivers(first, last), np.arange(first + 1, last + 1, dtype=np.int32)
+    if flows is None:
+        return rows, own
+    marked = flows(first, last)
+    return rows[marked], own[marked]
 
 
 class TapeProgram(StepProgram):
@@ -532,23 +544,36 @@ class TapeProgram(StepProgram):
         return int(self.edges_between(tick - 1, tick)[0])
 
     @property
-    def touched(self) -> tuple[Rows, Rows]:
-        """For every row, the first and the last backward tick that adds to its gradient; 0 if none does."""
-        return self._kept("touched", lambda: first_and_last(self.receivers_between, self.route.ticks, self.n_rows))
+    def _ways(self) -> tuple[Receivers, int, int]:
+        return self.receivers_between, self.route.ticks, self.n_rows
 
-    def touched_flowing(self, overrides: Overrides | None) -> tuple[Rows, Rows]:
-        """As `touched`, of those ticks alone that hand something on: not those of what the overrides switch off."""
+    @property
+    def first_ticks(self) -> Rows:
+        """For every row, the first backward tick that adds to its gradient; 0 if none does."""
+        return self._kept("first_ticks", lambda: first_ticks(*self._ways))
+
+    @property
+    def last_ticks(self) -> Rows:
+        """As `first_ticks`, the last one."""
+        return self._kept("last_ticks", lambda: last_ticks(*self._ways))
+
+    def first_flowing(self, overrides: Overrides | None) -> Rows:
+        """As `first_ticks`, of those alone that hand something on: not those of what the overrides switch off."""
+        return self._found_flowing("first_ticks", overrides, lambda flows: first_ticks(*self._ways, flows))
+
+    def last_flowing(self, overrides: Overrides | None) -> Rows:
+        """As `last_ticks`, likewise."""
+        return self._found_flowing("last_ticks", overrides, lambda flows: last_ticks(*self._ways, flows))
+
+    def _found_flowing(self, name: str, overrides: Overrides | None, find: Callable[[Flows], Rows]) -> Rows:
+        """What is found along the edges along which gradients flow; where that is all of them, as it has this name."""
         if overrides is None or not overrides.cuts_any:
-            return self.touched
-        if "touched" not in self.found:
-            flows = self._flows(overrides)
-            self.found["touched"] = first_and_last(self.receivers_between, self.route.ticks, self.n_rows, flows)
-        its: tuple[Rows, Rows] = self.found["touched"]
+            own: Rows = getattr(self, name)
+            return own
+        if name not in self.found:
+            self.found[name] = find(lambda first, last: overrides.flows(self.edges_between(first, last)))
+        its: Rows = self.found[name]
         return its
-
-    def _flows(self, overrides: Overrides) -> Callable[[int, int], Mask]:
-        """Says along which edges gradients flow, of those of the ticks after a first one up to a last one."""
-        return lambda first, last: overrides.flows(self.edges_between(first, last))
 
     @property
     def _ticks_into_parameters(self) -> tuple[Rows, Rows]:
@@ -599,13 +624,12 @@ class TapeProgram(StepProgram):
         return self.contributions_of(*self._into_parameters())
 
     def contributions_flowing(self, overrides: Overrides | None) -> Rows:
-        """As `contributions`, of those ticks alone that hand something on, as in `touched_flowing`."""
-        if overrides is None or not overrides.cuts_any:
-            return self.contributions
-        if "contributions" not in self.found:
-            self.found["contributions"] = self.contributions_of(*self._into_parameters(self._flows(overrides)))
-        its: Rows = self.found["contributions"]
-        return its
+        """As `contributions`, of those ticks alone that hand something on."""
+
+        def find(flows: Flows) -> Rows:
+            return self.contributions_of(*self._into_parameters(flows))
+
+        return self._found_flowing("contributions", overrides, find)
 
     def contributions_of(self, ticks: Rows, receivers: Rows) -> Rows:
         """As `contributions`, of some of the ticks alone, ascending, that add to these parameters."""
@@ -638,7 +662,7 @@ class TapeProgram(StepProgram):
 
     @cached_property
     def _backward(self) -> list[Event]:
-        _, last = self.touched
+        last = self.last_ticks
         made = [*self._forward, *self._update]
         whole = sorted((int(last[event.rows].max()), event.index, event) for event in made)
         ends = [end for end, _, _ in whole]

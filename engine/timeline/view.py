@@ -183,17 +183,17 @@ class View(Protocol):
 
         Such are the row of a token that the document does not hold, and the probability of one that did not come.
         """
-        first, _ = self._touched
+        first = self._first_ticks
         return np.asarray((first[rows] == 0) & self.live(rows))
 
     def arrived(self, rows: Rows) -> Mask:
         """Where something has been added to the gradient so far, if it was only a 0."""
-        first, _ = self._touched
+        first = self._first_ticks
         return np.asarray((first[rows] > 0) & (first[rows] <= self.backward_ticks))
 
     def complete(self, rows: Rows) -> Mask:
         """Where nothing more will be added to the gradient in this step; nowhere in the forward phase."""
-        _, last = self._touched
+        last = self._last_ticks
         if self.moment.phase is Phase.FORWARD:
             return np.zeros(rows.shape, dtype=np.bool_)
         return np.asarray((last[rows] <= self.backward_ticks) & self.used(rows))
@@ -226,8 +226,14 @@ class View(Protocol):
         return self.program.contributions
 
     @property
-    def _touched(self) -> tuple[Rows, Rows]:
-        return self.program.touched
+    def _first_ticks(self) -> Rows:
+        """As `StepProgram.first_ticks`, but only of ticks that hand something on: not those of what is switched off."""
+        return self.program.first_ticks
+
+    @property
+    def _last_ticks(self) -> Rows:
+        """As `StepProgram.last_ticks`, likewise."""
+        return self.program.last_ticks
 
     @property
     def backward_ticks(self) -> int:
@@ -442,16 +448,18 @@ class TapeView(View):
         return self.program.contributions_flowing(self.workspace.overrides)
 
     @property
-    def _touched(self) -> tuple[Rows, Rows]:
-        """As `StepProgram.touched`, but only of ticks that hand something on: not those of what is switched off."""
-        return self.program.touched_flowing(self.workspace.overrides)
+    def _first_ticks(self) -> Rows:
+        return self.program.first_flowing(self.workspace.overrides)
+
+    @property
+    def _last_ticks(self) -> Rows:
+        return self.program.last_flowing(self.workspace.overrides)
 
     def contributed(self, event: Event, rows: Rows) -> Reading:
         """What a forward event's products have added so far to these gradients: the other factor times the gradient."""
         program, r = self.program, self.recording
         first, last = program.row_of(event.first), program.row_of(event.last - 1)
-        received, _ = self._touched
-        ticks = received[first : last + 1]  # of what is made here: nothing is handed on before
+        ticks = self._first_ticks[first : last + 1]  # of what is made here: nothing is handed on before
         start = int(ticks[ticks > 0].min(initial=self.backward_ticks))
         found = (program.edges_between(*piece) for piece in pieces(start, self.backward_ticks))
         own = np.concatenate([np.empty(0, np.int32), *(e[(e >= 2 * first) & (e <= 2 * last + 1)] for e in found)])
