@@ -233,41 +233,55 @@ def add_segment(out: Any, count: int, first: int, last: int, shift: int) -> int:
     return count + 1
 
 
-def unfold(child: Any, edges: Any, terms: Any, segments: Any, first: int, last: int, out: Any) -> int:
-    """Write the edges of these segments to `out`, one by one, as `kernels.backward` takes them.
-
-    All of a step are written; it begins with the step of the edge after `first`, and ends with that of the one before
-    `last`. Returns how many edges come before.
+def split(child: Any, edges: Any, terms: Any, segments: Any, most: int, out: Any, starts: Any) -> int:
+    """Write these segments to `out`, those of more than `most` steps in parts, and to `starts` how many edges, one by
+    one, come before each, and how many there are. Returns how many parts there are.
     """
-    at = begun = 0
+    count = at = 0
     for segment in range(len(segments)):
         for k in range(segments[segment, 0], segments[segment, 1]):
-            edge = edges[k] + segments[segment, 2]
-            count = 1
-            if terms[k] > 0:
-                lowest = (
-                    edge - 4 * terms[k] + 4
-                )  # below the first sum of a dot product there is nothing but its product
-                count = 4 * terms[k] - (child[lowest] == (lowest >> 1) - 1)
-            if at + count <= first:
-                at += count
-                begun = at
-                continue
+            if (k - segments[segment, 0]) % most == 0:
+                out[count, 0] = k
+                out[count, 2] = segments[segment, 2]
+                starts[count] = at
+                count += 1
+            out[count - 1, 1] = k + 1
             if terms[k] == 0:
-                out[at - begun] = edge
+                at += 1
+            else:
+                lowest = edges[k] + segments[segment, 2] - 4 * terms[k] + 4
+                at += 4 * terms[k]
+                if (
+                    child[lowest] == (lowest >> 1) - 1
+                ):  # below the first sum of a dot product is nothing but its product
+                    at -= 1
+    starts[count] = at
+    return count
+
+
+def unfold(child: Any, edges: Any, terms: Any, segments: Any, most: int, out: Any) -> None:
+    """Write the edges of these segments to `out`, one by one, as `kernels.backward` takes them.
+
+    It ends with the step after which there are `most` of them at least.
+    """
+    at = 0
+    for segment in range(len(segments)):
+        for k in range(segments[segment, 0], segments[segment, 1]):
+            if at >= most:
+                return
+            edge = edges[k] + segments[segment, 2]
+            if terms[k] == 0:
+                out[at] = edge
                 at += 1
             for added in range(edge, edge - 4 * terms[k], -4):  # the first edge of each running sum
-                out[at - begun] = added
+                out[at] = added
                 at += 1
                 if child[added] != (added >> 1) - 1:
-                    out[at - begun] = added + 1
+                    out[at] = added + 1
                     at += 1
-                out[at - begun] = added - 2
-                out[at - begun + 1] = added - 1
+                out[at] = added - 2
+                out[at + 1] = added - 1
                 at += 2
-            if at >= last:
-                return begun
-    return begun
 
 
 def patch(

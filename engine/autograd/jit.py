@@ -46,7 +46,8 @@ class Kernels:
     route: Callable[..., int]
     grouped_route: Callable[..., int]
     keeps_sums: Callable[..., bool]
-    unfold: Callable[..., int]
+    split: Callable[..., int]
+    unfold: Callable[..., None]
     patch: Callable[..., None]
     powers_agree: Callable[..., int]
     compiled: bool

@@ -25,6 +25,7 @@ from engine.language.say import say
 from engine.model.recording import Recording, Span
 
 UPPER, LOWER = 0, 1  # the parts of a position
+PART = 64  # steps that are gone through at most to find one edge
 MOST_CACHED = 2**21  # steps of upper parts kept; with a large alphabet they are made anew
 
 
@@ -41,6 +42,26 @@ class Route:
     ticks: int
 
 
+class Edges:
+    """The edges of a route one by one, as `kernels.backward` takes them: indices into `child`. None of them is kept."""
+
+    def __init__(self, route: Route, child: Rows, loops: Kernels) -> None:
+        self._route, self._child, self._loops = route, child, loops
+        steps = route.segments[:, 1] - route.segments[:, 0]
+        parts = np.empty((int((-(-steps // PART)).sum()), 3), dtype=np.int32)
+        starts = np.empty(len(parts) + 1, dtype=np.int32)
+        loops.split(child, route.edges, route.terms, route.segments, PART, parts, starts)
+        self._parts, self._starts = parts, starts
+
+    def between(self, first: int, last: int) -> Rows:
+        """Those from the one after `first` up to `last`."""
+        begin, end = self._starts.searchsorted(np.array([first, last], dtype=np.int32), side="right").tolist()
+        start, parts = int(self._starts[begin - 1]), self._parts[begin - 1 : end]
+        out = np.empty(int(self._starts[min(end, len(self._parts))]) - start, dtype=np.int32)
+        self._loops.unfold(self._child, self._route.edges, self._route.terms, parts, last - start, out)
+        return out[first - start : last - start]
+
+
 class GradientOrder:
     """Says, for the targets of a document, how the chain rule goes through its graph in the original's order."""
 
@@ -49,7 +70,6 @@ class GradientOrder:
         self._lock = threading.Lock()  # `beside` may be called in another thread than the rest
         block_size, width, vocab_size = recording.config.block_size, len(self._residual(0)), recording.vocab_size
         self._turn = np.zeros(len(recording), dtype=np.int8)
-        self._room = 2 * 4 * int(recording.dots.terms.max(initial=1))  # for the rest of two steps, four edges a term
         self._shifts = np.array([2 * (self._top(p) - self._top(0)) for p in range(block_size)], dtype=np.int32)
         segments_a_position = 2 * width + 2
         self._segments = np.empty((block_size * segments_a_position + 1, 3), dtype=np.int32)
@@ -123,11 +143,9 @@ class GradientOrder:
                 return Route(self._steps[0], self._steps[1], self._segments[:count].copy(), ticks)
         return self.route(targets)
 
-    def edges(self, route: Route, child: Rows, first: int, last: int) -> Rows:
-        """Those of a route, one by one, from the one after `first` up to `last`, as `kernels.backward` takes them."""
-        out = np.empty(last - first + self._room, dtype=np.int32)
-        begun = self._loops.unfold(child, route.edges, route.terms, route.segments, first, last, out)
-        return out[first - begun : last - begun]
+    def edges(self, route: Route, child: Rows) -> Edges:
+        """The edges of a route in the graph of a document."""
+        return Edges(route, child, self._loops)
 
     def _append(self, steps: Rows) -> tuple[int, int]:
         """Keep these steps; says where they begin and end. Routes hold the array that they were made for."""

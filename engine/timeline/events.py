@@ -21,7 +21,7 @@ from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX, POW
 from engine.autograd.overrides import Overrides
 from engine.autograd.tape import Rows, Tensor
 from engine.immutable import immutable, immutable_by_identity
-from engine.model.backward_order import GradientOrder, Route
+from engine.model.backward_order import Edges, GradientOrder, Route
 from engine.model.recording import Floats, LongTables, Span, Workspace
 from engine.model.tensors import PARAMETER, TensorSpec
 from engine.model.tokenizer import Tokenizer
@@ -346,13 +346,11 @@ class StepProgram(Protocol):
 
 
 PIECE = 2**17  # ticks that are looked at at once: what numpy makes on the way stays small
-NO_PIECE: tuple[int, Rows] = (-1, np.empty(0, dtype=np.int32))  # after which tick edges begin, and they
 
 
 def pieces(first: int, last: int) -> list[tuple[int, int]]:
     """The ticks after `first` up to `last` in parts that are looked at at once: where each begins and ends."""
-    ends = [*range(first // PIECE * PIECE + PIECE, last, PIECE), last] if first < last else []
-    return list(zip([first, *ends], ends, strict=False))
+    return [(at, min(at + PIECE, last)) for at in range(first, last, PIECE)]
 
 
 Receivers = Callable[[int, int], Rows]
@@ -407,7 +405,6 @@ class TapeProgram(StepProgram):
         self._document = tuple(self.inputs), tuple(self.targets), workspace.other_edges.tobytes()
         self._order = order
         self._long: LongTables | None = None  # those of the document, if it was the first one to want any
-        self._piece = NO_PIECE  # the edges that were last looked at
         self.mean: Span = recording.losses[self.n - 1]
         self.mean_rows: Rows = recording.mean_rows[self.n - 1]
 
@@ -531,13 +528,11 @@ class TapeProgram(StepProgram):
 
     def edges_between(self, first: int, last: int) -> Rows:
         """Those of the ticks after `first` up to `last`."""
-        begin = first // PIECE * PIECE
-        if last > begin + PIECE:
-            return self._order.edges(self.route, self.child, first, last)
-        if self._piece[0] != begin:
-            self._piece = NO_PIECE  # before there is another one
-            self._piece = begin, self._order.edges(self.route, self.child, begin, min(begin + PIECE, self.route.ticks))
-        return self._piece[1][first - begin : last - begin]
+        return self._edges.between(first, last)
+
+    @cached_property
+    def _edges(self) -> Edges:
+        return self._order.edges(self.route, self.child)
 
     def edge_of(self, tick: int) -> int:
         """The one of a backward tick, counted from 1."""
@@ -600,8 +595,8 @@ class TapeProgram(StepProgram):
         return np.where(edges >= 0, self.child[edges], -1 - edges)
 
     def ticks_into(self, row: int) -> list[int]:
-        """The backward ticks, counted from 1, that add to the gradient of a row, in order; the seed is not one."""
-        return [tick for tick in super().ticks_into(row) if self.edge_of(tick) >= 0]
+        """The backward ticks that add to the gradient of a row, in order; the first one sets the seed, and is none."""
+        return [tick for tick in super().ticks_into(row) if tick > 1]
 
     def source_of(self, tick: int) -> int | None:
         """The row that hands its gradient on at a backward tick."""

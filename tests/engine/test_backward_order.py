@@ -64,18 +64,24 @@ def test_the_order_is_that_of_a_depth_first_search(config: dict[str, Any], docs:
 
 
 @pytest.mark.parametrize("kind", [loops, plain_loops])
-def test_edges_that_are_unfolded_in_parts_are_those_of_the_whole(kind: Callable[[], Kernels], monkeypatch: Any) -> None:
+@pytest.mark.parametrize("part", [1, 7, 10**6])
+def test_edges_that_are_unfolded_in_parts_are_those_of_the_whole(
+    kind: Callable[[], Kernels], part: int, monkeypatch: Any
+) -> None:
     session = Session(tiny(n_layer=2), DOCS, kernels=kind())
     program = session.program
     whole, ticks = naive_edges(program), program.ticks(Phase.BACKWARD)
     whole = [-1 - program.loss_row, *whole]
     monkeypatch.setattr("engine.timeline.events.PIECE", 50)
+    monkeypatch.setattr("engine.model.backward_order.PART", part)
     assert [each for part in pieces(0, ticks) for each in program.edges_between(*part).tolist()] == whole
     for first in (*range(0, 130), ticks - 3, ticks):
         for last in range(first, min(first + 120, ticks + 1), 7):
             assert program.edges_between(first, last).tolist() == whole[first:last]
             assert [end for _, end in pieces(first, last)][-1:] == [last][: last - first]
     assert [program.edge_of(tick) for tick in range(1, ticks + 1)] == whole
+    lengths = program._edges._parts[:, 1] - program._edges._parts[:, 0]
+    assert 0 < lengths.min() <= lengths.max() <= part  # no more is gone through for one of them
 
 
 def test_the_order_is_right_when_few_parts_are_cached(monkeypatch: Any) -> None:
@@ -113,13 +119,13 @@ def test_a_copy_made_in_the_midst_of_a_piece_is_whole(monkeypatch: Any) -> None:
     threads: list[threading.Thread] = []
     monkeypatch.setattr(GradientOrder, "_append", append)
     route = order.route(session.program.targets)  # not those of the program, which may have been found by another run
-    expected = order.edges(route, session.program.child, 0, route.ticks).tolist()
+    expected = order.edges(route, session.program.child).between(0, route.ticks).tolist()
     for thread in threads:
         thread.join()
     assert len(copies) == len(threads) > 10
     for copied in copies:
         route = copied.route(session.program.targets)
-        assert copied.edges(route, session.program.child, 0, route.ticks).tolist() == expected
+        assert copied.edges(route, session.program.child).between(0, route.ticks).tolist() == expected
 
 
 def test_a_copy_shares_the_steps_until_it_has_more() -> None:
