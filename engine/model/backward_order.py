@@ -15,6 +15,7 @@ import threading
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.autograd.dot_products import BELOW
 from engine.autograd.jit import Kernels
@@ -26,6 +27,8 @@ from engine.model.recording import Recording, Span
 
 UPPER, LOWER = 0, 1  # the parts of a position
 PART = 64  # steps that are gone through at most to find one edge
+Turns = npt.NDArray[np.int8]
+"""For each row, which of its children the search goes to next."""
 MOST_CACHED = 2**21  # steps of upper parts kept; with a large alphabet they are made anew
 
 
@@ -69,7 +72,6 @@ class GradientOrder:
         self._recording, self._loops = recording, loops
         self._lock = threading.Lock()  # `beside` may be called in another thread than the rest
         block_size, width, vocab_size = recording.config.block_size, len(self._residual(0)), recording.vocab_size
-        self._turn = np.zeros(len(recording), dtype=np.int8)
         self._shifts = np.array([2 * (self._top(p) - self._top(0)) for p in range(block_size)], dtype=np.int32)
         segments_a_position = 2 * width + 2
         self._segments = np.empty((block_size * segments_a_position + 1, 3), dtype=np.int32)
@@ -92,10 +94,10 @@ class GradientOrder:
         with self._lock:
             other = copy.copy(self)
             for name, own in vars(self).items():
-                if isinstance(own, np.ndarray | list) and name not in ("_turn", "_steps"):
+                if isinstance(own, np.ndarray | list) and name != "_steps":
                     setattr(other, name, own.copy())
             other._steps = self._steps[:, : self._used]
-        other._turn, other._lock = np.zeros(len(self._turn), dtype=np.int8), threading.Lock()
+        other._lock = threading.Lock()
         return other
 
     def _forget(self) -> None:
@@ -199,10 +201,10 @@ class GradientOrder:
         """The rows of the residual stream that the logits of a position are made from."""
         return self._recording.positions[pos].residual_stream[-1].rows
 
-    def _sort(self, root: int, lowest: int, shallow: int, span: Span, child: Rows) -> Rows:
+    def _sort(self, root: int, lowest: int, shallow: int, span: Span, child: Rows, turn: Turns) -> Rows:
         scratch = np.empty(2 * (span.last - span.first), dtype=np.int32)
         stack, out = scratch[: span.last - span.first], scratch[span.last - span.first :]
-        count = self._loops.post_order(self._recording.op, child, root, lowest, shallow, self._turn, stack, out)
+        count = self._loops.post_order(self._recording.op, child, root, lowest, shallow, turn, stack, out)
         return out[:count][::-1].copy()
 
     def _make_mean(self, n: int) -> None:
@@ -218,11 +220,11 @@ class GradientOrder:
     def _make_lower(self, pos: int) -> None:
         """The steps below each element of the last residual that no earlier element has reached, a piece each."""
         span, child, pieces = self._recording.positions[pos], self._recording.child, []
+        turn = np.zeros(span.last, dtype=np.int8)
         for i, x in enumerate(self._residual(pos)):
-            rows = self._sort(int(x), span.first, span.first, span, child)
+            rows = self._sort(int(x), span.first, span.first, span, child, turn)
             self._lower[pos, i : i + 2] = self._append(self._fold(rows))
             pieces.append(rows)
-        self._turn[span.first : span.last] = 0
         rows = np.concatenate(pieces[::-1])
         below = self._receivers(rows)
         self._can_group &= not np.isin(below, self._residual(pos)).any()
@@ -234,8 +236,7 @@ class GradientOrder:
         r, span, top = self._recording, self._recording.positions[0], self._top(0)
         child = r.child[: 2 * span.last].copy()
         child[2 * r.nll_rows[0]] = span.probs.rows[target]
-        rows = self._sort(int(span.loss.rows[0]), span.first, top, span, child)
-        self._turn[span.first : span.last] = 0
+        rows = self._sort(int(span.loss.rows[0]), span.first, top, span, child, np.zeros(span.last, dtype=np.int8))
         steps, first, residual = [], 0, self._residual(0)
         for at in np.flatnonzero(rows < top):
             place = int(np.searchsorted(residual, rows[at]))

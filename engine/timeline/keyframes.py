@@ -12,7 +12,7 @@ from engine.model.recording import Floats
 SPACING = 20  # steps from keyframe to keyframe in a run that is not long
 MOST, LEAST = 256, 6  # how many are kept of a small model, and of a large one
 LATEST = 2  # steps just run whose starts are kept besides
-BUDGET = 40e6  # bytes for all of them, if that is at least LEAST
+BUDGET = 30e6  # bytes for all of them, if that is at least LEAST
 
 
 @immutable_by_identity

@@ -154,8 +154,8 @@ def test_few_starts_are_added_on_a_way_back(most: int, length: int) -> None:
 def test_a_large_model_has_fewer_keyframes() -> None:
     assert most_kept(1) == most_kept(4192) == MOST
     assert most_kept(10**9) == LEAST
-    assert LEAST < most_kept(200_000) < MOST
-    assert most_kept(200_000) * 200_000 * 24 <= BUDGET
+    assert LEAST < most_kept(100_000) < MOST
+    assert most_kept(100_000) * 100_000 * 24 <= BUDGET
     assert Session(Config(), DOCS).history.keyframes.most == MOST
 
 
