@@ -249,11 +249,9 @@ def split(child: Any, edges: Any, terms: Any, segments: Any, most: int, out: Any
             if terms[k] == 0:
                 at += 1
             else:
-                lowest = edges[k] + segments[segment, 2] - 4 * terms[k] + 4
                 at += 4 * terms[k]
-                if (
-                    child[lowest] == (lowest >> 1) - 1
-                ):  # below the first sum of a dot product is nothing but its product
+                lowest = edges[k] + segments[segment, 2] - 4 * terms[k] + 4
+                if child[lowest] == (lowest >> 1) - 1:  # the first sum of all has nothing below it but its product
                     at -= 1
     starts[count] = at
     return count

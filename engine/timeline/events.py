@@ -270,7 +270,7 @@ class StepProgram(Protocol):
         """The backward ticks, counted from 1, that add to the gradients of these rows, in order."""
         parts = pieces(0, self._n_receivers)
         found = [at + 1 + np.flatnonzero(np.isin(self.receivers_between(at, end), rows)) for at, end in parts]
-        return np.concatenate(found)
+        return np.concatenate([np.empty(0, dtype=np.intp), *found])  # there is no tick where a script has stopped early
 
     @cached_property
     def _ticks_into_parameters(self) -> tuple[Rows, Rows]:

@@ -47,6 +47,31 @@ def pairs(run: ScriptRun, session: Session, phase: Phase) -> list[tuple[Event, E
     return list(zip(run.program.events(phase), session.program.events(phase), strict=True))
 
 
+def test_the_ticks_into_some_rows_are_those_that_add_to_them(gpt: tuple[ScriptRun, Session]) -> None:
+    for run in gpt:
+        run.seek(Moment(1))
+        program = run.program
+        rows = np.array([0, 5, int(program.receivers[-1]), program.loss_row], dtype=np.int32)
+        expected = [tick for tick, row in enumerate(program.receivers.tolist(), 1) if row in rows]
+        assert program.ticks_into_any(rows).tolist() == expected != []
+
+
+def test_a_script_that_stops_before_its_backward_phase_has_no_ticks_into_any_row(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("\n".join(NAMES))
+    text = replaced(
+        (SCRIPTS / "plain.py").read_text(),
+        ('open("names.txt")', f"open({str(tmp_path / 'names.txt')!r})"),
+        ('os.path.exists("names.txt")', "True"),
+        ("loss.backward()", "raise ValueError('no way back')"),
+    )
+    (tmp_path / "gpt.py").write_text(text)
+    run = ScriptRun(ScriptFile.read(tmp_path / "gpt.py"), step=0)
+    try:
+        assert run.program.ticks_into_any(np.arange(3, dtype=np.int32)).tolist() == []
+    finally:
+        run.close()
+
+
 def test_the_events_are_those_of_a_session(gpt: tuple[ScriptRun, Session]) -> None:
     run, session = gpt
     run.seek(Moment(1))
