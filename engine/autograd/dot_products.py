@@ -233,7 +233,7 @@ def add_segment(out: Any, count: int, first: int, last: int, shift: int) -> int:
     return count + 1
 
 
-def split(child: Any, edges: Any, terms: Any, segments: Any, most: int, out: Any, starts: Any) -> int:
+def split_segments(child: Any, edges: Any, terms: Any, segments: Any, most: int, out: Any, starts: Any) -> int:
     """Write these segments to `out`, those of more than `most` steps in parts, and to `starts` how many edges, one by
     one, come before each, and how many there are. Returns how many parts there are.
     """

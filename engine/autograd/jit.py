@@ -46,7 +46,7 @@ class Kernels:
     route: Callable[..., int]
     grouped_route: Callable[..., int]
     keeps_sums: Callable[..., bool]
-    split: Callable[..., int]
+    split_segments: Callable[..., int]
     unfold: Callable[..., None]
     patch: Callable[..., None]
     powers_agree: Callable[..., int]

@@ -53,7 +53,7 @@ class Edges:
         steps = route.segments[:, 1] - route.segments[:, 0]
         parts = np.empty((int((-(-steps // PART)).sum()), 3), dtype=np.int32)
         starts = np.empty(len(parts) + 1, dtype=np.int32)
-        loops.split(child, route.edges, route.terms, route.segments, PART, parts, starts)
+        loops.split_segments(child, route.edges, route.terms, route.segments, PART, parts, starts)
         self._parts, self._starts = parts, starts
 
     def between(self, first: int, last: int) -> Rows:

@@ -170,12 +170,6 @@ def test_what_a_workspace_lets_go_of_is_as_new() -> None:
         assert (getattr(twin.workspace, name) == getattr(new, name)).all()
 
 
-def test_what_a_copy_of_the_order_needs_to_sort_with_is_its_own() -> None:
-    session = Session(tiny(), DOCS)
-    order = GradientOrder(session.recording, session.loops)
-    assert not np.shares_memory(order._turn, order.beside()._turn)
-
-
 def test_overrides_know_what_is_cut_by_edges_and_seeds() -> None:
     op = np.ones(11, dtype=np.int8)
     overrides = Overrides(op, {3: 0.0, 10: 0.0}, frozenset({3, 10}), lambda row: row)
