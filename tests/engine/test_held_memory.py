@@ -16,7 +16,6 @@ from engine.autograd.overrides import Overrides
 from engine.checkpoint.checkpoint import snapshot
 from engine.interventions.syntax import all_parts, parse
 from engine.memory import _code_of, give_back, give_back_code
-from engine.model.backward_order import GradientOrder
 from engine.model.recording import Workspace, record
 from engine.run.capabilities import branching, can_repeat, on_tape, sampling, savable
 from engine.run.health import Health
