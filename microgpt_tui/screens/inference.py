@@ -71,8 +71,12 @@ class InferenceScreen(SafeScreen[None]):
         self._sampler = session.sampler()
         self._documents = DocumentWorker(self, session, self._sampler)
         steps = dict.fromkeys([*visited, *(round(share * session.config.num_steps) for share in SHARES)])
-        walk = self._walk(0, "", DecodingStrategy(session.temperature))
-        self._waiting = False
+        try:
+            walk = self._walk(0, "", DecodingStrategy(session.temperature))
+        except EngineError:
+            self._sampler.let_go()
+            raise
+        self._waiting = self._over = False
         self.state = InferenceState(walk, session.step, 0, 0, frozenset(session.docs), branch, steps=tuple(steps))
 
     def compose(self) -> ComposeResult:
@@ -95,12 +99,18 @@ class InferenceScreen(SafeScreen[None]):
         self.show()
 
     def on_unmount(self) -> None:
-        """Give back the memory of what was drawn from: Textual lets go of the screen later."""
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Draw nothing more, and give back the memory of what was drawn from: Textual lets go of the screen later."""
+        self._over = True
         self._documents.end()
         self._sampler.let_go()
 
     def show(self) -> None:
         self._waiting = False
+        if self._over:
+            return
         for view in self.query(PictureView):
             view.show_drawing(partial(DRAWINGS[view.id or ""], self.state))
 
@@ -174,7 +184,7 @@ class InferenceScreen(SafeScreen[None]):
             return None
 
     def _walk_on(self, walk: SampleStepper, way: int) -> None:
-        if walk is self.state.walk:  # not another one by now
+        if walk is self.state.walk and not self._over:  # not another one by now
             self.action_walk(way, True)
 
     # Keys.
