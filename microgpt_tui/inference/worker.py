@@ -99,11 +99,20 @@ class DocumentWorker:
         return self._sampler
 
     def _search(self, prefix: str, temperature: float) -> Iterator[Found]:
-        yield self.Found(beam(self._own_sampler(), self._session.tokenizer, WIDTH, temperature, prefix))
+        sampler = self._own_sampler()
+        try:
+            found = beam(sampler, self._session.tokenizer, WIDTH, temperature, prefix)
+        finally:
+            sampler.let_go()
+        yield self.Found(found)
 
     def _sample(self, steps: Sequence[int], strategy: DecodingStrategy, prefix: str, seed: str) -> Iterator[Found]:
         worker = get_current_worker()
-        now = sample_names(self._session, NAMES, strategy, prefix, seed, self._own_sampler())
+        sampler = self._own_sampler()
+        try:
+            now = sample_names(self._session, NAMES, strategy, prefix, seed, sampler)
+        finally:
+            sampler.let_go()  # before others are made of the parameters of other steps
         yield self.Found(names={None: now}, printed=self._printed, last=False)
         self._run = self._run or self._session.restart_copy()
         for step, names in sample_at_steps(

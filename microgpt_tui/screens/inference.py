@@ -126,10 +126,12 @@ class InferenceScreen(SafeScreen[None]):
         self.show_soon()
 
     def _work_out(self) -> None:
-        """Let the documents that are shown, if any, be worked out again."""
+        """Let the documents that are shown, if any, be worked out again, with the memory that the walk has taken."""
         walk = self.state.walk
         self._documents.stop()
         self.state = replace(self.state, beam=None, names={}, pending="")
+        if self._lists_documents:
+            self._sampler.let_go()
         if self.has_class("-beam"):
             self.state = replace(self.state, pending=say("screens.inference.searching"))
             self._documents.search(walk.tokenizer.decode(walk.ids[1:]), walk.strategy.temperature)
@@ -141,6 +143,11 @@ class InferenceScreen(SafeScreen[None]):
                 walk.prefix,
                 f"names {self.state.sequence}",
             )
+
+    @property
+    def _lists_documents(self) -> bool:
+        """Whether whole documents are shown, in the place of what is inside a position."""
+        return self.has_class("-beam") or self.has_class("-names")
 
     @on(DocumentWorker.Found)
     def found(self, message: DocumentWorker.Found) -> None:
@@ -288,6 +295,8 @@ class InferenceScreen(SafeScreen[None]):
         """Show a list of whole documents, or the position again."""
         for name in ("beam", "names"):
             self.set_class(name == what and not self.has_class(f"-{name}"), f"-{name}")
+        if not self._lists_documents:
+            self._try(lambda: self.state.walk.change(self.state.walk.strategy))  # reads again what is inside
         self._moved()
 
     def action_help(self) -> None:

@@ -171,6 +171,21 @@ def test_the_graph_goes_to_a_sampler_and_back(packed: bool, monkeypatch: pytest.
         assert (session.workspace.child is shared) is not comes_back_early
 
 
+def test_a_sampler_that_has_let_go_computes_the_same_again() -> None:
+    session = Session(tiny(block_size=6), DOCS)
+    session.run(3)
+    for texts in ((), ("residual@step=2", "layer0.head1@step=2")):
+        run = session.branch([parse(text, session.scope) for text in texts])
+        run.seek(Moment(3, Phase.UPDATE, 9))
+        sampler, ids = run.sampler(), [run.tokenizer.bos, 0, 1, 2, 0]
+        expected = [sampler.after(ids[:n], 0.5) for n in range(1, 6)]
+        for n in range(1, 6):
+            sampler.let_go()
+            assert not len(sampler.workspace.child)
+            assert sampler.beside().after(ids[:n], 0.5) == expected[n - 1]
+            assert sampler.after(ids[:n], 0.5) == expected[n - 1]
+
+
 @pytest.mark.parametrize("texts", [(), ("residual@step=1",)])
 def test_a_run_that_was_put_away_holds_no_graph_and_no_numbers(texts: tuple[str, ...]) -> None:
     session = Session(tiny(), DOCS)

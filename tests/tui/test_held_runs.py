@@ -12,8 +12,8 @@ from textual.pilot import Pilot
 from engine import Run, Session
 from engine.model.recording import Workspace
 from microgpt_tui.dialogs.gradcheck import GradCheckScreen
-from microgpt_tui.inference.worker import DocumentWorker
 from microgpt_tui.screens.inference import InferenceScreen
+from microgpt_tui.widgets.picture_view import PictureView
 from tests.support.harness import DOCS, SMALL, debugger, go, screen, until
 from tests.support.large_models import pack_graphs
 
@@ -105,10 +105,19 @@ async def test_what_inference_was_drawn_from_goes_with_its_screen(spaces: weakre
         await pilot.press("i", "n")
         drawn = pilot.app.screen
         assert isinstance(drawn, InferenceScreen)
-        documents: DocumentWorker = drawn._documents
-        documents.search("", 0.5)
-        await until(pilot, lambda: documents._sampler is not None and not documents._turn.locked())
-        assert filled(spaces) == before + 2
+        inside = drawn.query_one("#inside", PictureView)
+        shown = [line.segments for line in inside.picture.lines]
+        assert filled(spaces) == before + 1
+        for key in "bg":  # whole documents are shown in the place of what is inside the position
+            await pilot.press(key)
+            await until(pilot, lambda: not drawn.state.pending and not drawn._documents._turn.locked())
+            assert drawn.state.beam or drawn.state.printed
+            gc.collect()
+            assert filled(spaces) == before
+            await pilot.press(key)
+            await pilot.pause()
+            assert filled(spaces) == before + 1
+            assert [line.segments for line in inside.picture.lines] == shown
         await pilot.press("escape")
         await until(pilot, lambda: filled(spaces) == before)
 
