@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.worker import Worker, get_current_worker
 
 from engine import EngineError
-from engine.run.capabilities import SamplingRun
+from engine.run.capabilities import SamplingRun, can_branch
 from engine.run.replay import printed_names, sample_at_steps, sample_names
 from engine.sampling.beam import Continuation, beam
 from engine.sampling.sampler import Sampler
@@ -60,8 +60,14 @@ class DocumentWorker:
         if self._worker is not None:
             self._worker.cancel()
 
+    def rest(self) -> None:
+        """Stop; no documents are wanted for a while. A small model's runs are kept, so that the next are there soon."""
+        self.stop()
+        if can_branch(self._session) and self._session.is_large:
+            self.end()
+
     def end(self) -> None:
-        """Stop for good, and let go of the runs that were made."""
+        """Stop, and let go of the runs that were made; another job would make others."""
         self._ended = True
         self.stop()
         if self._turn.acquire(blocking=False):  # else the thread that works does
@@ -72,6 +78,7 @@ class DocumentWorker:
         self._sampler = self._run = None
 
     def _begin(self, job: Iterator[Found]) -> None:
+        self._ended = False
         self.stop()
         self._worker = self._owner.run_worker(partial(self._work, job), thread=True, group="inference")
 

@@ -128,10 +128,12 @@ class InferenceScreen(SafeScreen[None]):
     def _work_out(self) -> None:
         """Let the documents that are shown, if any, be worked out again, with the memory that the walk has taken."""
         walk = self.state.walk
-        self._documents.stop()
-        self.state = replace(self.state, beam=None, names={}, pending="")
         if self._lists_documents:
+            self._documents.stop()
             self._sampler.let_go()
+        else:
+            self._documents.rest()
+        self.state = replace(self.state, beam=None, names={}, pending="")
         if self.has_class("-beam"):
             self.state = replace(self.state, pending=say("screens.inference.searching"))
             self._documents.search(walk.tokenizer.decode(walk.ids[1:]), walk.strategy.temperature)

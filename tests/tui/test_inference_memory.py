@@ -17,10 +17,12 @@ from textual.pilot import Pilot
 
 from engine import EngineError, Moment, Session
 from engine.interventions.syntax import parse
+from engine.run.replay import sample_names
 from engine.sampling.sampler import Sampler
 from engine.timeline.events import PHASES, Phase
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.debugger.series_loader import SeriesLoader
+from microgpt_tui.inference.worker import NAMES
 from microgpt_tui.panes.grid import PaneGrid
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.inference import InferenceScreen
@@ -239,6 +241,23 @@ async def test_inference_that_cannot_open_leaves_the_run_as_it_was(monkeypatch: 
         assert drawn(pilot) == before
         assert not screen(pilot).covered
         assert run._workspace.child is run.recording.child
+
+
+async def test_the_run_of_other_steps_goes_when_their_names_are_no_longer_shown() -> None:
+    async with at(Phase.BACKWARD) as pilot:
+        shown, found = await opened(pilot, "n"), []
+        for _ in range(2):
+            await pilot.press("g")
+            await until(pilot, lambda: not shown.state.pending and not shown._documents._turn.locked())
+            assert isinstance(shown._documents._run, Session)
+            assert put_away(shown._documents._run)
+            found.append((dict(shown.state.names), shown.state.printed))
+            await pilot.press("g")
+            await until(pilot, lambda: shown._documents._run is None and shown._documents._sampler is None)
+        assert found[0] == found[1]
+        assert put_away(session(pilot))
+        names, run = found[0][0], session(pilot)
+        assert names[None] == sample_names(run, NAMES, shown.state.walk.strategy, "", "names 0")
 
 
 async def test_a_small_run_keeps_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
