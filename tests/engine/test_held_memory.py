@@ -279,6 +279,28 @@ def test_a_packed_graph_has_the_rows_that_were_reached(monkeypatch: pytest.Monke
     assert found.child.tolist() == whole.child.tolist()
 
 
+def test_what_a_sampler_has_unpacked_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not what programs have reached, of which others find the order of the gradients meanwhile."""
+    pack_graphs(monkeypatch)
+    session = Session(tiny(block_size=6), ["ab", "a", "abc"])
+    session.seek(Moment(2, Phase.BACKWARD, 9))
+    r, reached = session.recording, max(len(doc) for doc in session.docs) + 1
+    before, rows = state(session), slice(2 * r.positions[reached].first, 2 * r.positions[-1].last)
+    assert not r.child[rows].any()
+    session.put_away()
+    sampler = session.sampler()
+    ids = [session.tokenizer.bos, 0, 1, 2, 0, 1]
+    expected = [sampler.after(ids[:n], 0.5) for n in range(1, 7)]
+    assert r.child[rows].any()
+    other = session.replay_copy()
+    other.seek(Moment(2, Phase.BACKWARD, 9))  # with a graph of its own
+    sampler.let_go()
+    assert not r.child[rows].any()
+    assert state(other)[:-2] == before[:-2]
+    assert state(session) == before
+    assert [sampler.after(ids[:n], 0.5) for n in range(1, 7)] == expected
+
+
 def test_a_run_on_a_packed_graph_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     def travelled() -> list[tuple[object, ...]]:
         session = Session(tiny(n_layer=2, block_size=6, val_fraction=0.3), [*DOCS, "abcabc", "cab"])

@@ -15,6 +15,7 @@ def pack_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     Memory is given back to the last number, as that of whole pages is.
     """
     monkeypatch.setattr("engine.model.recording.LARGE", 0)
-    monkeypatch.setattr("engine.model.recording.give_back", lambda numbers: numbers.fill(0.0))
+    for module in ("recording", "packed_graph"):
+        monkeypatch.setattr(f"engine.model.{module}.give_back", lambda numbers: numbers.fill(0))
     monkeypatch.setattr("engine.run.session.record", record)
     assert Session(tiny(), DOCS).recording.packed is not None
