@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 
@@ -24,7 +24,7 @@ def give_back_freed() -> None:
     _ask_libc("malloc_trim", 0)
 
 
-def give_back(numbers: npt.NDArray[np.float64]) -> None:
+def give_back(numbers: npt.NDArray[Any]) -> None:
     """Give back the memory of numbers that nobody reads any more; they are 0 afterwards, or what they were."""
     page = mmap.PAGESIZE
     first, last = -(-numbers.ctypes.data // page) * page, (numbers.ctypes.data + numbers.nbytes) // page * page

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.autograd.tape import Rows
+from engine.memory import give_back
 
 Marks = npt.NDArray[Any]  # a byte a row
 FAST = 1  # zlib's level
@@ -39,15 +40,27 @@ class PackedGraph:
             for own, its in zip(self.marks, marks, strict=True):
                 own[a:b] = its[a:b]
         self._with_child = self._with_marks = 0  # positions
+        self._to_keep = 0  # of those with children
         self._lock = threading.Lock()
 
-    def unpack(self, n: int) -> None:
-        """Have the rows of the first `n` positions."""
+    def unpack(self, n: int, to_keep: bool = True) -> None:
+        """Have the rows of the first `n` positions; unless `to_keep`, until `forget` is called."""
         self.unpack_marks(n)
+        if to_keep and n > self._to_keep:
+            with self._lock:
+                self._to_keep = max(self._to_keep, n)
         if n > self._with_child:
             with self._lock:
                 self.write_child(self.child, self._with_child, n)
                 self._with_child = max(self._with_child, n)
+
+    def forget(self) -> None:
+        """Give back the memory of children that are not to be kept."""
+        with self._lock:
+            if self._with_child > self._to_keep:
+                first, last = self._spans[self._to_keep][0], self._spans[self._with_child - 1][1]
+                give_back(self.child[2 * first : 2 * last])
+                self._with_child = self._to_keep
 
     def unpack_marks(self, n: int) -> None:
         """Have the rows of the first `n` positions, but for their children."""

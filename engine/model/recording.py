@@ -177,10 +177,10 @@ class Recording:
     packed: PackedGraph | None = None  # of a large model: positions that are not reached have no op and no children yet
     known_dots: Dots | None = None  # where the graph is packed: they cannot be looked for in it
 
-    def reach(self, n: int) -> None:
-        """Have the graph of the first `n` positions."""
+    def reach(self, n: int, to_keep: bool = True) -> None:
+        """Have the graph of the first `n` positions; unless `to_keep`, until the workspace that has it lets go."""
         if self.packed is not None:
-            self.packed.unpack(n)
+            self.packed.unpack(n, to_keep)
 
     @functools.cached_property
     def graph_loan(self) -> Loan:
@@ -335,13 +335,16 @@ class Workspace:
     def __init__(self, recording: Recording, loops: Kernels) -> None:
         self.recording, self.loops = recording, loops
         self._overrides: Overrides | None = None
+        self.child: Rows = np.empty(0, dtype=np.int32)
         self.let_go()
 
     def let_go(self) -> None:
         """Forget what was read and computed, so that it takes no memory; another workspace may have the graph then."""
         recording = self.recording
+        if self.child is recording.child and recording.packed is not None:
+            recording.packed.forget()
         recording.graph_loan.end(self)
-        self.child: Rows = np.empty(0, dtype=np.int32)  # until something is read
+        self.child = np.empty(0, dtype=np.int32)  # until something is read
         self._reached = 0  # how many positions it has
         self.data: Floats = np.zeros(len(recording))
         self.grad: Floats = np.zeros(len(recording))
@@ -446,7 +449,7 @@ class Workspace:
             shared = not len(self.other_edges) and r.graph_loan.begin(self)
             self.child = r.child if shared else r.start_of_graph()
         if self.child is r.child:
-            r.reach(n)
+            r.reach(n, to_keep=False)
         elif n > self._reached:
             r.copy_graph(self.child, self._reached, n)
         self._reached = max(self._reached, n)

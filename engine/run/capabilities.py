@@ -38,8 +38,12 @@ class BranchingRun(Run, Protocol):
     def check(self, change: Change) -> None:
         """Raises ChangeError for a change of the present step that has no place in it."""
 
+    @property
+    def is_large(self) -> bool:
+        """Whether its numbers take so much memory that they are put away while another screen covers it."""
+
     def put_away(self) -> None:
-        """Give back the memory of the numbers of the present moment until they are wanted; another run is shown."""
+        """Give back the memory of the numbers of the present moment until they are wanted; something else is shown."""
 
 
 @runtime_checkable

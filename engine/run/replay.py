@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from engine.run.capabilities import SamplingRun
+from engine.run.capabilities import SamplingRun, can_branch
 from engine.sampling.sampler import Sampler, sample
 from engine.sampling.strategy import DecodingStrategy
 from engine.timeline.events import Moment, Phase
@@ -73,7 +73,7 @@ def printed_names(run: SamplingRun, n: int, on_step: OnStep | None = None) -> li
 
     Moves `run`, if it stands elsewhere, as `sample_at_steps` does, and raises what that raises.
     """
-    run.seek(Moment(run.config.num_steps), on_step)
+    _stand_at_start(run, run.config.num_steps, on_step)
     generator = random.Random()
     generator.setstate(run.generator.getstate())
     return run.sample(n, generator=generator)
@@ -88,5 +88,12 @@ def sample_at_steps(
     Moves `run`, which trains on its way; raises Stopped if `on_step` asks for it, NumericFault if it cannot go on.
     """
     for step in sorted(set(steps)):
-        run.seek(Moment(step), on_step)
+        _stand_at_start(run, step, on_step)
         yield step, sample_names(run, n, strategy, prefix, seed)
+
+
+def _stand_at_start(run: SamplingRun, step: int, on_step: OnStep | None) -> None:
+    """Bring a run to the start of a step, with no numbers but its parameters: a sampler takes as much memory."""
+    run.seek(Moment(step), on_step)
+    if can_branch(run):
+        run.put_away()

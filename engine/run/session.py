@@ -71,7 +71,7 @@ class Session:
             config, self.tokenizer.vocab_size, progress and (lambda share: progress(apart + share * (1 - apart)))
         )
         self._start: Keyframe | None = None  # what the present step started from, once the update has begun
-        self._away: Keyframe | None = None  # the start of the present step, if the numbers are put away
+        self._away: tuple[Keyframe, Floats] | None = None  # if numbers are put away: start of the step, parameters now
         self._workspace = Workspace(self.recording, self.loops)
         self._order = GradientOrder(self.recording, self.loops)
         self._validator = self._new_validator()
@@ -102,14 +102,14 @@ class Session:
     def workspace(self) -> Workspace:
         """The numbers of the present moment. If they were put away, they are computed again."""
         if self._away is not None:
-            self._come_back(self._away)
+            self._come_back()
         return self._workspace
 
     @property
     def program(self) -> TapeProgram:
         """What the present step does."""
         if self._away is not None:
-            self._come_back(self._away)
+            self._come_back()
         if self._program is None:
             self._program = self._program_of(self.step)
         return self._program
@@ -183,9 +183,10 @@ class Session:
         return sample(self.sampler(), self.tokenizer, generator or self.generator, n, strategy)
 
     def sampler(self) -> Sampler:
-        """What reads tokens with the parameters as they are, and says what comes next."""
+        """What reads tokens with the parameters as they are, and says what comes next; numbers stay put away."""
         overrides = self._altered.in_samples(self.step)
-        return Sampler(self.recording, self.loops, self.workspace.params, overrides)
+        params = self.workspace.params if self._away is None else self._away[1]
+        return Sampler(self.recording, self.loops, params, overrides)
 
     # Training.
 
@@ -346,20 +347,25 @@ class Session:
         """
         return lru_cache(maxsize=1)(self.replay_copy()._program_of)  # the graph is patched for a program's document
 
+    @property
+    def is_large(self) -> bool:
+        """Whether its numbers take so much memory that they are put away while another screen covers it."""
+        return self.recording.packed is not None
+
     def put_away(self) -> None:
-        """Give back the memory of all numbers but those that the present step started from, until they are wanted.
+        """Give back the memory of all numbers but parameters and what the step started from, until they are wanted.
 
         The run stays at its moment. What was made from it before, such as a view or a program, is not valid any more.
         """
         if self._away is None:
-            start = self.start_of_step()
+            kept = self.start_of_step(), self.workspace.params.copy()
             self._let_program_go()
             self._workspace.let_go()
-            self._start, self._passed, self._away = None, Passed(self.history.keyframes.most // 3), start
+            self._start, self._passed, self._away = None, Passed(self.history.keyframes.most // 3), kept
 
-    def _come_back(self, start: Keyframe) -> None:
+    def _come_back(self) -> None:
         """Compute again what was put away."""
-        moment, self._away = self._moment, None
+        moment, start, self._away = self._moment, self.start_of_step(), None
         with suppress(NumericFault):  # the run stands at the fault again
             self._restore(moment.step, start)
             self.seek(moment)
@@ -369,7 +375,7 @@ class Session:
     def start_of_step(self) -> Keyframe:
         """What the present step started from, and the generator as it is now."""
         if self._away is not None:
-            return replace(self._away, generator=self.generator.getstate())
+            return replace(self._away[0], generator=self.generator.getstate())
         start = self._keyframe()
         return start if self._start is None else replace(self._start, generator=start.generator)
 

@@ -32,19 +32,17 @@ class Sampler:
     def __init__(
         self, recording: Recording, loops: Kernels, params: Floats, overrides: Overrides | None = None
     ) -> None:
-        self.recording = recording
+        self.recording, self._params = recording, params.copy()
         self.workspace = Workspace.beside(recording, loops)
         self.workspace.overrides = overrides
-        self.workspace.params[:] = params
         self._ids: list[int] = []  # read by the positions so far
 
     def beside(self) -> Sampler:
         """Another one with the same parameters, for another thread. Raises ConfigError if there is no memory for it."""
-        w = self.workspace
-        return Sampler(self.recording, w.loops, w.params, w.overrides)
+        return Sampler(self.recording, self.workspace.loops, self._params, self.workspace.overrides)
 
     def let_go(self) -> None:
-        """Give back the memory of all numbers, the parameters too: nothing more can be computed."""
+        """Give back the memory of all that was read: of the next tokens, every position is computed again."""
         self._ids.clear()
         self.workspace.let_go()
 
@@ -55,6 +53,8 @@ class Sampler:
         """
         same = next((i for i, (a, b) in enumerate(zip(ids, self._ids, strict=False)) if a != b), len(self._ids))
         del self._ids[same:]
+        if not self._ids:
+            self.workspace.params[:] = self._params
         for pos in range(len(self._ids), len(ids)):
             self.workspace.read(pos, [ids[pos]])
             span = self.recording.positions[pos]

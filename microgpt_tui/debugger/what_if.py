@@ -12,7 +12,7 @@ from engine.expressions.watch import watch_text
 from engine.hangul import SYLLABLES
 from engine.interventions.syntax import Ablation, Change, parse
 from engine.run.branches import Branches, original_name
-from engine.run.capabilities import branching
+from engine.run.capabilities import branching, can_branch
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger.compared_run import ComparedRun
 from microgpt_tui.debugger.frame import Frame
@@ -97,6 +97,18 @@ class WhatIfController:
         """Nothing shows the compared run: give back its memory."""
         if self._compared is not None:
             self._compared[1].let_go()
+
+    def put_away(self) -> bool:
+        """Another screen is about to cover the run: a large one gives back its memory until it is looked at again.
+
+        So does the compared run. Returns whether they have. A small run is kept, so that it is there at once.
+        """
+        run = self._state.session
+        if not (can_branch(run) and run.is_large):
+            return False
+        self.let_go_of_compared()
+        run.put_away()
+        return True
 
     def snapshot(self, path: str | None, split: str = SYLLABLES) -> Checkpoint:
         """The original and its branches, to be saved."""

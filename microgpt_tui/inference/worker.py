@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.worker import Worker, get_current_worker
 
 from engine import EngineError
-from engine.run.capabilities import SamplingRun
+from engine.run.capabilities import SamplingRun, can_branch
 from engine.run.replay import printed_names, sample_at_steps, sample_names
 from engine.sampling.beam import Continuation, beam
 from engine.sampling.sampler import Sampler
@@ -60,8 +60,14 @@ class DocumentWorker:
         if self._worker is not None:
             self._worker.cancel()
 
+    def rest(self) -> None:
+        """Stop; no documents are wanted for a while. A small model's runs are kept, so that the next are there soon."""
+        self.stop()
+        if can_branch(self._session) and self._session.is_large:
+            self.end()
+
     def end(self) -> None:
-        """Stop for good, and let go of the runs that were made."""
+        """Stop, and let go of the runs that were made; another job would make others."""
         self._ended = True
         self.stop()
         if self._turn.acquire(blocking=False):  # else the thread that works does
@@ -72,6 +78,7 @@ class DocumentWorker:
         self._sampler = self._run = None
 
     def _begin(self, job: Iterator[Found]) -> None:
+        self._ended = False
         self.stop()
         self._worker = self._owner.run_worker(partial(self._work, job), thread=True, group="inference")
 
@@ -99,11 +106,20 @@ class DocumentWorker:
         return self._sampler
 
     def _search(self, prefix: str, temperature: float) -> Iterator[Found]:
-        yield self.Found(beam(self._own_sampler(), self._session.tokenizer, WIDTH, temperature, prefix))
+        sampler = self._own_sampler()
+        try:
+            found = beam(sampler, self._session.tokenizer, WIDTH, temperature, prefix)
+        finally:
+            sampler.let_go()
+        yield self.Found(found)
 
     def _sample(self, steps: Sequence[int], strategy: DecodingStrategy, prefix: str, seed: str) -> Iterator[Found]:
         worker = get_current_worker()
-        now = sample_names(self._session, NAMES, strategy, prefix, seed, self._own_sampler())
+        sampler = self._own_sampler()
+        try:
+            now = sample_names(self._session, NAMES, strategy, prefix, seed, sampler)
+        finally:
+            sampler.let_go()  # before others are made of the parameters of other steps
         yield self.Found(names={None: now}, printed=self._printed, last=False)
         self._run = self._run or self._session.restart_copy()
         for step, names in sample_at_steps(

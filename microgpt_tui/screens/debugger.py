@@ -63,6 +63,7 @@ if TYPE_CHECKING:  # imported where it is first needed: the first frame needs no
     from microgpt_tui.debugger.goto import Command, OtherData
     from microgpt_tui.debugger.goto_controller import GoTo
     from microgpt_tui.dialogs.branches import Wish
+    from microgpt_tui.screens.inference import InferenceScreen
 
 STYLES = Path(__file__).with_name("debugger.tcss")
 SMALLEST = (80, 24)
@@ -158,6 +159,7 @@ class DebuggerScreen(Screen[None]):
         self._shown: Moment | None = None  # the moment that was shown last, unless the run went there of its own accord
         self._waiting = False
         self.head_at_work = False  # at the moment that is shown
+        self._inference: InferenceScreen | None = None  # the one over a run whose numbers are put away
         self._inferred_steps: list[int] = []  # training steps whose parameters inference was opened with, latest first
 
     def compose(self) -> ComposeResult:
@@ -254,6 +256,11 @@ class DebuggerScreen(Screen[None]):
         return self.motion.busy
 
     @property
+    def covered(self) -> bool:
+        """Whether the run's numbers are put away while inference is shown; the screen should not read it then."""
+        return self._inference is not None
+
+    @property
     def frame(self) -> Frame:
         """The present moment, seen from where the user is."""
         fault = str(self.state.fault) if self.state.fault else None
@@ -272,7 +279,9 @@ class DebuggerScreen(Screen[None]):
 
     def show(self) -> None:
         """Hand the present moment to every pane."""
-        self._waiting = False
+        self._waiting = self.covered
+        if self.covered:  # it is shown when inference is left
+            return
         if self.whole and (not self.busy or self.state.live is not None):  # else what the run arrives at will be shown
             self._play_change()
             frame = self.frame
@@ -321,7 +330,7 @@ class DebuggerScreen(Screen[None]):
 
     def _show_stage(self) -> None:
         """Show how far a change has been played."""
-        if self.whole and not (self.busy or self._waiting):
+        if self.whole and not (self.busy or self.covered or self._waiting):
             frame = self._staged(self.frame)
             for pane in self.panes:
                 if isinstance(pane, Stage):
@@ -388,7 +397,7 @@ class DebuggerScreen(Screen[None]):
     @on(SeriesLoader.Learned)
     def learned(self) -> None:
         """Show more of the past in the panes that lacked it; if the screen waits to be shown, they get it with that."""
-        if not (self.busy or self._waiting):
+        if not (self.busy or self.covered or self._waiting):
             frame = self.frame
             for pane in self.panes:
                 if pane.shows_series():
@@ -464,7 +473,7 @@ class DebuggerScreen(Screen[None]):
     def show_hints(self) -> None:
         """Say what the keys do in the chosen pane, after another one is chosen, or none."""
         self._let_go_of_hidden()
-        if self.whole and not self.busy:
+        if self.whole and not (self.busy or self.covered):
             frame = self.frame
             self.query_one(HintLine).show(frame)
             self.query_one(LegendLine).show(frame)
@@ -764,13 +773,40 @@ class DebuggerScreen(Screen[None]):
         from microgpt_tui.screens.inference import InferenceScreen
 
         earlier = [step for step in self._inferred_steps if step != self.session.step]
+        put_away = self._put_away()  # before inference takes memory of its own
         try:
             screen = InferenceScreen(self.session, earlier, self.what_if.branch)
         except EngineError as error:
             self.notify(f"{error}.", severity="warning", timeout=8, markup=False)
+            if put_away:
+                self.show()
         else:
+            self._inference = screen if put_away else None
             self._inferred_steps = list(dict.fromkeys([self.session.step, *earlier]))[: MAX_COMPARED_STEPS + 1]
             self.app.push_screen(screen)
+
+    def _put_away(self) -> bool:
+        """Let the run give back its memory, if it is large, and read nothing of it; whether that is so."""
+        if not self.what_if.put_away():
+            return False
+        self.release_run()
+        if self._copy is not None:
+            self._copy, self._copy_of = step_copy_of(self.session), self.session
+        return True
+
+    def on_screen_resume(self) -> None:
+        """Show the run again, if inference has covered it and it was put away meanwhile.
+
+        Panes have kept their pictures: unless these are to change, the run is computed again once they are painted.
+        """
+        if self._inference is not None and self.app.screen is self:
+            self._inference.let_go()  # first, so that the run need not copy the graph that inference has patched
+            self._inference = None
+            if self._waiting:
+                self.show()
+            else:
+                self._waiting = True
+                self.call_after_refresh(self._show_waiting)
 
     @at_rest
     def action_help(self) -> None:

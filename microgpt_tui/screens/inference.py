@@ -71,8 +71,12 @@ class InferenceScreen(SafeScreen[None]):
         self._sampler = session.sampler()
         self._documents = DocumentWorker(self, session, self._sampler)
         steps = dict.fromkeys([*visited, *(round(share * session.config.num_steps) for share in SHARES)])
-        walk = self._walk(0, "", DecodingStrategy(session.temperature))
-        self._waiting = False
+        try:
+            walk = self._walk(0, "", DecodingStrategy(session.temperature))
+        except EngineError:
+            self._sampler.let_go()
+            raise
+        self._waiting = self._over = False
         self.state = InferenceState(walk, session.step, 0, 0, frozenset(session.docs), branch, steps=tuple(steps))
 
     def compose(self) -> ComposeResult:
@@ -95,12 +99,18 @@ class InferenceScreen(SafeScreen[None]):
         self.show()
 
     def on_unmount(self) -> None:
-        """Give back the memory of what was drawn from: Textual lets go of the screen later."""
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Draw nothing more, and give back the memory of what was drawn from: Textual lets go of the screen later."""
+        self._over = True
         self._documents.end()
         self._sampler.let_go()
 
     def show(self) -> None:
         self._waiting = False
+        if self._over:
+            return
         for view in self.query(PictureView):
             view.show_drawing(partial(DRAWINGS[view.id or ""], self.state))
 
@@ -116,9 +126,13 @@ class InferenceScreen(SafeScreen[None]):
         self.show_soon()
 
     def _work_out(self) -> None:
-        """Let the documents that are shown, if any, be worked out again."""
+        """Let the documents that are shown, if any, be worked out again, with the memory that the walk has taken."""
         walk = self.state.walk
-        self._documents.stop()
+        if self._lists_documents:
+            self._documents.stop()
+            self._sampler.let_go()
+        else:
+            self._documents.rest()
         self.state = replace(self.state, beam=None, names={}, pending="")
         if self.has_class("-beam"):
             self.state = replace(self.state, pending=say("screens.inference.searching"))
@@ -131,6 +145,11 @@ class InferenceScreen(SafeScreen[None]):
                 walk.prefix,
                 f"names {self.state.sequence}",
             )
+
+    @property
+    def _lists_documents(self) -> bool:
+        """Whether whole documents are shown, in the place of what is inside a position."""
+        return self.has_class("-beam") or self.has_class("-names")
 
     @on(DocumentWorker.Found)
     def found(self, message: DocumentWorker.Found) -> None:
@@ -174,7 +193,7 @@ class InferenceScreen(SafeScreen[None]):
             return None
 
     def _walk_on(self, walk: SampleStepper, way: int) -> None:
-        if walk is self.state.walk:  # not another one by now
+        if walk is self.state.walk and not self._over:  # not another one by now
             self.action_walk(way, True)
 
     # Keys.
@@ -278,6 +297,8 @@ class InferenceScreen(SafeScreen[None]):
         """Show a list of whole documents, or the position again."""
         for name in ("beam", "names"):
             self.set_class(name == what and not self.has_class(f"-{name}"), f"-{name}")
+        if not self._lists_documents:
+            self._try(lambda: self.state.walk.change(self.state.walk.strategy))  # reads again what is inside
         self._moved()
 
     def action_help(self) -> None:

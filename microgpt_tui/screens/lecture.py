@@ -206,7 +206,8 @@ class LectureScreen(DebuggerScreen):
         audience.ask(question)
         if question is not None:
             shown["question"] = question.for_viewers(audience.counts_of(question))
-        return shown | {"page": page_text(self.player), "explore": self._exploring()}
+        shown["page"] = page_text(self.player)
+        return shown if self.covered else shown | {"explore": self._exploring()}  # they keep what they had
 
     def _exploring(self) -> dict[str, Any]:
         """What opens this moment in a debugger of a viewer's own."""

@@ -21,6 +21,7 @@ from engine.run.capabilities import branching, can_repeat, on_tape, sampling, sa
 from engine.run.health import Health
 from engine.timeline.events import PHASES
 from tests.support.float_bits import DOCS, tiny
+from tests.support.large_models import pack_graphs
 
 CHANGES = (
     "learning_rate@step=2 = 0.5",
@@ -112,6 +113,77 @@ def test_a_run_that_was_put_away_is_the_same_when_it_is_looked_at_again(phase: P
         assert state(session)[:-2] == ahead[:-2]
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("texts", [(), CHANGES, ("residual@step=1", "temperature@step=1 = 2")])
+def test_samples_of_a_run_that_is_put_away_are_those_that_it_draws(
+    texts: tuple[str, ...], packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the parameters that the update has moved so far; the random numbers go on from there."""
+    if packed:
+        pack_graphs(monkeypatch)
+    session = Session(tiny(block_size=6), DOCS)
+    session.run(3)
+    session = session.branch([parse(text, session.scope) for text in texts])
+    found = set()
+    for moment in (
+        Moment(2, Phase.FORWARD, 9),
+        Moment(2, Phase.BACKWARD, 9),
+        *(Moment(2, Phase.UPDATE, tick) for tick in (0, session.recording.n_params // 2, 10**9)),
+    ):
+        session.seek(moment)
+        before = session.generator.getstate()
+        drawn = session.sample(5)
+        expected = drawn, session.sampler().after([session.tokenizer.bos], 0.5), state(session)
+        session.generator.setstate(before)
+        session.put_away()
+        drawn = session.sample(5)
+        probs = session.sampler().after([session.tokenizer.bos], 0.5)
+        assert session._away is not None
+        assert (drawn, probs, state(session)) == expected
+        found.add(tuple(probs))
+    assert len(found) == 3  # the update has moved what they are drawn from
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_graph_goes_to_a_sampler_and_back(packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that comes back while a sampler has it goes on with a copy; both compute what they would alone."""
+    monkeypatch.setattr("engine.run.session.record", record)  # another run may have the graph of a shared recording
+    if packed:
+        pack_graphs(monkeypatch)
+    session = Session(tiny(block_size=6), DOCS)
+    session.seek(Moment(2, Phase.BACKWARD, 9))
+    before, shared = state(session), session.recording.child
+    ids = [session.tokenizer.bos, 0, 1, 2, 0]
+    expected = [session.sampler().after(ids[:n], 0.5) for n in range(1, 6)]
+    for comes_back_early in (True, False, False):
+        session.put_away()
+        sampler = session.sampler()
+        assert sampler.after(ids[:1], 0.5) == expected[0]
+        assert sampler.workspace.child is shared
+        if comes_back_early:
+            assert state(session) == before
+            assert session.workspace.child is not shared
+        assert [sampler.after(ids[:n], 0.5) for n in range(2, 6)] == expected[1:]
+        sampler.let_go()
+        assert state(session) == before
+        assert (session.workspace.child is shared) is not comes_back_early
+
+
+def test_a_sampler_that_has_let_go_computes_the_same_again() -> None:
+    session = Session(tiny(block_size=6), DOCS)
+    session.run(3)
+    for texts in ((), ("residual@step=2", "layer0.head1@step=2")):
+        run = session.branch([parse(text, session.scope) for text in texts])
+        run.seek(Moment(3, Phase.UPDATE, 9))
+        sampler, ids = run.sampler(), [run.tokenizer.bos, 0, 1, 2, 0]
+        expected = [sampler.after(ids[:n], 0.5) for n in range(1, 6)]
+        for n in range(1, 6):
+            sampler.let_go()
+            assert not len(sampler.workspace.child)
+            assert sampler.beside().after(ids[:n], 0.5) == expected[n - 1]
+            assert sampler.after(ids[:n], 0.5) == expected[n - 1]
+
+
 @pytest.mark.parametrize("texts", [(), ("residual@step=1",)])
 def test_a_run_that_was_put_away_holds_no_graph_and_no_numbers(texts: tuple[str, ...]) -> None:
     session = Session(tiny(), DOCS)
@@ -178,17 +250,6 @@ def test_overrides_know_what_is_cut_by_edges_and_seeds() -> None:
     assert Overrides(op, {}, frozenset(), lambda row: row).flows(edges).all()
 
 
-def pack_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on, record every model as a large one is; recordings that tests share are not.
-
-    Memory is given back to the last number, as that of whole pages is.
-    """
-    monkeypatch.setattr("engine.model.recording.LARGE", 0)
-    monkeypatch.setattr("engine.model.recording.give_back", lambda numbers: numbers.fill(0.0))
-    monkeypatch.setattr("engine.run.session.record", record)
-    assert Session(tiny(), DOCS).recording.packed is not None
-
-
 def test_a_packed_graph_has_the_rows_that_were_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     config = tiny(n_layer=2, block_size=6)
     whole = record(config, 5)
@@ -208,6 +269,31 @@ def test_a_packed_graph_has_the_rows_that_were_reached(monkeypatch: pytest.Monke
                 assert getattr(found, name)[rows].tolist() == getattr(whole, name)[rows].tolist()
             assert found.dots.ends[rows].tolist() == whole.dots.ends[rows].tolist()
     assert found.child.tolist() == whole.child.tolist()
+
+
+def test_what_a_sampler_has_unpacked_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not what programs have reached: another thread may find the order of the gradients in it."""
+    pack_graphs(monkeypatch)
+    alone, session = (Session(tiny(block_size=6), ["abc", "a"]) for _ in range(2))
+    here, later = Moment(0, Phase.FORWARD, 5), Moment(0, Phase.BACKWARD, 9)
+    alone.seek(later)
+    session.seek(here)
+    r, reached = session.recording, session.program.n
+    rows = slice(2 * r.positions[reached].first, 2 * r.positions[-1].last)
+    last_kept = slice(2 * r.positions[reached - 1].first, rows.start)
+    session.put_away()
+    sampler, ids = session.sampler(), [session.tokenizer.bos, 0, 1, 2, 0, 1]
+    expected = [sampler.after(ids[:n], 0.5) for n in range(1, 7)]
+    assert r.child[rows].any()
+    other = session.replay_copy()
+    other.seek(here)  # with a graph of its own
+    sampler.let_go()
+    assert r.child[last_kept].any()
+    assert not r.child[rows].any()
+    for run in (other, session):
+        run.seek(later)
+        assert state(run)[:-2] == state(alone)[:-2]
+    assert [sampler.after(ids[:n], 0.5) for n in range(1, 7)] == expected
 
 
 def test_a_run_on_a_packed_graph_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from bisect import bisect
 from functools import cache
 from itertools import accumulate, count, islice
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -344,10 +345,10 @@ def test_bad_prefixes_and_beam_widths_are_refused() -> None:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_stepper_without_probabilities_is_refused(strategy: DecodingStrategy) -> None:
-    broken = sampler()
-    broken.workspace.params[:] = math.nan
+    session, _ = trained()
+    broken = Sampler(session.recording, session.loops, np.full(session.recording.n_params, math.nan))
     with pytest.raises(EngineError, match=r"position 0 .* has no probabilities"):
-        SampleStepper(broken, trained()[0].tokenizer, random.Random(0), strategy)
+        SampleStepper(broken, session.tokenizer, random.Random(0), strategy)
 
 
 def test_a_sampler_does_not_depend_on_what_it_read_before() -> None:

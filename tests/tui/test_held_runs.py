@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from dataclasses import replace
 
@@ -11,9 +12,10 @@ from textual.pilot import Pilot
 from engine import Run, Session
 from engine.model.recording import Workspace
 from microgpt_tui.dialogs.gradcheck import GradCheckScreen
-from microgpt_tui.inference.worker import DocumentWorker
 from microgpt_tui.screens.inference import InferenceScreen
+from microgpt_tui.widgets.picture_view import PictureView
 from tests.support.harness import DOCS, SMALL, debugger, go, screen, until
+from tests.support.large_models import pack_graphs
 
 
 @pytest.fixture
@@ -103,12 +105,43 @@ async def test_what_inference_was_drawn_from_goes_with_its_screen(spaces: weakre
         await pilot.press("i", "n")
         drawn = pilot.app.screen
         assert isinstance(drawn, InferenceScreen)
-        documents: DocumentWorker = drawn._documents
-        documents.search("", 0.5)
-        await until(pilot, lambda: documents._sampler is not None and not documents._turn.locked())
-        assert filled(spaces) == before + 2
+        inside = drawn.query_one("#inside", PictureView)
+        shown = [line.segments for line in inside.picture.lines]
+        assert filled(spaces) == before + 1
+        for key in "bg":  # whole documents are shown in the place of what is inside the position
+            await pilot.press(key)
+            await until(pilot, lambda: not drawn.state.pending and not drawn._documents._turn.locked())
+            assert drawn.state.beam or drawn.state.printed
+            gc.collect()
+            assert filled(spaces) == before
+            await pilot.press(key)
+            await pilot.pause()
+            assert filled(spaces) == before + 1
+            assert [line.segments for line in inside.picture.lines] == shown
         await pilot.press("escape")
         await until(pilot, lambda: filled(spaces) == before)
+
+
+async def test_one_sampler_alone_has_numbers_while_inference_covers_a_large_run(
+    spaces: weakref.WeakSet[Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the run, nor the copy of its step, nor the one that it is compared with."""
+    pack_graphs(monkeypatch)
+    async with debugger(run=Session(SMALL, DOCS)) as pilot:
+        await go(pilot, "f", "n", "x", "enter", "d", "n")
+        await shown_beside(pilot)
+        gc.collect()
+        before = filled(spaces)
+        assert before == 3
+        await pilot.press("i", "n")
+        drawn = pilot.app.screen
+        assert isinstance(drawn, InferenceScreen)
+        await until(pilot, lambda: filled(spaces) == 1)
+        assert len(drawn._sampler.workspace.child) > 0
+        await pilot.press("escape")
+        await shown_beside(pilot)
+        assert has_numbers(screen(pilot).session)
+        await until(pilot, lambda: filled(spaces) <= before)
 
 
 async def test_all_runs_of_a_screen_go_with_it() -> None:
