@@ -20,8 +20,9 @@ from engine.explain.scalar import handed_on
 from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.recording import Floats
-from engine.timeline.events import Phase, StepProgram, TapeProgram, pieces
+from engine.timeline.events import Phase, StepProgram, TapeProgram
 from engine.timeline.explainer import Explainer
+from engine.timeline.row_ticks import pieces
 from engine.timeline.view import TapeView, View
 
 MOST_TRIED = 50_000  # unfinished paths; ties could make them many

@@ -212,6 +212,6 @@ class Reference:
 
     def _complete(self, view: View, rows: Rows) -> bool:
         """Whether the tensor's event of the backward phase is over, and these rows have a gradient by then."""
-        whole, last = self.all_rows(view), view.program.last_ticks
-        done = whole is not None and view.moment.phase is Phase.BACKWARD and last[whole].max() <= view.moment.tick
+        whole, last = self.all_rows(view), view.program.row_ticks.last
+        done = whole is not None and view.moment.phase is Phase.BACKWARD and last(whole).max() <= view.moment.tick
         return bool(done and view.grad(rows).known.all())

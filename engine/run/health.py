@@ -14,7 +14,8 @@ from engine.immutable import immutable
 from engine.language.say import say
 from engine.model.recording import Floats, Recording
 from engine.model.tensors import TensorSpec
-from engine.timeline.events import PHASES, Moment, Phase, TapeProgram, pieces
+from engine.timeline.events import PHASES, Moment, Phase, TapeProgram
+from engine.timeline.row_ticks import pieces
 from engine.timeline.view import TapeView
 
 CHECKS = {

@@ -29,9 +29,10 @@ from engine.model.tokenizer import Tokenizer
 from engine.run.capabilities import BranchingRun, RepeatableRun, SamplingRun, SlowedRun
 from engine.sampling.sampler import Sampler, sample
 from engine.sampling.strategy import DecodingStrategy
-from engine.timeline.events import PHASES, Event, EventValues, Moment, Phase, TapeProgram, pieces
+from engine.timeline.events import PHASES, Event, EventValues, Moment, Phase, TapeProgram
 from engine.timeline.history import FigureTable, History, matrix_norms
 from engine.timeline.keyframes import Keyframe, Keyframes, Passed, most_kept
+from engine.timeline.row_ticks import pieces
 from engine.timeline.run import OnStep
 from engine.timeline.validation import Validator, kept_aside
 from engine.timeline.view import TapeView

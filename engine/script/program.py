@@ -465,9 +465,9 @@ class ScriptProgram(StepProgram):
 
     @cached_property
     def _backward(self) -> list[Event]:
-        last = self.last_ticks
+        last = self.row_ticks.last
         made = [*self._forward, *self._of_parameters(Phase.BACKWARD)]
-        whole = sorted((int(last[event.rows].max(initial=0)), i, event) for i, event in enumerate(made))
+        whole = sorted((int(last(event.rows).max(initial=0)), i, event) for i, event in enumerate(made))
         events: list[Event] = []
         for end, _, event in whole:
             first = events[-1].last if events else 0

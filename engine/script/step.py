@@ -41,8 +41,7 @@ class RecordedStep:
         for phase in Phase:
             program.events(phase)
         self.gradients.prepare()
-        program.users, program.first_ticks, program.last_ticks, program.contributions  # noqa: B018
-        self.norms, self.updates.quantities  # noqa: B018
+        program.users, program.row_ticks, program.contributions, self.norms, self.updates.quantities  # noqa: B018
 
     @property
     def nbytes(self) -> int:

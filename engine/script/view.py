@@ -170,8 +170,9 @@ class ScriptView(View):
 
     def live(self, rows: Rows) -> Mask:
         """Where gradients flow to: parameters, what is computed, and plain numbers that the script gives a gradient."""
-        first = self._first_ticks
-        return np.asarray((rows < self.program.n_params) | self.program.computed[rows] | (first[rows] > 0))
+        return np.asarray(
+            (rows < self.program.n_params) | self.program.computed[rows] | (self._row_ticks.last(rows) > 0)
+        )
 
     def grad(self, rows: Rows) -> Reading:
         """Gradients as accumulated so far; unknown where nothing has arrived yet, and in the forward phase."""

@@ -16,7 +16,6 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from engine.autograd.dot_products import Mask
 from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX, POW
 from engine.autograd.overrides import Overrides
 from engine.autograd.tape import Rows, Tensor
@@ -25,6 +24,7 @@ from engine.model.backward_order import Edges, GradientOrder, Route
 from engine.model.recording import Floats, LongTables, Span, Workspace
 from engine.model.tensors import PARAMETER, TensorSpec
 from engine.model.tokenizer import Tokenizer
+from engine.timeline.row_ticks import PIECE, Flows, RowTicks, pieces
 
 T = TypeVar("T")
 
@@ -242,21 +242,17 @@ class StepProgram(Protocol):
         return [int(rows.flat[0]) for _, rows in parameters], parameters
 
     @cached_property
-    def first_ticks(self) -> Rows:
-        """For every row, the first backward tick that adds to its gradient; 0 if none does."""
-        return first_ticks(self.receivers_between, self._n_receivers, self.n_rows)
-
-    @cached_property
-    def last_ticks(self) -> Rows:
-        """As `first_ticks`, the last one."""
-        return last_ticks(self.receivers_between, self._n_receivers, self.n_rows)
+    def row_ticks(self) -> RowTicks:
+        """When the backward phase adds to the gradient of each row."""
+        return RowTicks(self.receivers_between, self._n_receivers, self.n_rows, [slice(0, self.n_rows)])
 
     def ticks_into(self, row: int) -> list[int]:
         """The backward ticks, counted from 1, that add to the gradient of a row, in order."""
         if row < self.n_params:
             ticks, starts = self._ticks_into_parameters
             return ticks[starts[row] : starts[row + 1]].tolist()  # type: ignore[no-any-return]
-        first, last = int(self.first_ticks[row]), int(self.last_ticks[row])
+        its = np.array([row], dtype=np.int32)
+        first, last = int(self.row_ticks.first(its)[0]), int(self.row_ticks.last(its)[0])
         if not first:
             return []
         # A number of another type would copy the rows.
@@ -284,7 +280,7 @@ class StepProgram(Protocol):
         return ticks[np.argsort(rows, kind="stable")], starts
 
     def _into_parameters(self, flows: Flows | None = None) -> tuple[Rows, Rows]:
-        """The backward ticks that add to gradients of parameters, ascending; and these. `flows` as in `first_ticks`."""
+        """The backward ticks that add to gradients of parameters, ascending; and these. `flows` as in `RowTicks`."""
         ticks, none = self._n_receivers, np.empty(0, dtype=np.int32)
         found = [(none, none)]
         for at, end in pieces(0, ticks):
@@ -343,47 +339,6 @@ class StepProgram(Protocol):
     @cached_property
     def _ends(self) -> dict[Phase, dict[EventKey, Moment]]:
         return {}  # filled by `ends`, a phase at a time
-
-
-PIECE = 2**17  # ticks that are looked at at once: what numpy makes on the way stays small
-
-
-def pieces(first: int, last: int) -> list[tuple[int, int]]:
-    """The ticks after `first` up to `last` in parts that are looked at at once: where each begins and ends."""
-    return [(at, min(at + PIECE, last)) for at in range(first, last, PIECE)]
-
-
-Receivers = Callable[[int, int], Rows]
-"""What the ticks of the backward phase after a first one up to a last one add to."""
-Flows = Callable[[int, int], Mask]
-"""Which of these ticks hand something on."""
-
-
-def first_ticks(receivers: Receivers, ticks: int, n_rows: int, flows: Flows | None = None) -> Rows:
-    """For every row the first of the backward ticks, counted from 1, that add to its gradient; 0 if there is none."""
-    first = np.zeros(n_rows, dtype=np.int32)
-    for piece in reversed(pieces(0, ticks)):
-        rows, own = _flowing(receivers, flows, *piece)
-        first[rows[::-1]] = own[::-1]
-    return first
-
-
-def last_ticks(receivers: Receivers, ticks: int, n_rows: int, flows: Flows | None = None) -> Rows:
-    """As `first_ticks`, the last ones."""
-    last = np.zeros(n_rows, dtype=np.int32)
-    for piece in pieces(0, ticks):
-        rows, own = _flowing(receivers, flows, *piece)
-        last[rows] = own
-    return last
-
-
-def _flowing(receivers: Receivers, flows: Flows | None, first: int, last: int) -> tuple[Rows, Rows]:
-    """What the ticks of a piece add to, and these ticks."""
-    rows, own = receivers(first, last), np.arange(first + 1, last + 1, dtype=np.int32)
-    if flows is None:
-        return rows, own
-    marked = flows(first, last)
-    return rows[marked], own[marked]
 
 
 class TapeProgram(StepProgram):
@@ -539,36 +494,27 @@ class TapeProgram(StepProgram):
         return int(self.edges_between(tick - 1, tick)[0])
 
     @property
-    def _ways(self) -> tuple[Receivers, int, int]:
-        return self.receivers_between, self.route.ticks, self.n_rows
+    def row_ticks(self) -> RowTicks:
+        """When the backward phase adds to the gradient of each row."""
+        return self._kept("row_ticks", self._find_row_ticks)
 
-    @property
-    def first_ticks(self) -> Rows:
-        """For every row, the first backward tick that adds to its gradient; 0 if none does."""
-        return self._kept("first_ticks", lambda: first_ticks(*self._ways))
+    def row_ticks_flowing(self, overrides: Overrides | None) -> RowTicks:
+        """As `row_ticks`, of those ticks alone that hand something on: not those of what the overrides switch off."""
+        return self._found_flowing(overrides, "row_ticks", self._find_row_ticks)
 
-    @property
-    def last_ticks(self) -> Rows:
-        """As `first_ticks`, the last one."""
-        return self._kept("last_ticks", lambda: last_ticks(*self._ways))
+    def _find_row_ticks(self, flows: Flows | None = None) -> RowTicks:
+        parts = self.recording.parts_of(self.n)
+        return RowTicks(self.receivers_between, self.route.ticks, self.n_rows, parts, flows)
 
-    def first_flowing(self, overrides: Overrides | None) -> Rows:
-        """As `first_ticks`, of those alone that hand something on: not those of what the overrides switch off."""
-        return self._found_flowing("first_ticks", overrides, lambda flows: first_ticks(*self._ways, flows))
-
-    def last_flowing(self, overrides: Overrides | None) -> Rows:
-        """As `last_ticks`, likewise."""
-        return self._found_flowing("last_ticks", overrides, lambda flows: last_ticks(*self._ways, flows))
-
-    def _found_flowing(self, name: str, overrides: Overrides | None, find: Callable[[Flows], Rows]) -> Rows:
-        """What is found along the edges along which gradients flow; where that is all of them, as it has this name."""
+    def _found_flowing(self, overrides: Overrides | None, name: str, find: Callable[[Flows], T]) -> T:
+        """What is found along the edges along which gradients flow; where that is all of them, what has this name."""
         if overrides is None or not overrides.cuts_any:
-            own: Rows = getattr(self, name)
-            return own
+            of_all: T = getattr(self, name)
+            return of_all
         if name not in self.found:
             self.found[name] = find(lambda first, last: overrides.flows(self.edges_between(first, last)))
-        its: Rows = self.found[name]
-        return its
+        own: T = self.found[name]
+        return own
 
     @property
     def _ticks_into_parameters(self) -> tuple[Rows, Rows]:
@@ -624,7 +570,7 @@ class TapeProgram(StepProgram):
         def find(flows: Flows) -> Rows:
             return self.contributions_of(*self._into_parameters(flows))
 
-        return self._found_flowing("contributions", overrides, find)
+        return self._found_flowing(overrides, "contributions", find)
 
     def contributions_of(self, ticks: Rows, receivers: Rows) -> Rows:
         """As `contributions`, of some of the ticks alone, ascending, that add to these parameters."""
@@ -657,9 +603,8 @@ class TapeProgram(StepProgram):
 
     @cached_property
     def _backward(self) -> list[Event]:
-        last = self.last_ticks
-        made = [*self._forward, *self._update]
-        whole = sorted((int(last[event.rows].max()), event.index, event) for event in made)
+        last, made = self.row_ticks.last, [*self._forward, *self._update]
+        whole = sorted((int(last(event.rows).max()), event.index, event) for event in made)
         ends = [end for end, _, _ in whole]
         return [
             replace(event, index=i, phase=Phase.BACKWARD, first=first, last=end)

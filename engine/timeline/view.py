@@ -19,10 +19,11 @@ from engine.immutable import immutable_by_identity
 from engine.language.say import say
 from engine.model.config import Config
 from engine.model.recording import Floats, Workspace
-from engine.timeline.events import Event, Moment, Phase, StepProgram, TapeProgram, pieces
+from engine.timeline.events import Event, Moment, Phase, StepProgram, TapeProgram
 from engine.timeline.explainer import Explainer, SourceLine
 from engine.timeline.history import History, Norms, matrix_norms, whole_norm
 from engine.timeline.keyframes import Keyframe
+from engine.timeline.row_ticks import RowTicks, pieces
 from engine.timeline.update import ADAM, AdamStep, Optimizer, UpdateStep
 from engine.timeline.validation import Validation
 
@@ -183,20 +184,19 @@ class View(Protocol):
 
         Such are the row of a token that the document does not hold, and the probability of one that did not come.
         """
-        first = self._first_ticks
-        return np.asarray((first[rows] == 0) & self.live(rows))
+        return np.asarray((self._row_ticks.last(rows) == 0) & self.live(rows))
 
     def arrived(self, rows: Rows) -> Mask:
         """Where something has been added to the gradient so far, if it was only a 0."""
-        first = self._first_ticks
-        return np.asarray((first[rows] > 0) & (first[rows] <= self.backward_ticks))
+        first = self._row_ticks.first(rows)
+        return np.asarray((first > 0) & (first <= self.backward_ticks))
 
     def complete(self, rows: Rows) -> Mask:
         """Where nothing more will be added to the gradient in this step; nowhere in the forward phase."""
-        last = self._last_ticks
+        last = self._row_ticks.last(rows)
         if self.moment.phase is Phase.FORWARD:
             return np.zeros(rows.shape, dtype=np.bool_)
-        return np.asarray((last[rows] <= self.backward_ticks) & self.used(rows))
+        return np.asarray((last <= self.backward_ticks) & self.used(rows))
 
     def contributed(self, event: Event, rows: Rows) -> Reading:
         """What a forward event's products have added so far to the gradients of these scalars, one product each."""
@@ -226,14 +226,9 @@ class View(Protocol):
         return self.program.contributions
 
     @property
-    def _first_ticks(self) -> Rows:
-        """As `StepProgram.first_ticks`, but only of ticks that hand something on: not those of what is switched off."""
-        return self.program.first_ticks
-
-    @property
-    def _last_ticks(self) -> Rows:
-        """As `StepProgram.last_ticks`, likewise."""
-        return self.program.last_ticks
+    def _row_ticks(self) -> RowTicks:
+        """As `StepProgram.row_ticks`, but only of ticks that hand something on: not those of what is switched off."""
+        return self.program.row_ticks
 
     @property
     def backward_ticks(self) -> int:
@@ -448,18 +443,15 @@ class TapeView(View):
         return self.program.contributions_flowing(self.workspace.overrides)
 
     @property
-    def _first_ticks(self) -> Rows:
-        return self.program.first_flowing(self.workspace.overrides)
-
-    @property
-    def _last_ticks(self) -> Rows:
-        return self.program.last_flowing(self.workspace.overrides)
+    def _row_ticks(self) -> RowTicks:
+        return self.program.row_ticks_flowing(self.workspace.overrides)
 
     def contributed(self, event: Event, rows: Rows) -> Reading:
         """What a forward event's products have added so far to these gradients: the other factor times the gradient."""
         program, r = self.program, self.recording
         first, last = program.row_of(event.first), program.row_of(event.last - 1)
-        ticks = self._first_ticks[first : last + 1]  # of what is made here: nothing is handed on before
+        made = np.arange(first, last + 1, dtype=np.int32)
+        ticks = self._row_ticks.first(made)  # nothing is handed on before
         start = int(ticks[ticks > 0].min(initial=self.backward_ticks))
         found = (program.edges_between(*piece) for piece in pieces(start, self.backward_ticks))
         own = np.concatenate([np.empty(0, np.int32), *(e[(e >= 2 * first) & (e <= 2 * last + 1)] for e in found)])

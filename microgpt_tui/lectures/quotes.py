@@ -346,7 +346,7 @@ def _reached(session: Run, parameters: bool) -> int:
     """How many of the parameters, or of the scalars that the forward phase makes, get a gradient."""
     program = session.program
     rows = np.arange(program.n_params) if parameters else program.rows
-    return int(np.count_nonzero(program.first_ticks[rows]))
+    return int(np.count_nonzero(program.row_ticks.last(rows.astype(np.int32))))
 
 
 def _val_loss(session: Run) -> Answer:

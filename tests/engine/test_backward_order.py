@@ -17,7 +17,8 @@ from engine.autograd.jit import Kernels, loops, plain_loops
 from engine.autograd.kernels import LEAF, NEG_MAX
 from engine.autograd.tape import Tape
 from engine.model.backward_order import GradientOrder, Route
-from engine.timeline.events import StepProgram, pieces
+from engine.timeline.events import StepProgram
+from engine.timeline.row_ticks import pieces
 from tests.engine.test_plain_oracle import configurations, documents
 from tests.support.changed_model import Change
 from tests.support.float_bits import DOCS, tiny
@@ -72,7 +73,7 @@ def test_edges_that_are_unfolded_in_parts_are_those_of_the_whole(
     program = session.program
     whole, ticks = naive_edges(program), program.ticks(Phase.BACKWARD)
     whole = [-1 - program.loss_row, *whole]
-    monkeypatch.setattr("engine.timeline.events.PIECE", 50)
+    monkeypatch.setattr("engine.timeline.row_ticks.PIECE", 50)
     monkeypatch.setattr("engine.model.backward_order.PART", part)
     assert [each for part in pieces(0, ticks) for each in program.edges_between(*part).tolist()] == whole
     for first in (*range(0, 130), ticks - 3, ticks):

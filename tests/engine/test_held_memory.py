@@ -47,7 +47,7 @@ def test_a_program_holds_nothing_long_once_its_run_stands_in_another_step() -> N
     session.seek(Moment(2, Phase.BACKWARD, 7))
     program = session.program
     program.events(Phase.BACKWARD)
-    held = [weakref.ref(array) for array in (program.first_ticks, program.last_ticks)]
+    held = [weakref.ref(found) for found in (program.row_ticks, program.row_ticks._last)]
     session.seek(Moment(3))
     assert [ref() for ref in held] == [None] * len(held)
     assert program.child is session.workspace.child
@@ -56,10 +56,10 @@ def test_a_program_holds_nothing_long_once_its_run_stands_in_another_step() -> N
 def test_moving_a_copy_takes_nothing_from_the_program_of_the_run() -> None:
     session = Session(tiny(), DOCS)
     session.seek(Moment(2, Phase.BACKWARD, 7))
-    first = session.program.first_ticks
+    first = session.program.row_ticks
     session.replay_copy().seek(Moment(5))
     session.step_copy().seek(Moment(2, Phase.UPDATE, 1))
-    assert session.program.first_ticks is first
+    assert session.program.row_ticks is first
 
 
 def test_programs_of_one_document_share_what_is_long() -> None:
@@ -70,13 +70,13 @@ def test_programs_of_one_document_share_what_is_long() -> None:
     other = session.replay_copy()
     other.seek(Moment(1, Phase.BACKWARD, 7))
     assert same.program.doc == session.program.doc != other.program.doc
-    assert session.program.first_ticks is same.program.first_ticks
-    first, before = weakref.ref(session.program.first_ticks), session.program.first_ticks.tolist()
-    assert other.program.first_ticks.tolist() != before
+    assert session.program.row_ticks is same.program.row_ticks
+    first, before = weakref.ref(session.program.row_ticks), session.program.row_ticks._last.tolist()
+    assert other.program.row_ticks._last.tolist() != before
     session.seek(Moment(3))
     assert first() is None  # the first one held them
-    assert same.program.first_ticks.tolist() == before
-    first = weakref.ref(same.program.first_ticks)
+    assert same.program.row_ticks._last.tolist() == before
+    first = weakref.ref(same.program.row_ticks)
     same.seek(Moment(3))
     assert first() is None
 
