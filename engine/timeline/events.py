@@ -244,7 +244,7 @@ class StepProgram(Protocol):
     @cached_property
     def row_ticks(self) -> RowTicks:
         """When the backward phase adds to the gradient of each row."""
-        return RowTicks(self.receivers_between, self._n_receivers, self.n_rows, [slice(0, self.n_rows)])
+        return RowTicks(self.receivers_between, self._n_receivers, self.n_rows)
 
     def ticks_into(self, row: int) -> list[int]:
         """The backward ticks, counted from 1, that add to the gradient of a row, in order."""
@@ -503,8 +503,7 @@ class TapeProgram(StepProgram):
         return self._found_flowing(overrides, "row_ticks", self._find_row_ticks)
 
     def _find_row_ticks(self, flows: Flows | None = None) -> RowTicks:
-        parts = self.recording.parts_of(self.n)
-        return RowTicks(self.receivers_between, self.route.ticks, self.n_rows, parts, flows)
+        return RowTicks(self.receivers_between, self.route.ticks, self.n_rows, flows)
 
     def _found_flowing(self, overrides: Overrides | None, name: str, find: Callable[[Flows], T]) -> T:
         """What is found along the edges along which gradients flow; where that is all of them, what has this name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 
@@ -22,27 +22,28 @@ class RowTicks:
     Most rows have one tick alone. So the first ones are kept only of rows that have several.
     """
 
-    def __init__(
-        self, receivers: Receivers, ticks: int, n_rows: int, parts: Iterable[slice], flows: Flows | None = None
-    ) -> None:
-        """No rows but those of `parts` have any. With `flows`, only ticks count that it marks."""
-
-        def own_ticks(begin: int, end: int) -> tuple[Rows, Rows]:
+    def __init__(self, receivers: Receivers, ticks: int, n_rows: int, flows: Flows | None = None) -> None:
+        """`flows`, if given, says which of the ticks count."""
+        self._last = last = np.zeros(n_rows, dtype=np.int32)
+        several = np.zeros(n_rows, dtype=np.bool_)
+        found = [
+            (np.array([n_rows]), np.array([0]))
+        ]  # the end, so that each row has a place among those that have several
+        for begin, end in pieces(0, ticks):
             rows, own = receivers(begin, end), np.arange(begin + 1, end + 1, dtype=np.int32)
-            marked = None if flows is None else flows(begin, end)
-            return (rows, own) if marked is None else (rows[marked], own[marked])
-
-        self._last = np.zeros(n_rows, dtype=np.int32)
-        for piece in pieces(0, ticks):
-            rows, own = own_ticks(*piece)
-            self._last[rows] = own
-        first = np.zeros(n_rows, dtype=np.int32)
-        for piece in reversed(pieces(0, ticks)):
-            rows, own = own_ticks(*piece)
-            first[rows[::-1]] = own[::-1]
-        found = [part.start + np.flatnonzero(first[part] != self._last[part]) for part in parts]
-        self._several = np.concatenate([*found, [n_rows]], dtype=np.int32)  # the end, so that each row has a place
-        self._firsts = np.append(first[self._several[:-1]], np.int32(0))
+            if flows is not None:
+                counting = flows(begin, end)
+                rows, own = rows[counting], own[counting]
+            before = last[rows]
+            last[rows] = own
+            again = np.flatnonzero(((before > 0) | (last[rows] > own)) & ~several[rows])
+            its, at = np.unique(rows[again], return_index=True)
+            earliest = again[at]
+            several[its] = True
+            found.append((its, np.where(before[earliest] > 0, before[earliest], own[earliest])))
+        its, firsts = (np.concatenate(parts, dtype=np.int32) for parts in zip(*found, strict=True))
+        order = np.argsort(its)
+        self._several, self._firsts = its[order], firsts[order]
 
     def first(self, rows: Rows) -> Rows:
         """The first ticks of these rows, of any shape."""

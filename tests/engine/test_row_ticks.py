@@ -57,6 +57,6 @@ def test_first_ticks_are_kept_of_rows_that_have_several_alone() -> None:
 
 
 def test_nothing_is_added_to_any_row_of_a_program_without_ticks() -> None:
-    found = RowTicks(lambda _, __: np.empty(0, dtype=np.int32), 0, 5, [slice(0, 5)])
+    found = RowTicks(lambda _, __: np.empty(0, dtype=np.int32), 0, 5)
     rows = np.arange(5, dtype=np.int32)
     assert found.first(rows).tolist() == found.last(rows).tolist() == [0] * 5
