@@ -20,7 +20,7 @@ ROWS = np.arange(10)
 
 
 def a_backward_moment(session: Session) -> None:
-    """The first and the last tick of each row; no edges."""
+    """The last tick of each row, whether it has several, and what a piece of the ticks takes; no edges."""
     session.seek(Moment(STEP, Phase.BACKWARD, session.program.ticks(Phase.BACKWARD) // 2))
     session.view().grad(ROWS)
     session.view().complete(ROWS)
@@ -72,7 +72,7 @@ def stand(session: Session, phase: Phase) -> None:
 @pytest.mark.parametrize(
     ("phase", "act", "most"),
     [
-        (Phase.FORWARD, a_backward_moment, 2 * 4 + 6),
+        (Phase.FORWARD, a_backward_moment, 4 + 1 + 8),
         (Phase.BACKWARD, a_compared_run, 3 * 8 + 8 + 5),
         (Phase.UPDATE, gradient_paths, 8 + 2),
         (Phase.FORWARD, a_long_sample, 3 * 8 + 8 + 4),
