@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -54,13 +55,15 @@ class Edges:
         parts = np.empty((int((-(-steps // PART)).sum()), 3), dtype=np.int32)
         starts = np.empty(len(parts) + 1, dtype=np.int32)
         loops.split_segments(child, route.edges, route.terms, route.segments, PART, parts, starts)
-        self._parts, self._starts = parts, starts
+        self._parts: Rows = parts
+        self._starts: list[int] = starts.tolist()  # how many edges come before each part, and how many there are
 
     def between(self, first: int, last: int) -> Rows:
         """Those from the one after `first` up to `last`."""
-        begin, end = self._starts.searchsorted(np.array([first, last], dtype=np.int32), side="right").tolist()
-        start, parts = int(self._starts[begin - 1]), self._parts[begin - 1 : end]
-        out = np.empty(int(self._starts[min(end, len(self._parts))]) - start, dtype=np.int32)
+        begin, end = bisect_right(self._starts, first) - 1, bisect_left(self._starts, last)
+        start = self._starts[begin]
+        out = np.empty(self._starts[end] - start, dtype=np.int32)
+        parts = self._parts[begin:end]
         self._loops.unfold(self._child, self._route.edges, self._route.terms, parts, last - start, out)
         return out[first - start : last - start]
 

@@ -19,16 +19,13 @@ PIECE = 2**17  # ticks that are looked at at once: what numpy makes on the way s
 class RowTicks:
     """For each row, the first and the last of the backward ticks, counted from 1, that add to its gradient; else 0.
 
-    Most rows have one tick alone. So the first ones are kept only of rows that have several.
+    Most rows have one tick alone. Of those that have several their place in two shorter tables is kept: -1 - place.
     """
 
     def __init__(self, receivers: Receivers, ticks: int, n_rows: int, flows: Flows | None = None) -> None:
         """`flows`, if given, says which of the ticks count."""
-        self._last = last = np.zeros(n_rows, dtype=np.int32)
-        several = np.zeros(n_rows, dtype=np.bool_)
-        found = [
-            (np.array([n_rows]), np.array([0]))
-        ]  # the end, so that each row has a place among those that have several
+        last, several = np.zeros(n_rows, dtype=np.int32), np.zeros(n_rows, dtype=np.bool_)
+        found = [(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32))]
         for begin, end in pieces(0, ticks):
             rows, own = receivers(begin, end), np.arange(begin + 1, end + 1, dtype=np.int32)
             if flows is not None:
@@ -41,19 +38,24 @@ class RowTicks:
             earliest = again[at]
             several[its] = True
             found.append((its, np.where(before[earliest] > 0, before[earliest], own[earliest])))
-        its, firsts = (np.concatenate(parts, dtype=np.int32) for parts in zip(*found, strict=True))
-        order = np.argsort(its)
-        self._several, self._firsts = its[order], firsts[order]
+        its, firsts = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        self._firsts, self._lasts = firsts, last[its]
+        last[its] = np.arange(-1, -1 - len(its), -1, dtype=np.int32)
+        self._ticks = last
 
     def first(self, rows: Rows) -> Rows:
         """The first ticks of these rows, of any shape."""
-        rows = np.asarray(rows, dtype=np.int32)  # another type would copy all that have several
-        places = np.searchsorted(self._several, rows)
-        return np.where(self._several[places] == rows, self._firsts[places], self._last[rows])
+        return self._of(rows, self._firsts)
 
     def last(self, rows: Rows) -> Rows:
         """The last ticks of these rows, of any shape."""
-        return self._last[rows]
+        return self._of(rows, self._lasts)
+
+    def _of(self, rows: Rows, table: Rows) -> Rows:
+        ticks = self._ticks[rows]
+        several = ticks < 0
+        ticks[several] = table[-1 - ticks[several]]
+        return ticks
 
 
 def pieces(first: int, last: int) -> list[tuple[int, int]]:

@@ -47,7 +47,7 @@ def test_a_program_holds_nothing_long_once_its_run_stands_in_another_step() -> N
     session.seek(Moment(2, Phase.BACKWARD, 7))
     program = session.program
     program.events(Phase.BACKWARD)
-    held = [weakref.ref(found) for found in (program.row_ticks, program.row_ticks._last)]
+    held = [weakref.ref(found) for found in (program.row_ticks, program.row_ticks._ticks)]
     session.seek(Moment(3))
     assert [ref() for ref in held] == [None] * len(held)
     assert program.child is session.workspace.child
@@ -71,11 +71,11 @@ def test_programs_of_one_document_share_what_is_long() -> None:
     other.seek(Moment(1, Phase.BACKWARD, 7))
     assert same.program.doc == session.program.doc != other.program.doc
     assert session.program.row_ticks is same.program.row_ticks
-    first, before = weakref.ref(session.program.row_ticks), session.program.row_ticks._last.tolist()
-    assert other.program.row_ticks._last.tolist() != before
+    first, before = weakref.ref(session.program.row_ticks), session.program.row_ticks._ticks.tolist()
+    assert other.program.row_ticks._ticks.tolist() != before
     session.seek(Moment(3))
     assert first() is None  # the first one held them
-    assert same.program.row_ticks._last.tolist() == before
+    assert same.program.row_ticks._ticks.tolist() == before
     first = weakref.ref(same.program.row_ticks)
     same.seek(Moment(3))
     assert first() is None
