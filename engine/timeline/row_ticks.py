@@ -44,7 +44,7 @@ class RowTicks:
         self._ticks = last
 
     def first(self, rows: Rows) -> Rows:
-        """The first ticks of these rows, of any shape."""
+        """The first ticks of these rows, of any shape; of one row, too."""
         return self._of(rows, self._firsts)
 
     def last(self, rows: Rows) -> Rows:
@@ -52,7 +52,7 @@ class RowTicks:
         return self._of(rows, self._lasts)
 
     def _of(self, rows: Rows, table: Rows) -> Rows:
-        ticks = self._ticks[rows]
+        ticks = np.array(self._ticks[rows])
         several = ticks < 0
         ticks[several] = table[-1 - ticks[several]]
         return ticks

@@ -45,6 +45,7 @@ def test_the_ticks_of_a_row_are_the_first_and_the_last_that_add_to_it(
         assert found.last(rows).tolist() == last
         assert found.first(rows[-6:].reshape(2, 3)).tolist() == np.array(first[-6:]).reshape(2, 3).tolist()
         assert found.first(rows.astype(np.int64)).tolist() == first
+        assert [int(found.first(row)) for row in rows] == first
 
 
 def test_two_ticks_are_kept_of_rows_that_have_several_alone() -> None:
