@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -180,6 +181,13 @@ def _jitted(kernel: Callable[..., Any]) -> Any:
     except Exception as error:  # no folder that can be written to, or a numba that keeps its cache in another way
         _warn_of_cache("written", "", error)
     return jitted
+
+
+def cache_files() -> list[Path]:
+    """The files by which numba finds the compiled kernels in its cache, as far as there is one."""
+    caches = [getattr(getattr(loops(), each.name), "_cache", None) for each in fields(Kernels)]
+    folders = {cache.cache_path for cache in caches if cache is not None and cache.cache_path}
+    return sorted(file for folder in folders for file in Path(folder).glob("*.nbi"))
 
 
 def can_compile() -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 import engine
 from engine.atomic_write import write_whole
 from engine.autograd import dot_products, kernels
-from engine.autograd.jit import Kernels, can_compile, loops, take_warning
+from engine.autograd.jit import Kernels, cache_files, can_compile, loops, take_warning
 from engine.memory import give_back_code
 from engine.model.config import Config
 from engine.run.session import Session
@@ -105,9 +105,13 @@ def warm_up() -> None:
 
 
 def is_compiled(mark: Path) -> bool:
-    """Whether the mark says that numba's cache holds these loops, compiled by this Python and this numba."""
+    """Whether the mark says that numba's cache holds these loops, compiled by this Python and this numba.
+
+    The files that it names have to be there still.
+    """
     with suppress(OSError, UnicodeDecodeError):
-        return mark.read_text(encoding="utf-8") == _stamp()
+        text, stamp = mark.read_text(encoding="utf-8"), _stamp()
+        return text.startswith(stamp) and all(Path(file).exists() for file in text[len(stamp) :].splitlines())
     return False
 
 
@@ -116,7 +120,8 @@ def mark_compiled(mark: Path) -> None:
     with suppress(OSError):
         if not is_compiled(mark):
             mark.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(mark, _stamp().encode(), durable=False)
+            text = _stamp() + "".join(f"{file}\n" for file in cache_files())
+            write_whole(mark, text.encode(), durable=False)
 
 
 def _stamp() -> str:

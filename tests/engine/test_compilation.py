@@ -130,6 +130,27 @@ def test_another_mark_is_none(tmp_path: Path, content: str | bytes) -> None:
     assert not is_compiled(mark)
 
 
+@pytest.mark.skipif(not jit.can_compile(), reason="numba is not installed")
+def test_loops_are_compiled_again_when_their_cache_is_gone(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    code = (
+        "import sys, pathlib\n"
+        "from engine.autograd.jit import loops, take_warning\n"
+        "from engine.run.compilation import is_compiled, mark_compiled\n"
+        "loops().powers_agree(8, 2.0, 0.5)\n"  # one of them is enough here
+        "mark = pathlib.Path(sys.argv[1])\n"
+        "mark_compiled(mark)\n"
+        "print(is_compiled(mark), take_warning())\n"
+        "next(pathlib.Path(sys.argv[2]).rglob('*.nbi')).unlink()\n"
+        "print(is_compiled(mark))\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "mark"), str(cache)], check=True, capture_output=True, text=True,
+        env=os.environ | COMPILED | {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(cache)},
+    )  # fmt: skip
+    assert told.stdout == "True None\nFalse\n"
+
+
 def test_changed_loops_are_compiled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark_compiled(tmp_path / "mark")
     changed = tmp_path / "kernels.py"
