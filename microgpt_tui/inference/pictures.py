@@ -312,7 +312,7 @@ def legend(state: InferenceState, width: int, _height: int) -> Picture:
     )
     before = Line().add(say("inference.pictures.p_at_temperature", before=BEFORE), theme.DIM)
     parts = [chosen, before]
-    names = attention_names(state.walk.sampler.recording.specs)
+    names = None if state.lists else attention_names(state.walk.sampler.recording.specs)
     if names is not None:
         attention = share_swatch(Line().add(say("inference.pictures.attention"), theme.DIM))
         kept = signed_swatch(Line().add(f"   {names.key} {names.value} ", theme.DIM), _scale(state, names))

@@ -35,7 +35,8 @@ class InferenceState:
     `branch` is the one of the run that they are of, None for the original.
     `names` are those of some training `steps`, the most wanted first, and under the key None those of the parameters
     as they are; `printed` are those that microgpt.py prints after its last step, None while they are not known;
-    `pending` says what is being worked out; `judged`, whether it is told if a document of that kind was in the `docs`.
+    `pending` says what is being worked out; `judged`, whether it is told if a document of that kind was in the `docs`;
+    `lists`, whether whole documents are shown in the place of what is inside the position.
     """
 
     walk: SampleStepper
@@ -50,6 +51,7 @@ class InferenceState:
     beam: list[Continuation] | None = None
     pending: str = ""
     judged: bool = True
+    lists: bool = False
 
     @property
     def here(self) -> SampleStep:

@@ -133,7 +133,7 @@ class InferenceScreen(SafeScreen[None]):
             self._sampler.let_go()
         else:
             self._documents.rest()
-        self.state = replace(self.state, beam=None, names={}, pending="")
+        self.state = replace(self.state, beam=None, names={}, pending="", lists=self._lists_documents)
         if self.has_class("-beam"):
             self.state = replace(self.state, pending=say("screens.inference.searching"))
             self._documents.search(walk.tokenizer.decode(walk.ids[1:]), walk.strategy.temperature)

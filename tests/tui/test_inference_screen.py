@@ -292,6 +292,22 @@ async def test_names_of_several_steps_stand_side_by_side_and_those_of_the_data_a
         assert "The draw" in text(pilot)
 
 
+async def test_the_legend_explains_what_is_shown_and_nothing_else() -> None:
+    async with inference() as pilot:
+        whole = picture(pilot, "legend")
+        assert "attention 0%" in whole
+        await pilot.press("b")
+        await until(pilot, lambda: state(pilot).beam is not None)
+        assert "attention" not in (legend := picture(pilot, "legend"))
+        assert "its max" not in legend
+        assert "p at temperature 1" in legend  # the bars are there still
+        await pilot.press("g")
+        assert not shown(pilot).query_one("#legend").display
+        await pilot.press("g")
+        assert shown(pilot).query_one("#legend").display
+        assert picture(pilot, "legend") == whole
+
+
 async def test_names_are_compared_with_those_of_steps_visited_before() -> None:
     async with inference() as pilot:
         await go(pilot, "q", "right_square_bracket", "i")
